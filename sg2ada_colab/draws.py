@@ -1,0 +1,23 @@
+"""Stateless draws inside step functions: a function of (step seed, name) and nothing else."""
+import zlib
+
+import numpy as np
+
+from .tf import tf
+
+
+def substream(seed, name):
+    """Return the seed of a named sub-stream of `seed` (int32 [2]); works inside compiled functions."""
+    key = name.encode()
+    offsets = np.array([zlib.crc32(key), zlib.crc32(key[::-1] + b"/")], np.uint32).view(np.int32)
+    return tf.bitwise.bitwise_xor(seed, tf.constant(offsets))
+
+
+def normal(seed, name, shape, dtype=tf.float32):
+    """Return N(0, 1) draws of the given shape from the sub-stream `name` of `seed`."""
+    return tf.random.stateless_normal(shape, substream(seed, name), dtype=dtype)
+
+
+def uniform(seed, name, shape, low=0.0, high=1.0):
+    """Return float32 draws from U[low, high) of the given shape from the sub-stream `name` of `seed`."""
+    return tf.random.stateless_uniform(shape, substream(seed, name), minval=low, maxval=high)

@@ -1,0 +1,33 @@
+"""The only import of TensorFlow: version 2 semantics on 1.14, what is compiled, which device, which precision."""
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# oneDNN picks other summation orders from run to run where the thread count differs; it is not faster here once XLA compiles.
+import tensorflow as _tensorflow  # noqa: E402
+
+IS_TF1 = _tensorflow.__version__.startswith("1.")
+if IS_TF1:
+    _tensorflow.compat.v1.enable_v2_behavior()
+    _tensorflow.compat.v1.logging.set_verbosity(_tensorflow.compat.v1.logging.ERROR)
+else:
+    _tensorflow.get_logger().setLevel("ERROR")
+tf = _tensorflow.compat.v2
+tf1 = _tensorflow.compat.v1
+VERSION = tf.version.VERSION
+
+
+def compiled(function, xla=True):
+    """Return `function` as a graph, compiled by XLA where this TensorFlow can (2.x) and `xla` asks for it.
+
+    Args:
+        function: Callable of tensors and variables; Python control flow in it is run once, at trace time.
+        xla: False leaves plain graph execution. TF 1.14 always runs plain graphs.
+    """
+    if xla and not IS_TF1:
+        return tf.function(function, autograph=False, jit_compile=True)
+    return tf.function(function, autograph=False)
+
+
+def gpus():
+    """Return the GPUs that TensorFlow sees, as a list of physical devices."""
+    return tf.config.experimental.list_physical_devices("GPU")
