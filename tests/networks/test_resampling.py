@@ -1,0 +1,59 @@
+"""Resampling and activations against arrays of an independent implementation, with gradients."""
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sg2ada_colab.networks.layers import bias_act
+from sg2ada_colab.networks.resampling import conv_2d, down_conv_2d, downsample_2d, up_conv_2d, upsample_2d
+from sg2ada_colab.tf import tf
+
+DATA = np.load(str(Path(__file__).parents[1] / "data" / "resample.npz"))
+CASES = json.loads(str(DATA["cases"]))
+TOLERANCE = 5e-6
+
+
+def operation(name):
+    case = CASES[name]
+    op, kernel = case["op"], case.get("kernel")
+    kernel = tuple(kernel) if kernel else None
+    return {
+        "upsample_2d": lambda x, w: upsample_2d(x, kernel),
+        "downsample_2d": lambda x, w: downsample_2d(x, kernel),
+        "up_conv": lambda x, w: up_conv_2d(x, w, kernel),
+        "down_conv": lambda x, w: down_conv_2d(x, w, kernel),
+        "conv": lambda x, w: conv_2d(x, w),
+    }[op]
+
+
+def nhwc(x):
+    return np.ascontiguousarray(np.transpose(x, (0, 2, 3, 1)))
+
+
+@pytest.mark.parametrize("name", sorted(n for n in CASES if CASES[n]["op"] != "bias_act"))
+def test_matches_reference(name, relmax):
+    x = tf.constant(nhwc(DATA[name + ".x"]))
+    w = tf.constant(DATA[name + ".w"]) if name + ".w" in DATA else None
+    with tf.GradientTape() as tape:
+        tape.watch([t for t in (x, w) if t is not None])
+        y = operation(name)(x, w)
+        loss = tf.reduce_sum(y * nhwc(DATA[name + ".dy"]))
+    gradients = tape.gradient(loss, [t for t in (x, w) if t is not None])
+    assert relmax(y, nhwc(DATA[name + ".y"])) < TOLERANCE
+    assert relmax(gradients[0], nhwc(DATA[name + ".dx"])) < TOLERANCE
+    if w is not None:
+        assert relmax(gradients[1], DATA[name + ".dw"]) < TOLERANCE
+
+
+@pytest.mark.parametrize("name", sorted(n for n in CASES if CASES[n]["op"] == "bias_act"))
+def test_activation_matches_reference(name, relmax):
+    x, b = tf.constant(nhwc(DATA[name + ".x"])), tf.constant(DATA[name + ".b"])
+    with tf.GradientTape() as tape:
+        tape.watch([x, b])
+        y = bias_act(x, b, CASES[name].get("act", CASES[name].get("activation")), CASES[name].get("clamp"))
+        loss = tf.reduce_sum(y * nhwc(DATA[name + ".dy"]))
+    dx, db = tape.gradient(loss, [x, b])
+    assert relmax(y, nhwc(DATA[name + ".y"])) < TOLERANCE
+    assert relmax(dx, nhwc(DATA[name + ".dx"])) < TOLERANCE
+    assert relmax(db, DATA[name + ".db"]) < TOLERANCE
