@@ -1,0 +1,72 @@
+"""Which snapshots may go: keep the last few, one every so many kimg, and the best; then delete them for good."""
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Optional
+
+from .manifest import order_of, pickle_name, state_name
+
+
+@dataclass(frozen=True)
+class Retention:
+    """What to keep of a run's snapshots."""
+
+    keep_last: int = 3  # newest verified ones; Drive can lose the last, so at least 2 where the run lives on Drive
+    keep_every_kimg: Optional[int] = None  # besides, the first one of every so many kimg; None keeps none of these
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A snapshot as retention sees it."""
+
+    name: str  # "000012"
+    verified: bool  # known to be whole where it counts (on Drive, when the run is kept there)
+
+
+def what_to_delete(entries, keep_last, keep_every_kimg=None, best=()):
+    """Return the names that may be deleted, old to new.
+
+    Nothing is deleted unless `keep_last` verified snapshots are newer than it; so an unverified snapshot never pushes out a
+    verified one, and the newest verified one always stays.
+
+    Args:
+        entries: `Entry` objects in any order.
+        keep_last: How many of the newest verified snapshots stay; at least 1.
+        keep_every_kimg: Besides, of every so many kimg the first verified snapshot stays; None for none.
+        best: Names that stay in any case.
+    """
+    assert keep_last >= 1, "keep_last is {}".format(keep_last)
+    entries = sorted(entries, key=lambda entry: order_of(entry.name))
+    verified = [entry.name for entry in entries if entry.verified]
+    if len(verified) <= keep_last:
+        return []
+    oldest_of_last = order_of(verified[-keep_last])
+    kept = set(best) | _milestones(verified, keep_every_kimg)
+    return [entry.name for entry in entries if order_of(entry.name) < oldest_of_last and entry.name not in kept]
+
+
+def _milestones(names, every_kimg):
+    """Return the first name at or after each positive multiple of `every_kimg`, within that multiple's span."""
+    first = {}
+    for name in names:
+        span = order_of(name)[0] // every_kimg if every_kimg else 0
+        if span:
+            first.setdefault(span, name)
+    return set(first.values())
+
+
+def delete_files(folder, name, truncate=False):
+    """Delete the two files of a snapshot; what is already gone is passed over.
+
+    Args:
+        folder: Run folder.
+        name: Snapshot name such as "000012".
+        truncate: True on Drive, where a deleted file sits in the trash and counts against the quota: cut it to zero first.
+    """
+    # The pickle goes last: a pickle without its state is still of use to a person, a state without pickle to nobody.
+    for file_name in (state_name(name), pickle_name(name)):
+        path = os.path.join(str(folder), file_name)
+        with suppress(FileNotFoundError):
+            if truncate:
+                os.truncate(path, 0)
+            os.unlink(path)

@@ -1,0 +1,148 @@
+"""RunStore: what a snapshot writes, that its manifest tells the truth, and the writer thread."""
+import hashlib
+import json
+import os
+import threading
+
+import numpy as np
+import pytest
+
+from sg2ada_colab.snapshots.retention import Retention
+from sg2ada_colab.snapshots.store import RunStore
+from sg2ada_colab.snapshots.training_state import load_state
+
+
+def write(store, kimg, content=None, **meta):
+    content = content if content is not None else b"pickle of %d" % kimg
+    meta = dict(meta, nimg=kimg * 1000 + 16)
+    return store.write_snapshot(kimg, lambda file: file.write(content), {"w": np.full([3], kimg)}, meta)
+
+
+def test_manifest_tells_what_lies_in_the_folder(tmp_path):
+    paths = write(RunStore(tmp_path / "00000-x"), 12)
+    assert [os.path.basename(path) for path in (paths.pickle, paths.state, paths.manifest)] == [
+        "network-snapshot-000012.pkl",
+        "training-state-000012.npz",
+        "manifest.json",
+    ]
+    with open(paths.manifest) as file:
+        manifest = json.load(file)
+    assert manifest["format_version"] == 1
+    (snapshot,) = manifest["snapshots"]
+    assert (snapshot["name"], snapshot["kimg"], snapshot["nimg"]) == ("000012", 12, 12016)
+    assert sorted(snapshot["files"]) == ["network-snapshot-000012.pkl", "training-state-000012.npz"]
+    for name, record in snapshot["files"].items():
+        content = (tmp_path / "00000-x" / name).read_bytes()
+        assert record == {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    assert len(os.listdir(str(tmp_path / "00000-x"))) == 3
+
+
+def test_the_state_names_its_pickle(tmp_path):
+    paths = write(RunStore(tmp_path), 3, b"weights")
+    arrays, meta = load_state(paths.state)
+    assert arrays["w"].tolist() == [3, 3, 3] and meta["nimg"] == 3016
+    assert meta["snapshot"]["pickle"] == {"bytes": 7, "sha256": hashlib.sha256(b"weights").hexdigest()}
+
+
+def test_a_second_store_goes_on_with_the_manifest(tmp_path):
+    write(RunStore(tmp_path), 4)
+    store = RunStore(tmp_path)
+    write(store, 8)
+    assert [record.name for record in RunStore(tmp_path).snapshots()] == ["000004", "000008"]
+
+
+def test_a_name_is_written_once(tmp_path):
+    store = RunStore(tmp_path)
+    first = write(store, 0, b"one")
+    second, third = write(store, 0, b"two"), write(store, 0, b"three")
+    assert [paths.name for paths in (first, second, third)] == ["000000", "000000-1", "000000-2"]
+    assert os.path.basename(second.pickle) == "network-snapshot-000000-1.pkl"
+    with open(first.pickle, "rb") as file:
+        assert file.read() == b"one"
+    assert store.newest_good().name == "000000-2"
+
+
+def test_a_failing_pickle_leaves_the_folder_as_it_was(tmp_path):
+    store = RunStore(tmp_path)
+    write(store, 4)
+    before = sorted(os.listdir(str(tmp_path)))
+
+    def fail(file):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        store.write_snapshot(8, fail, {}, {})
+    assert sorted(os.listdir(str(tmp_path))) == before
+    assert store.newest_good().name == "000004"
+
+
+def test_asynchronous_write_returns_before_the_pickle_is_written_and_waits_for_the_one_before(tmp_path):
+    store, may_write, log = RunStore(tmp_path), threading.Event(), []
+
+    def slow(file):
+        log.append("started")
+        assert may_write.wait(10)
+        file.write(b"slow")
+        log.append("done")
+
+    store.write_snapshot_async(4, slow, {"w": np.zeros(2)}, {})
+    assert store.writing() and store.snapshots() == []
+    threading.Timer(0.2, may_write.set).start()
+    store.write_snapshot_async(8, lambda file: log.append("second"), {}, {})  # at most one is pending, so this waits
+    assert log[:2] == ["started", "done"]
+    store.close()
+    assert log == ["started", "done", "second"] and not store.writing()
+    assert [record.name for record in store.snapshots()] == ["000004", "000008"]
+
+
+@pytest.mark.parametrize("surface", ["wait", "close", "async", "sync"])
+def test_an_error_of_the_writer_surfaces_once_at_the_next_call(tmp_path, surface):
+    store = RunStore(tmp_path)
+
+    def fail(file):
+        raise OSError(28, "No space left on device")
+
+    store.write_snapshot_async(4, fail, {}, {})
+    calls = {
+        "wait": store.wait,
+        "close": store.close,
+        "async": lambda: store.write_snapshot_async(8, lambda file: None, {}, {}),
+        "sync": lambda: store.write_snapshot(8, lambda file: None, {}, {}),
+    }
+    with pytest.raises(OSError, match="No space"):
+        calls[surface]()
+    calls[surface]()
+    store.close()
+
+
+def test_retention_after_each_snapshot_keeps_the_best_too(tmp_path):
+    store = RunStore(tmp_path, Retention(keep_last=2))
+    for kimg, fid in ((4, 50.0), (8, 20.0), (12, 30.0), (16, 40.0), (20, 45.0)):
+        paths = write(store, kimg)
+        assert store.note_metric(paths.name, "fid50k_full", fid) == (fid in (50.0, 20.0))
+    assert [record.name for record in store.snapshots()] == ["000008", "000016", "000020"]
+    assert store.best() == {"fid50k_full": (20.0, "000008")} == RunStore(tmp_path).best()
+    assert len(os.listdir(str(tmp_path))) == 7
+
+
+def test_a_higher_metric_can_be_the_better_one(tmp_path):
+    store = RunStore(tmp_path)
+    assert store.note_metric("000004", "is50k", 3.0, lower_is_better=False)
+    assert not store.note_metric("000008", "is50k", 2.0, lower_is_better=False)
+    assert store.note_metric("000012", "is50k", 4.0, lower_is_better=False)
+
+
+def test_leftovers_of_a_killed_writer_are_removed_and_foreign_pickles_stay(tmp_path):
+    store = RunStore(tmp_path)
+    write(store, 4)
+    for name in ("network-snapshot-000008.pkl.77-1.part", "training-state-000008.npz", "network-snapshot-000009.pkl", "log.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    store.remove_leftovers()
+    assert sorted(os.listdir(str(tmp_path))) == [
+        "log.txt",
+        "manifest.json",
+        "network-snapshot-000004.pkl",
+        "network-snapshot-000009.pkl",
+        "training-state-000004.npz",
+    ]
