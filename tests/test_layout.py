@@ -1,0 +1,154 @@
+"""The shape of the code: who may import whom, where TensorFlow enters, how large a module is, what it is called."""
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "sg2ada_colab"
+# Every room imports from itself and from rooms before it. The loop of training takes its side effects (snapshots, previews,
+# metrics) as callables, so training imports neither; `cli` is where they are handed over.
+ORDER = ["errors", "seeds", "tf", "draws", "images", "dataset", "networks", "augment", "training", "snapshots", "metrics",
+         "previews", "colab", "cli", "__main__"]  # fmt: skip
+MAX_LINES = 400
+VAGUE_NAMES = {"utils", "util", "common", "helpers", "helper", "misc"}
+TEXT_SUFFIXES = {".py", ".md", ".txt", ".cfg", ".toml", ".yaml", ".yml", ".ipynb", ".json", ".sh"}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def module_name(path):
+    """Return the dotted name inside the package, such as "metrics.fid"; a package's own file is "metrics"."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported_names(path):
+    """Return (line, dotted name inside the package) of every import in a module, those inside functions too."""
+    found = []
+    here = path.relative_to(PACKAGE).parent.parts
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                assert node.level <= len(here) + 1, "{}:{} leaves the package".format(path, node.lineno)
+                base = ("sg2ada_colab",) + here[: len(here) + 1 - node.level]
+            else:
+                base = ()
+            base += tuple((node.module or "").split(".")) if node.module else ()
+            names = [".".join(base + (alias.name,)) for alias in node.names]
+        else:
+            continue
+        found += [(node.lineno, name[len("sg2ada_colab."):]) for name in names if name.startswith("sg2ada_colab.")]  # fmt: skip
+    return found
+
+
+def room(name):
+    return name.split(".")[0]
+
+
+def check_import(importer, imported):
+    """Return what is wrong with one module importing one name of the package, or None."""
+    if room(importer) not in ORDER:
+        return "the folder or module {} has no place in the order".format(room(importer))
+    if room(imported) not in ORDER:
+        return None  # a public name of the package itself, such as __version__
+    if ORDER.index(room(imported)) > ORDER.index(room(importer)):
+        return "{} comes after {}".format(room(imported), room(importer))
+    return None
+
+
+def test_imports_point_upwards():
+    wrong = []
+    for path in MODULES:
+        importer = module_name(path)
+        if importer == "":
+            continue  # the package's __init__ gives its public names and may take them from anywhere
+        for line, imported in imported_names(path):
+            problem = check_import(importer, imported)
+            if problem:
+                wrong.append("{}:{} imports {}: {}".format(path.relative_to(ROOT), line, imported, problem))
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_order_refuses_a_downward_import_and_a_folder_without_a_place():
+    assert check_import("training.loop", "previews.grid") == "previews comes after training"
+    assert check_import("seeds", "tf.tf") == "tf comes after seeds"
+    assert "no place" in check_import("extras.thing", "errors")
+    assert check_import("previews.grid", "dataset.open_dataset") is None
+    assert check_import("cli.train", "training.loop") is None
+
+
+def test_imports_of_a_module_are_found_wherever_they_stand(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "PACKAGE", tmp_path)
+    (tmp_path / "metrics").mkdir()
+    module = tmp_path / "metrics" / "fid.py"
+    module.write_text(
+        "import numpy\nimport sg2ada_colab.tf\nfrom ..seeds import step_seed\nfrom .. import draws\n"
+        "def later():\n    from .features import open_features\n    from sg2ada_colab.colab import drive\n"
+    )
+    names = {name for _, name in imported_names(module)}
+    assert names == {"tf", "seeds.step_seed", "draws", "metrics.features.open_features", "colab.drive"}
+
+
+def test_modules_do_not_import_each_other_in_a_circle():
+    known = {module_name(path) for path in MODULES} - {""}
+    graph = {}
+    for path in MODULES:
+        names = {name for _, name in imported_names(path)}
+        targets = {name if name in known else name.rpartition(".")[0] for name in names}
+        graph[module_name(path)] = (targets & known) - {module_name(path)}
+    finished, open_path = set(), []
+
+    def visit(name):
+        assert name not in open_path, "circle: " + " -> ".join(open_path[open_path.index(name):] + [name])  # fmt: skip
+        if name not in finished:
+            open_path.append(name)
+            for target in sorted(graph[name]):
+                visit(target)
+            finished.add(open_path.pop())
+
+    for name in sorted(graph):
+        visit(name)
+    assert finished == set(graph)
+
+
+def test_tensorflow_is_imported_in_one_module():
+    statement = r"^\s*(import|from)\s+(tensorflow|keras)\b"
+    call = r"(import_module|__import__)\(\s*['\"](tensorflow|keras)"
+    pattern = re.compile(statement + "|" + call, re.M)
+    importers = [module_name(path) for path in MODULES if pattern.search(path.read_text(encoding="utf-8"))]
+    assert importers == ["tf"]
+
+
+@pytest.mark.parametrize("module", ["sg2ada_colab", "sg2ada_colab.__main__", "sg2ada_colab.images", "sg2ada_colab.dataset"])
+def test_importing_costs_no_tensorflow(module):
+    code = "import sys, {}; sys.exit('tensorflow' in sys.modules)".format(module)
+    assert subprocess.run([sys.executable, "-c", code], cwd=str(ROOT)).returncode == 0
+
+
+def test_modules_are_short():
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
+    assert {path: lines for path, lines in lengths.items() if lines > MAX_LINES} == {}
+
+
+def test_no_module_has_a_vague_name():
+    names = {part for path in MODULES for part in path.relative_to(PACKAGE).with_suffix("").parts}
+    assert not names & VAGUE_NAMES
+
+
+def test_no_path_of_one_machine_is_in_the_tree():
+    machine = re.compile(r"(?<![\w.])/(ro" r"ot|wor" r"k)/|/tmp/(v/|bash_)|/home/(?!user|you|me|jovyan)\w+")
+    wrong = []
+    for path in sorted(ROOT.rglob("*")):
+        parts = path.relative_to(ROOT).parts
+        hidden = any(part.startswith(".") and part != ".ci" for part in parts) or {"build", "dist", "__pycache__"} & set(parts)
+        if hidden or not path.is_file() or (path.suffix not in TEXT_SUFFIXES and parts[0] != ".ci"):
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+            if machine.search(line):
+                wrong.append("{}:{}".format(path.relative_to(ROOT), number))
+    assert not wrong, "\n".join(wrong)
