@@ -24,8 +24,9 @@ class Discriminator(Network):
         super().__init__(config, specs, values or initial_values(specs, seed, "D"))
         self.num_fp16_res = config.num_fp16_res if num_fp16_res is None else num_fp16_res
 
-    def __call__(self, images, labels):
-        return discriminate(self.variables, self.config, images, labels, self.num_fp16_res)
+    def __call__(self, images, labels, mbstd_group_size=None):
+        """Return the scores; `mbstd_group_size` overrides the configured one."""
+        return discriminate(self.variables, self.config, images, labels, self.num_fp16_res, mbstd_group_size)
 
 
 def _embed_labels(variables, config, labels):
@@ -35,7 +36,7 @@ def _embed_labels(variables, config, labels):
     return y
 
 
-def discriminate(variables, config, images, labels, num_fp16_res=0):
+def discriminate(variables, config, images, labels, num_fp16_res=0, mbstd_group_size=None):
     """Return scores [N, 1] (unconditional networks with score_max > 1: [N, score_max]); labels project them (cGAN, Miyato 2018)."""
     def conv(x, name, down=False):
         weight = tf.cast(equalized(variables[name + "/weight"]), x.dtype)
@@ -60,7 +61,7 @@ def discriminate(variables, config, images, labels, num_fp16_res=0):
             x = (x + down_conv_2d(skip, weight, config.resample_kernel)) * tf.cast(math.sqrt(0.5), dtype)
         if config.architecture == "skip":
             images = downsample_2d(images, config.resample_kernel)
-    x = minibatch_stddev(tf.cast(x, tf.float32), config.mbstd_group_size, config.mbstd_num_features)
+    x = minibatch_stddev(tf.cast(x, tf.float32), mbstd_group_size or config.mbstd_group_size, config.mbstd_num_features)
     x = conv(x, "4x4/Conv")
     x = tf.reshape(tf.transpose(x, [0, 3, 1, 2]), [-1, 16 * int(x.shape[3])])  # the pickle's order is channel, row, column
     x = dense(x, variables, "4x4/Dense0", act="lrelu")

@@ -1,0 +1,109 @@
+"""Adam in TensorFlow's form with moments shared by main and lazy-regularisation steps, and the moving average of G."""
+from collections import OrderedDict
+
+import numpy as np
+
+from ..tf import tf
+
+EPSILON = 1e-8
+
+
+class LazyAdam:
+    """Adam (Kingma & Ba 2015) whose step sizes allow for a regularisation step every `reg_interval` minibatches.
+
+    With c = k/(k+1) for an interval k the learning rate becomes lr·c and the decays β^c (StyleGAN2 appendix B). Main and
+    regularisation steps share the moments and the powers of the decays. A step with any non-finite gradient changes nothing.
+
+    Args:
+        trainable: Ordered dict name → tf.Variable.
+        learning_rate, beta1, beta2: As configured, before the correction.
+        reg_interval: k, or None for no lazy regularisation.
+    """
+
+    def __init__(self, trainable, learning_rate, beta1=0.0, beta2=0.99, reg_interval=None):
+        correction = reg_interval / (reg_interval + 1.0) if reg_interval else 1.0
+        self.trainable = trainable
+        self.learning_rate = learning_rate * correction
+        self.beta1, self.beta2 = beta1**correction, beta2**correction
+        self.powers = tf.Variable(np.float32([self.beta1, self.beta2]), trainable=False)
+        self.second = OrderedDict((name, tf.Variable(tf.zeros_like(v), trainable=False)) for name, v in trainable.items())
+        # With β1 = 0 the first moment is the gradient itself and needs no memory.
+        self.first = OrderedDict((name, tf.Variable(tf.zeros_like(v), trainable=False)) for name, v in trainable.items()) if beta1 else {}
+
+    def apply(self, gradients):
+        """Take one step with a gradient for each variable (list, in order); return whether all of it was finite (bool tensor)."""
+        finite = all_finite(gradients)
+        rate = self.learning_rate * tf.sqrt(1.0 - self.powers[1]) / (1.0 - self.powers[0])
+        for (name, variable), gradient in zip(self.trainable.items(), gradients):
+            second = self.beta2 * self.second[name] + (1.0 - self.beta2) * tf.square(gradient)
+            first = gradient
+            if self.first:
+                first = self.beta1 * self.first[name] + (1.0 - self.beta1) * gradient
+                _assign_if(self.first[name], first, finite)
+            _assign_if(variable, variable - rate * first / (tf.sqrt(second) + EPSILON), finite)
+            _assign_if(self.second[name], second, finite)
+        _assign_if(self.powers, self.powers * np.float32([self.beta1, self.beta2]), finite)
+        return finite
+
+    def state(self):
+        """Return the state variables: dict name → tf.Variable."""
+        slots = {"second/" + name: v for name, v in self.second.items()}
+        slots.update({"first/" + name: v for name, v in self.first.items()})
+        return dict(slots, powers=self.powers)
+
+
+class Accumulator:
+    """Sums the gradients of several rounds of one minibatch; `rounds` is how many are added before `take`."""
+
+    def __init__(self, trainable, rounds):
+        self.rounds = rounds
+        self.sums = [tf.Variable(tf.zeros_like(v), trainable=False) for v in trainable.values()]
+
+    def add(self, gradients):
+        for total, gradient in zip(self.sums, gradients):
+            total.assign_add(gradient * (1.0 / self.rounds))
+
+    def take(self):
+        """Return the mean over the rounds and start again from zero."""
+        gradients = [tf.identity(total) for total in self.sums]
+        with tf.control_dependencies(gradients):
+            for total in self.sums:
+                total.assign(tf.zeros_like(total))
+        return gradients
+
+
+def all_finite(gradients):
+    """Return a bool tensor: every element of every gradient is finite."""
+    return tf.reduce_all(tf.stack([tf.reduce_all(tf.math.is_finite(g)) for g in gradients]))
+
+
+def _assign_if(variable, value, condition):
+    variable.assign(tf.where(tf.broadcast_to(condition, tf.shape(value)), value, variable))
+
+
+def gradients_or_zeros(tape, loss, trainable):
+    """Return the gradient of `loss` for every variable; zeros where it does not depend on one, as TensorFlow's optimiser had it."""
+    return tape.gradient(loss, list(trainable.values()), unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+
+def ema_beta(minibatch_size, nimg, ema_kimg, rampup):
+    """Return the decay of the moving average of G for one minibatch: 0.5^(minibatch / n), n = min(ema_kimg·1000, nimg·rampup).
+
+    Args:
+        nimg: Images seen before this group of four minibatches.
+        rampup: Fraction of the run so far, or None for no ramp; with it the first group has β = 0, so Gs = G.
+    """
+    images = ema_kimg * 1000.0
+    if rampup is not None:
+        images = min(images, nimg * rampup)
+    return 0.5 ** (minibatch_size / max(images, 1e-8))
+
+
+def update_average(G, Gs, beta):
+    """Move Gs towards G: trained variables by G + (Gs − G)·β, the others (noise, average w) as a copy."""
+    for name, variable in Gs.variables.items():
+        source = G.variables[name]
+        if name in G.trainable:
+            variable.assign(source + (variable - source) * beta)
+        else:
+            variable.assign(source)
