@@ -1,0 +1,410 @@
+"""NVIDIA's TensorFlow network pickle: (G, D, Gs), written opcode by opcode and read without running anything.
+
+The file names five globals only and is protocol 3, so any Python from 3.0 and any NumPy can open it, whichever NumPy wrote it.
+"""
+
+import struct
+
+import numpy as np
+
+from .network_data import G_COMPONENTS, NetworkData, NetworkSnapshot, component_kwargs, plain_value
+from .unpickler import Built, FileSource, Global, MemorySource, Refused, load
+
+FORMAT_VERSION = 5
+READ_VERSIONS = (2, 3, 4, 5)
+NETWORK_GLOBAL = "dnnlib.tflib.network Network"
+RECONSTRUCT, SCALAR = "numpy.core.multiarray _reconstruct", "numpy.core.multiarray scalar"
+NDARRAY, DTYPE = "numpy ndarray", "numpy dtype"
+MAX_ARRAY_BYTES = 0xFFFFFFFF  # BINBYTES counts in 32 bits
+
+
+# Writing.
+
+
+def write_network_pickle(path_or_file, snapshot, source_text=""):
+    """Write a snapshot as stylegan2-ada writes it; stylegan2-ada-pytorch and stylegan3 open it through their `legacy.py`.
+
+    Args:
+        path_or_file: A path, or a binary file that stays open. Atomic replacement is the caller's business.
+        snapshot: NetworkSnapshot; arrays are written as little-endian float32, C-contiguous, rank 0 as np.float32 scalars.
+        source_text: Python source for `build_module_src`, which stylegan2-ada executes; other readers ignore it.
+    """
+    if not hasattr(path_or_file, "write"):
+        with open(str(path_or_file), "wb") as file:
+            return write_network_pickle(file, snapshot, source_text)
+    writer = _Writer(path_or_file)
+    writer.raw(b"\x80\x03")
+    for network in snapshot.networks():
+        _write_network(writer, _main_state(network, source_text))
+    writer.raw(b"\x87.")
+
+
+def _main_state(network, source_text):
+    """Return the state of G, D or Gs; in `components` and nowhere else stand further states."""
+    kwargs = plain_value(network.kwargs)
+    images, labels = [None, network.num_channels, network.resolution, network.resolution], [None, network.label_size]
+    if not network.is_generator:
+        return _state(
+            "D",
+            kwargs,
+            {},
+            source_text,
+            "D_main",
+            network.variables,
+            [("images_in", images), ("labels_in", labels)],
+            ("scores_out", [None, 1]),
+        )
+    latents, dlatents = [None, network.latent_size], [None, network.num_layers, network.dlatent_size]
+    inputs = {"synthesis": [("dlatents_in", dlatents)], "mapping": [("latents_in", latents), ("labels_in", labels)]}
+    outputs = {"synthesis": ("images_out", images), "mapping": ("dlatents_out", dlatents)}
+    components = {
+        key: _state(
+            "G_" + key,
+            component_kwargs(kwargs, key),
+            {},
+            source_text,
+            "G_" + key,
+            network.component(key),
+            inputs[key],
+            outputs[key],
+        )
+        for key in G_COMPONENTS
+    }
+    return _state(
+        network.name, kwargs, components, source_text, "G_main", network.own_variables(), inputs["mapping"], outputs["synthesis"]
+    )
+
+
+def _state(name, kwargs, components, source_text, function, variables, inputs, output):
+    return {
+        "version": FORMAT_VERSION,
+        "name": name,
+        "static_kwargs": kwargs,
+        "components": components,
+        "build_module_src": source_text,
+        "build_func_name": function,
+        "variables": variables,
+        "input_shapes": [shape for _, shape in inputs],
+        "output_shapes": [output[1]],
+        "input_names": [label for label, _ in inputs],
+        "output_names": [output[0]],
+    }
+
+
+def _write_network(writer, state):
+    writer.named(NETWORK_GLOBAL)
+    writer.raw(b")\x81}(")
+    for key, value in state.items():
+        writer.value(key)
+        if key == "components":
+            writer.raw(b"}(")
+            for component, inner in value.items():
+                writer.value(component)
+                _write_network(writer, inner)
+            writer.raw(b"u")
+        elif key == "variables":
+            writer.raw(b"](")
+            for name, array in value.items():
+                writer.value(name)
+                writer.array(array)
+                writer.raw(b"\x86")
+            writer.raw(b"e")
+        else:
+            writer.value(value)
+    writer.raw(b"ub")
+
+
+class _Writer:
+    """Emits protocol 3; texts, globals and the dtype are written once and remembered."""
+
+    def __init__(self, file):
+        self._file, self._memo = file, {}
+        self.raw = file.write
+
+    def _recall(self, key):
+        """Write a reference to what was remembered under the key; False if there is none."""
+        index = self._memo.get(key)
+        if index is not None:
+            self.raw(b"h%c" % index if index < 256 else b"j" + struct.pack("<I", index))
+        return index is not None
+
+    def _remember(self, key):
+        index = self._memo[key] = len(self._memo)
+        self.raw(b"q%c" % index if index < 256 else b"r" + struct.pack("<I", index))
+
+    def named(self, name):
+        if not self._recall(("global", name)):
+            self.raw(b"c" + name.replace(" ", "\n").encode("ascii") + b"\n")
+            self._remember(("global", name))
+
+    def text(self, value):
+        if not self._recall(("text", value)):
+            data = value.encode("utf-8")
+            self.raw(b"X" + struct.pack("<I", len(data)) + data)
+            self._remember(("text", value))
+
+    def integer(self, value):
+        if 0 <= value < 256:
+            self.raw(b"K%c" % value)
+        elif -(2**31) <= value < 2**31:
+            self.raw(b"J" + struct.pack("<i", value))
+        else:
+            data = value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
+            assert len(data) < 256, "a setting of {} bytes".format(len(data))
+            self.raw(b"\x8a%c" % len(data) + data)
+
+    def value(self, value):
+        if value is None or isinstance(value, bool):
+            self.raw({None: b"N", True: b"\x88", False: b"\x89"}[value])
+        elif isinstance(value, str):
+            self.text(value)
+        elif isinstance(value, int):
+            self.integer(value)
+        elif isinstance(value, float):
+            self.raw(b"G" + struct.pack(">d", value))
+        elif isinstance(value, list):
+            self.raw(b"](")
+            for item in value:
+                self.value(item)
+            self.raw(b"e")
+        else:
+            self.raw(b"}(")
+            for key, item in value.items():
+                self.value(key)
+                self.value(item)
+            self.raw(b"u")
+
+    def bytes(self, data, size):
+        assert size <= MAX_ARRAY_BYTES, "an array of {:,} bytes does not fit this format".format(size)
+        self.raw(b"C%c" % size if size < 256 else b"B" + struct.pack("<I", size))
+        self.raw(data)
+
+    def dtype(self):
+        if self._recall("dtype"):
+            return
+        self.named(DTYPE)
+        self.text("f4")
+        self.raw(b"K\x00K\x01\x87R")
+        self._remember("dtype")
+        self.raw(b"(K\x03")
+        self.text("<")
+        self.raw(b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb")
+
+    def array(self, array):
+        array = np.asarray(array)
+        assert array.dtype.kind in "fiu", "a variable of dtype {}".format(array.dtype)
+        array = np.require(array, "<f4", "C")
+        if array.ndim == 0:
+            self.named(SCALAR)
+            self.dtype()
+            self.bytes(array.tobytes(), 4)
+            return self.raw(b"\x86R")
+        self.named(RECONSTRUCT)
+        self.named(NDARRAY)
+        self.raw(b"K\x00\x85C\x01b\x87R(K\x01(")
+        for side in array.shape:
+            self.integer(side)
+        self.raw(b"t")
+        self.dtype()
+        self.raw(b"\x89")
+        # The view keeps large arrays from being copied on their way to the file.
+        self.bytes(memoryview(array).cast("B") if array.size else b"", array.nbytes)
+        self.raw(b"tb")
+
+
+# Reading.
+
+
+class DType(Built):
+    """A NumPy dtype as pickles describe it: numbers only."""
+
+    def __init__(self, text, *_):
+        if not isinstance(text, str) or text[:1] not in "fiub" or not text[1:].isdigit():
+            raise Refused("it holds an array of something else than numbers")
+        self.dtype = np.dtype(text)
+
+    def build(self, state):
+        if not isinstance(state, tuple) or len(state) < 5 or state[3] is not None or state[4] is not None:
+            raise Refused("it holds a dtype that is not a plain number")
+        if state[1] not in ("<", ">", "|", "="):
+            raise Refused("it holds a dtype of unknown byte order")
+        self.dtype = self.dtype.newbyteorder(state[1])
+
+
+class Array(Built):
+    """An ndarray in the making; `value` is the array, whose memory is writable and its own."""
+
+    value = None
+
+    def build(self, state):
+        if self.value is not None:
+            raise Refused("it fills an array twice")
+        _, shape, dtype, is_fortran, data = state
+        if not isinstance(dtype, DType) or not isinstance(data, (bytes, memoryview)):
+            raise Refused("it holds an array of something else than numbers")
+        if len(data) != element_count(shape) * dtype.dtype.itemsize:
+            raise Refused("it holds an array whose shape does not fit its bytes")
+        array = np.frombuffer(data if isinstance(data, memoryview) else bytearray(data), dtype.dtype)
+        self.value = array.reshape(shape, order="F" if is_fortran else "C")
+
+
+def element_count(shape):
+    """Return the number of elements of a shape from a file; raise Refused if it is no shape."""
+    if not isinstance(shape, tuple) or len(shape) > 8 or any(type(side) is not int or not 0 <= side < 2**40 for side in shape):
+        raise Refused("it holds an array of impossible shape")
+    count = 1
+    for side in shape:
+        count *= side
+    return count
+
+
+def _scalar(dtype, data):
+    array = np.frombuffer(data, dtype.dtype)
+    if array.size != 1:
+        raise Refused("it holds a scalar of {} numbers".format(array.size))
+    return array[0]
+
+
+class Network(Built):
+    """An object of NVIDIA's class Network; `state` is the dict of its settings and variables."""
+
+    state = None
+
+    def build(self, state):
+        if not isinstance(state, dict) or self.state is not None:
+            raise Refused("it holds a network without a proper state")
+        self.state = state
+
+
+def _array_type(*_):
+    raise Refused("it makes an array in an unusual way")
+
+
+NUMPY_GLOBALS = {"numpy ndarray": Global(call=_array_type), "numpy dtype": Global(call=DType)}
+for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):  # NumPy 2 writes the second
+    NUMPY_GLOBALS[_module + " _reconstruct"] = Global(call=lambda *_: Array())
+    NUMPY_GLOBALS[_module + " scalar"] = Global(call=_scalar)
+# EasyDict is a dict of older programs; ours is a plain one.
+TF_GLOBALS = dict(
+    NUMPY_GLOBALS,
+    **{
+        NETWORK_GLOBAL: Global(new=lambda *_: Network()),
+        "dnnlib.util EasyDict": Global(new=lambda *_: {}),
+        "collections OrderedDict": Global(call=lambda *_: {}),
+    },
+)
+
+
+def is_network_triple(value):
+    return isinstance(value, tuple) and len(value) == 3 and all(isinstance(network, Network) for network in value)
+
+
+def read_network_pickle(path_or_bytes):
+    """Read a TensorFlow network pickle of version 2 to 5 (StyleGAN2, StyleGAN2-ADA); nothing in it is run.
+
+    Args:
+        path_or_bytes: Path of the file, or its bytes.
+
+    Returns:
+        NetworkSnapshot whose arrays are float32, C-contiguous and own their memory.
+
+    Raises:
+        Refused: It is something else, or damaged; the message completes "FILE cannot be read: …".
+    """
+    if isinstance(path_or_bytes, (bytes, bytearray, memoryview)):
+        return snapshot_of(load(MemorySource(path_or_bytes), TF_GLOBALS))
+    with open(str(path_or_bytes), "rb") as file:
+        return snapshot_of(load(FileSource(file), TF_GLOBALS))
+
+
+def snapshot_of(value):
+    """Return the NetworkSnapshot for what a stream with TF_GLOBALS described; raise Refused if that is not three networks."""
+    if isinstance(value, Network):
+        raise Refused("it holds a single network, such as those that compute metrics, not a training snapshot (G, D, Gs)")
+    if not is_network_triple(value):
+        raise Refused("it holds {}, not the three networks G, D, Gs".format(described(value)))
+    version = value[2].state.get("version") if value[2].state else None
+    networks = [_network_data(name, network) for name, network in zip(("G", "D", "Gs"), value)]
+    details = {"version": version, "source text": sum(len(_source_text(network)) for network in value)}
+    return NetworkSnapshot(*networks, source="tensorflow", details=details)
+
+
+def described(value):
+    """Return what a stream held, in words that need no look inside."""
+    words = {
+        type(None): "nothing",
+        dict: "a dictionary",
+        list: "a list",
+        tuple: "a tuple",
+        str: "a text",
+        Array: "an array",
+        set: "a set",
+        memoryview: "bytes",
+        bytes: "bytes",
+    }
+    return words.get(type(value), "a number" if isinstance(value, (int, float, np.number)) else "something else")
+
+
+def _source_text(network):
+    text = network.state.get("build_module_src")
+    return text if isinstance(text, str) else ""
+
+
+def _network_data(name, network):
+    state = _checked_state(network)
+    kwargs = _checked_kwargs(state["static_kwargs"])
+    variables = _variables_of(state)
+    components = state.get("components") or {}
+    if not isinstance(components, dict):
+        raise Refused("the components of {} are not a dictionary".format(name))
+    for key, component in components.items():
+        if not isinstance(component, Network) or not isinstance(key, str):
+            raise Refused("{} has a component that is not a network".format(name))
+        inner = _variables_of(_checked_state(component))
+        variables.update({"{}/{}".format(key, leaf): value for leaf, value in inner.items()})
+    return NetworkData(name, kwargs, variables)
+
+
+def _checked_state(network):
+    state = network.state
+    if state is None:
+        raise Refused("it holds an empty network")
+    missing = [key for key in ("version", "name", "static_kwargs", "variables") if key not in state]
+    if missing:
+        raise Refused("a network lacks {}".format(", ".join(missing)))
+    if state["version"] not in READ_VERSIONS:
+        version = state["version"] if isinstance(state["version"], int) else described(state["version"])
+        raise Refused("a network has format version {}, not 2 to 5".format(version))
+    return state
+
+
+def _checked_kwargs(kwargs):
+    try:
+        kwargs = plain_value(kwargs)
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    if not isinstance(kwargs, dict):
+        raise Refused("the settings of a network are not a dictionary")
+    return kwargs
+
+
+def _variables_of(state):
+    pairs, variables = state["variables"], {}
+    if not isinstance(pairs, list):
+        raise Refused("the variables of a network are not a list")
+    for pair in pairs:
+        if not isinstance(pair, tuple) or len(pair) != 2 or not isinstance(pair[0], str):
+            raise Refused("a variable is not a pair of name and array")
+        variables[pair[0]] = float32_array(pair[1])
+    return variables
+
+
+def float32_array(value):
+    """Return the array in a stream's object as native float32, C-contiguous; raise Refused if it is none."""
+    array = value.value if isinstance(value, Array) else value
+    if not isinstance(array, (np.ndarray, np.number, float, int)):
+        raise Refused("a variable is {}, not an array".format(described(array)))
+    array = np.require(np.asarray(array), np.float32, ["C", "A", "W"])
+    if isinstance(value, Array):
+        value.value = array  # a file that names one array many times gets one conversion
+    return array
