@@ -1,0 +1,71 @@
+"""The geometric part: each image's inverse transform, and its execution in one resampling."""
+import math
+
+from ..tf import tf
+from .resample import resample
+
+GEOMETRY_PARAMETERS = ("xflip", "rotate90", "xint", "scale", "rotate_pre", "aniso", "rotate_post", "xfrac")
+
+
+class Affine:
+    """A batch of maps (x, y) -> (a x + b y + tx, c x + d y + ty), each coefficient a tensor [N].
+
+    Plain scalars instead of [N, 3, 3] matrices: XLA fuses all of it into one kernel and needs no matrix library.
+    """
+
+    def __init__(self, count):
+        one, zero = tf.ones([count]), tf.zeros([count])
+        self.a, self.b, self.c, self.d, self.tx, self.ty = one, zero, zero, one, zero, zero
+
+    def linear(self, a, b, c, d):
+        """Apply the linear map [[a, b], [c, d]] before this one (multiply from the right)."""
+        self.a, self.b = self.a * a + self.b * c, self.a * b + self.b * d
+        self.c, self.d = self.c * a + self.d * c, self.c * b + self.d * d
+
+    def translate(self, x, y):
+        """Apply a translation before this one (multiply from the right)."""
+        self.tx, self.ty = self.tx + self.a * x + self.b * y, self.ty + self.c * x + self.d * y
+
+    def rotate(self, cos, sin):
+        self.linear(cos, -sin, sin, cos)
+
+
+def inverse_transform(parameters, count):
+    """Return the `Affine` that maps output to input pixel positions, both relative to the image's centre.
+
+    Args:
+        parameters: Result of `parameters.parameters`; absent transforms are neutral.
+        count: Number of images N.
+    """
+    inverse = Affine(count)
+    get = parameters.get
+    if "xflip" in parameters:
+        inverse.linear(1 - 2 * get("xflip"), 0.0, 0.0, 1.0)
+    if "rotate90" in parameters:
+        turn = get("rotate90") * (math.pi / 2)
+        inverse.rotate(tf.round(tf.cos(turn)), tf.round(tf.sin(turn)))  # exact, so that pixels stay on the grid
+    if "xint" in parameters:
+        inverse.translate(-get("xint")[:, 0], -get("xint")[:, 1])
+    if "scale" in parameters:
+        inverse.linear(1 / get("scale"), 0.0, 0.0, 1 / get("scale"))
+    if "rotate_pre" in parameters:
+        inverse.rotate(tf.cos(get("rotate_pre")), tf.sin(get("rotate_pre")))
+    if "aniso" in parameters:
+        inverse.linear(1 / get("aniso"), 0.0, 0.0, get("aniso"))
+    if "rotate_post" in parameters:
+        inverse.rotate(tf.cos(get("rotate_post")), tf.sin(get("rotate_post")))
+    if "xfrac" in parameters:
+        inverse.translate(-get("xfrac")[:, 0], -get("xfrac")[:, 1])
+    return inverse
+
+
+def apply_geometry(images, parameters):
+    """Return the images after xflip, rotate90, xint, scale, rotate, aniso, rotate and xfrac, as one resampling.
+
+    Args:
+        images: float32 [N, R, R, C], static shape.
+        parameters: Result of `parameters.parameters`.
+    """
+    if not any(name in parameters for name in GEOMETRY_PARAMETERS):
+        return images
+    return resample(images, inverse_transform(parameters, images.shape[0]))

@@ -1,0 +1,122 @@
+"""The random part of the pipeline: raw draws, and the gated parameters of every image made from them."""
+import math
+
+from ..draws import normal, uniform
+from ..tf import tf
+
+# Columns of the two arrays of draws. They are the same for every pipe, so that a transform's draws do not depend on the others.
+_GATES = (
+    "xflip rotate90 xint scale rotate_pre aniso rotate_post xfrac brightness contrast lumaflip hue saturation "
+    "imgfilter0 imgfilter1 imgfilter2 imgfilter3 noise cutout"
+).split()
+_UNIFORM = "xflip rotate90 xint/2 rotate_pre rotate_post lumaflip hue cutout/2".split()
+_NORMAL = "scale aniso xfrac/2 brightness contrast saturation imgfilter0 imgfilter1 imgfilter2 imgfilter3 noise".split()
+
+
+def _columns(names, array, suffix):
+    """Cut an array [N, K] into {name + suffix: [N], or [N, 2] for a name that ends in "/2"}."""
+    columns, start = {}, 0
+    for name in names:
+        name, _, width = name.partition("/")
+        if width:
+            columns[name + suffix] = array[:, start : start + 2]
+        else:
+            columns[name + suffix] = array[:, start]
+        start += 2 if width else 1
+    return columns
+
+
+def _width(names):
+    return sum(2 if name.endswith("/2") else 1 for name in names)
+
+
+def draw(seed, config, shape):
+    """Return the raw draws for a batch: "NAME.gate" in U[0,1), "NAME.value" in U[0,1) or N(0,1), "noise.field" in N(0,1).
+
+    Args:
+        seed: int32 [2].
+        config: AugmentConfig.
+        shape: (N, H, W, C) of the images, Python integers.
+
+    Returns:
+        Dictionary of float32 tensors: [N]; [N, 2] in the order x, y for xint, xfrac and cutout; [N, H, W, C] for the field.
+    """
+    count = shape[0]
+    draws = _columns(_GATES, uniform(seed, "augment/gates", [count, len(_GATES)]), ".gate")
+    draws.update(_columns(_UNIFORM, uniform(seed, "augment/uniform", [count, _width(_UNIFORM)]), ".value"))
+    draws.update(_columns(_NORMAL, normal(seed, "augment/normal", [count, _width(_NORMAL)]), ".value"))
+    if config.has("noise"):
+        draws["noise.field"] = normal(seed, "augment/noise", shape)
+    return draws
+
+
+def _gated(draws, name, probability, value, neutral):
+    """Return `value` where the gate is open and the neutral value elsewhere; one gate for all elements of a row."""
+    gate = draws[name + ".gate"] < probability
+    if len(value.shape) == 2:
+        gate = gate[:, tf.newaxis]
+    return tf.where(gate, value, tf.fill(tf.shape(value), tf.cast(neutral, value.dtype)))
+
+
+def _half_turns(draws, name, limit):
+    """Return an angle in U(-limit, limit) half turns, in radians."""
+    return (draws[name + ".value"] * 2 - 1) * (math.pi * limit)
+
+
+def parameters(draws, p, config, resolution):
+    """Return what each image of the batch undergoes at strength p; a closed gate gives the neutral value.
+
+    Section 2.2 and Appendix B of the ADA paper (Karras et al. 2020).
+
+    Args:
+        draws: Result of `draw`.
+        p: float32 scalar tensor or number, 0 or more; from 1 on every gate with multiplier 1 is open.
+        config: AugmentConfig. Transforms with multiplier 0 have no entry in the result.
+        resolution: Width and height in pixels.
+
+    Returns:
+        Dictionary of float32 tensors [N]: xflip (0, 1), rotate90 (0...3), scale, aniso, contrast, saturation (factors),
+        rotate_pre, rotate_post, hue (radians), brightness, lumaflip (0, 1), noise (standard deviation); [N, 2]: xint and
+        xfrac (pixels to the right and down), cutout (centre in image sizes; far outside where the gate is shut); [N, 4]: imgfilter
+        (a factor for each band); and the noise field [N, H, W, C].
+    """
+    made = {}
+
+    def add(name, value, neutral, multiplier=None):
+        multiplier = getattr(config, name) if multiplier is None else multiplier
+        if multiplier > 0:
+            made[name] = _gated(draws, name, multiplier * p, value, neutral)
+
+    def factor(name, std):
+        return 2.0 ** (draws[name + ".value"] * std)
+
+    # Pixel blitting and general geometric transformations.
+    add("xflip", tf.floor(draws["xflip.value"] * 2), 0)
+    add("rotate90", tf.floor(draws["rotate90.value"] * 4), 0)
+    add("xint", tf.round((draws["xint.value"] * 2 - 1) * config.xint_max * resolution), 0)
+    add("scale", factor("scale", config.scale_std), 1)
+    add("aniso", factor("aniso", config.aniso_std), 1)
+    add("xfrac", draws["xfrac.value"] * (config.xfrac_std * resolution), 0)
+    if config.rotate > 0:
+        # Two rotations, of which each opens so often that at least one of them does with probability p.
+        once = 1 - tf.sqrt(tf.maximum(1 - config.rotate * tf.convert_to_tensor(p, tf.float32), 0))
+        for name in ("rotate_pre", "rotate_post"):
+            made[name] = _gated(draws, name, once, _half_turns(draws, name, config.rotate_max), 0)
+
+    # Colour.
+    add("brightness", draws["brightness.value"] * config.brightness_std, 0)
+    add("contrast", factor("contrast", config.contrast_std), 1)
+    add("lumaflip", tf.floor(draws["lumaflip.value"] * 2), 0)
+    add("hue", _half_turns(draws, "hue", config.hue_max), 0)
+    add("saturation", factor("saturation", config.saturation_std), 1)
+
+    # Filtering and corruption.
+    if config.imgfilter > 0:
+        bands = ["imgfilter{}".format(band) for band in range(4)]
+        gains = [_gated(draws, b, config.imgfilter * p, factor(b, config.imgfilter_std), 1) for b in bands]
+        made["imgfilter"] = tf.stack(gains, axis=1)
+    add("noise", tf.abs(draws["noise.value"]) * config.noise_std, 0)
+    if config.noise > 0:
+        made["noise_field"] = draws["noise.field"]
+    add("cutout", draws["cutout.value"], -10)
+    return made
