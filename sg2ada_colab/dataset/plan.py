@@ -1,0 +1,106 @@
+"""What will be converted: which images, which regions of them, at which size, in which order. Nothing is decoded yet."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, List, Tuple
+
+import numpy as np
+
+from ..errors import UserError
+from ..images.fit import regions
+from ..images.read import UnreadableImage
+from .pyramid import SMALLEST_PX, is_power_of_two
+
+LARGEST_SUGGESTED_PX = 1024
+GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+
+
+@dataclass
+class Plan:
+    """The conversion, decided.
+
+    Attributes:
+        resolution, channels: Of every record.
+        tasks: (index in the source, box in upright pixels, (width, height) of the upright image), in source order.
+        problems: (name, kind, text) of images that are left out already.
+    """
+
+    resolution: int
+    channels: int
+    tasks: List[Tuple[int, Tuple[int, int, int, int], Tuple[int, int]]]
+    problems: List[Tuple[str, str, str]]
+
+
+def suggested_resolution(headers, fit_mode="crop"):
+    """Return the largest power of two, up to 1024, that nine images in ten reach without being enlarged."""
+    longest = fit_mode == "pad"
+    sides = sorted((max if longest else min)(h.width, h.height) for h in headers)
+    tenth = sides[len(sides) // 10]
+    return max(SMALLEST_PX, min(LARGEST_SUGGESTED_PX, 1 << (tenth.bit_length() - 1)))
+
+
+def check_resolution(resolution):
+    """Raise UserError unless the resolution is a power of two from 4 to 16384."""
+    if not (is_power_of_two(resolution) and SMALLEST_PX <= resolution <= 16384):
+        raise UserError(
+            "the resolution {} is no power of two from 4 up".format(resolution),
+            "4, 8, 16, 32, 64, 128, 256, 512, 1024 ...",
+            "choose one of these with --resolution",
+        )
+
+
+def make_plan(source, headers, resolution, color, fit, max_images=None):
+    """Return the `Plan`.
+
+    Args:
+        source: The `Source`.
+        headers: What `scan` returned for it.
+        resolution: Pixels, or None for the suggested one.
+        color: "auto" (grey if all images are), "rgb" or "grey".
+        fit: FitOptions.
+        max_images: Convert at most so many source images.
+    """
+    problems = [(source.names[i], h.kind, h.text) for i, h in enumerate(headers) if isinstance(h, UnreadableImage)]
+    good = [(i, h) for i, h in enumerate(headers) if not isinstance(h, UnreadableImage)][:max_images]
+    if not good:
+        raise no_images_error(source, problems)
+    if resolution is None:
+        resolution = suggested_resolution([h for _, h in good], fit.mode)
+    check_resolution(resolution)
+    grey = color == "grey" or color == "auto" and all(h.mode in GREY_MODES for _, h in good)
+    tasks: List[Any] = []
+    for index, header in good:
+        boxes, reason = regions(source.names[index], header.width, header.height, resolution, fit)
+        tasks.extend((index, box, (header.width, header.height)) for box in boxes)
+        if reason:
+            problems.append((source.names[index], "left out", reason))
+    if not tasks:
+        raise no_images_error(source, problems, resolution)
+    return Plan(resolution, 1 if grey else 3, tasks, problems)
+
+
+def no_images_error(source, problems, resolution=None):
+    """Return the UserError for a source that gives no image at all."""
+    ignored = ", ".join("{} {}".format(n, reason) for reason, n in sorted(source.ignored.items()))
+    if not problems:
+        return UserError(
+            "no images in {}{}".format(source.path, " (ignored: {})".format(ignored) if ignored else ""),
+            "JPEG, PNG, WebP, GIF, BMP or TIFF files, in any sub-folder",
+            "give the folder or archive that holds the images",
+        )
+    counts = ", ".join("{} {}".format(n, kind) for kind, n in Counter(p[1] for p in problems).most_common())
+    examples = "".join("\\n    {}: {}".format(name, text) for name, _, text in problems[:5]).replace("\\n", "\n")
+    too_small = resolution and all(kind == "left out" for _, kind, _ in problems)
+    return UserError(
+        "none of the {} images in {} can be used ({}):{}".format(len(problems), source.path, counts, examples),
+        "at least one image that can be read{}".format(", of {0} x {0} pixels or more".format(resolution) if resolution else ""),
+        "choose a smaller --resolution, or enlarge with --upscale" if too_small else "see `sg2ada doctor` for the whole list",
+    )
+
+
+def record_order(count, shuffle, seed=123):
+    """Return which task each record holds: as they are, or shuffled as the original does (RandomState(123))."""
+    order = np.arange(count)
+    if shuffle:
+        np.random.RandomState(seed).shuffle(order)
+    return order

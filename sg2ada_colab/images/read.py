@@ -1,0 +1,204 @@
+"""One image file of any kind -> 8-bit RGB or grey pixels, upright; or one line that says why not."""
+
+import contextlib
+import warnings
+from dataclasses import dataclass
+from typing import Tuple
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from .colour import to_srgb
+
+try:  # HEIC needs a library that Pillow does not bring
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+except Exception:  # noqa: BLE001 S110 - any failure to load it means the same: no HEIC
+    pass
+
+Image.init()  # registers all formats now, so that worker processes forked from here need not
+
+TRANSPARENT_MODES = ("RGBA", "LA", "PA", "La", "RGBa")
+
+
+class UnreadableImage(Exception):
+    """A file that gives no pixels; `kind` is a short word for counting, the text says what happened."""
+
+    def __init__(self, kind, text):
+        super().__init__(kind, text)
+        self.kind, self.text = kind, text
+
+    def __str__(self):
+        return self.text
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How files become pixels."""
+
+    channels: int = 3  # 3 = RGB, 1 = grey
+    background: Tuple[int, int, int] = (255, 255, 255)  # what shows through where an image is transparent
+    use_icc: bool = True  # convert embedded colour profiles to sRGB; False takes the numbers as they are
+    max_pixels: int = 89478485  # width x height above which a file is refused (Pillow's own warning level)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says about itself without being decoded."""
+
+    width: int  # pixels, after EXIF rotation
+    height: int
+    mode: str  # Pillow's mode
+    format: str
+    frames: int  # 1 unless animated or multi-page
+    notes: Tuple[str, ...]  # what reading will change: "EXIF rotation", "colour profile", "transparency" ...
+
+
+def _open(file, options):
+    """Return the opened, not yet decoded Pillow image of a binary file object."""
+    start = file.read(64)
+    file.seek(0)
+    if not start:
+        raise UnreadableImage("empty", "the file is empty")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # among them Pillow's bomb warning; the limit below decides
+            image = Image.open(file)
+    except Image.DecompressionBombError as error:
+        raise UnreadableImage("bomb", "decompression bomb: {}".format(error)) from error
+    except Image.UnidentifiedImageError:
+        raise UnreadableImage("not an image", _describe_foreign(start)) from None
+    except Exception as error:  # noqa: BLE001 - decoders raise nearly anything on damaged headers
+        raise UnreadableImage("damaged", "damaged header: {}".format(_one_line(error))) from error
+    if image.width * image.height > options.max_pixels:
+        raise UnreadableImage(
+            "bomb", "{} x {} pixels; the limit is {:.0f} megapixels".format(image.width, image.height, options.max_pixels / 1e6)
+        )
+    return image
+
+
+def _describe_foreign(start):
+    if start[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftyphevc"):
+        return "HEIC image; install pillow-heif to read it"
+    if start[:5] == b"<?xml" or start[:4] == b"<svg":
+        return "SVG or XML text; vector drawings have no pixels"
+    if all(byte in b"\t\n\r" or byte >= 32 for byte in start):
+        return "text, not an image"
+    return "not an image format that Pillow {} knows".format(Image.__version__)
+
+
+def _one_line(error):
+    text = " ".join(str(error).split())
+    return (text or type(error).__name__)[:160]
+
+
+def _orientation(image):
+    """Return the EXIF orientation (1 upright ... 8); a damaged EXIF block counts as upright."""
+    if "exif" not in image.info and image.format not in ("TIFF", "WEBP", "PNG", "MPO", "HEIF", "AVIF"):
+        return 1
+    try:
+        return image.getexif().get(0x0112, 1)
+    except Exception:  # noqa: BLE001 - metadata must not cost an image
+        return 1
+
+
+def read_header(file, options=ReadOptions()):  # noqa: B008 - frozen
+    """Return the `Header` of a binary file object without decoding its pixels; raises UnreadableImage."""
+    image = _open(file, options)
+    notes = []
+    width, height = image.size
+    orientation = _orientation(image)
+    if orientation not in (0, 1):
+        notes.append("EXIF rotation")
+        if orientation in (5, 6, 7, 8):
+            width, height = height, width
+    try:
+        frames = getattr(image, "n_frames", 1) if getattr(image, "is_animated", False) else 1
+    except Exception:  # noqa: BLE001 - counting frames walks the file; damage there shows when it is decoded
+        frames = 1
+    if frames > 1:
+        notes.append("several frames, the first is taken")
+    if "icc_profile" in image.info:
+        notes.append("colour profile")
+    if image.mode in TRANSPARENT_MODES or "transparency" in image.info:
+        notes.append("transparency")
+    return Header(width, height, image.mode, image.format or "?", frames, tuple(notes))
+
+
+def _wide_to_8_bits(image):
+    """Return a Pillow "L" image of one whose samples have more than 8 bits."""
+    values = np.asarray(image).astype(np.float64)
+    if image.mode.startswith("F"):
+        values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+        top = values.max() if values.size else 0.0
+        white = 1.0 if top <= 1.0 else 255.0 if top <= 255.0 else 65535.0 if top <= 65535.0 else top
+    else:
+        top = values.max() if values.size else 0.0
+        white = 65535.0 if top <= 65535.0 else top
+    return Image.fromarray(np.rint(np.clip(values / white, 0, 1) * 255).astype(np.uint8))
+
+
+def _flatten(image, options):
+    """Return an RGB or L image over the background colour, for an image with transparency of any kind."""
+    if image.mode == "LA" and options.channels == 1:
+        backdrop = Image.new("L", image.size, Image.new("RGB", (1, 1), options.background).convert("L").getpixel((0, 0)))
+        backdrop.paste(image.getchannel("L"), mask=image.getchannel("A"))
+        return backdrop
+    image = image.convert("RGBA")
+    backdrop = Image.new("RGB", image.size, options.background)
+    backdrop.paste(image, mask=image.getchannel("A"))
+    return backdrop
+
+
+@contextlib.contextmanager
+def _reporting_damage():
+    """Turn whatever a decoder raises on damaged data into UnreadableImage, and keep its warnings quiet."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # oddities that do not matter to pixels
+            yield
+    except UnreadableImage:
+        raise
+    except Exception as error:  # noqa: BLE001 - decoders raise nearly anything on damaged data
+        text = _one_line(error)
+        raise UnreadableImage("truncated" if "truncated" in text.lower() else "damaged", text) from error
+
+
+def decode(file, options=ReadOptions(), least_px=None):  # noqa: B008 - frozen
+    """Return the decoded, upright Pillow image of a binary file object in the file's own mode; the first frame of several.
+
+    Args:
+        file: Seekable, at its start.
+        options: ReadOptions; only the pixel limit matters here.
+        least_px: (width, height) of the file as stored beyond which detail is not needed: a JPEG that is at least twice that
+            is decoded at a half, a quarter or an eighth of its size, which is much faster.
+
+    Raises:
+        UnreadableImage: Empty, not an image, damaged, truncated or too large.
+    """
+    image = _open(file, options)
+    with _reporting_damage():
+        if least_px and image.format in ("JPEG", "MPO"):
+            image.draft(None, least_px)
+        image.load()
+        return image if _orientation(image) in (0, 1) else ImageOps.exif_transpose(image)
+
+
+def to_plain(image, options=ReadOptions()):  # noqa: B008 - frozen
+    """Return an 8-bit "RGB" or "L" image: profile, bit depth, palette, transparency and colour space all resolved."""
+    with _reporting_damage():
+        target = "RGB" if options.channels == 3 else "L"
+        profile = options.use_icc and image.info.get("icc_profile")
+        if image.mode.startswith(("I", "F")):
+            image = _wide_to_8_bits(image)
+        elif profile:
+            image = to_srgb(image)
+        if image.mode in TRANSPARENT_MODES or "transparency" in image.info:
+            image = _flatten(image, options)
+        return image if image.mode == target else image.convert(target)
+
+
+def read_image(file, options=ReadOptions()):  # noqa: B008 - frozen
+    """Return a binary file object as a whole, upright "RGB" or "L" Pillow image; raises UnreadableImage."""
+    return to_plain(decode(file, options), options)

@@ -1,0 +1,41 @@
+"""Source images, expected hashes and small prepared sets."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sg2ada_colab.dataset import PrepareOptions, prepare
+
+
+@pytest.fixture(scope="session")
+def facts():
+    """Return the reference's facts about files: sizes, hashes, orders."""
+    return json.loads((Path(__file__).parents[1] / "data" / "dataset.json").read_text())
+
+
+@pytest.fixture
+def make_folder(tmp_path):
+    """Return a function that writes uint8 arrays as PNG files into a new folder."""
+
+    def make(images, names=None, folder="images"):
+        path = tmp_path / folder
+        for i, image in enumerate(images):
+            file = path / (names[i] if names else "{:04d}.png".format(i))
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.asarray(image)).save(str(file))
+        return path
+
+    return make
+
+
+@pytest.fixture
+def small_set(tmp_path, make_folder):
+    """Return (path, images) of a prepared set of 11 RGB images of 16 pixels with 3 classes, in the order of the records."""
+    images = np.random.RandomState(5).randint(0, 256, (11, 16, 16, 3)).astype(np.uint8)
+    folder = make_folder(images, ["{}/{:02d}.png".format("abc"[i % 3], i) for i in range(11)])
+    result = prepare(folder, tmp_path / "small", PrepareOptions(shuffle=False, labels="folders"), progress=False)
+    by_name = sorted(range(11), key=lambda i: "{}/{:02d}.png".format("abc"[i % 3], i))
+    return Path(result.path), images[by_name]
