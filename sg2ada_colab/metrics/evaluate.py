@@ -1,0 +1,260 @@
+"""Measure metrics of a generator against a dataset: one pass over the fakes for all of them, and it goes on where it stopped."""
+import collections
+import hashlib
+import time
+from pathlib import Path
+
+import numpy as np
+
+from .. import seeds
+from ..errors import UserError
+from . import features
+from .catalogue import parse_metric
+from .fid import frechet_distance
+from .gathered import GatheredMoments, GatheredRows
+from .inception_score import inception_score
+from .kid import kernel_distance
+from .precision_recall import precision_and_recall
+from .weight_files import default_cache_dir
+
+SAVE_SECONDS = 60.0
+OUTPUTS = {"is": "probabilities"}  # what a metric takes from its network, if not the features
+
+# values: OrderedDict suffix ("" or "_mean" ...) -> float; notes: warnings for a person
+MetricResult = collections.namedtuple("MetricResult", "name values seconds num_reals num_fakes notes")
+
+
+def measure(metric_name, generate, dataset, **options):
+    """Return the MetricResult of one metric; see `measure_all`."""
+    return measure_all([metric_name], generate, dataset, **options)[0]
+
+
+def measure_all(
+    metrics,
+    generate,
+    dataset,
+    networks=None,
+    source="",
+    cache_dir=None,
+    partial_dir=None,
+    mirror=False,
+    seed=0,
+    progress=None,
+    should_stop=None,
+):
+    """Measure several metrics of one generator in one pass over its images.
+
+    Args:
+        metrics: Names or MetricSpecs.
+        generate: Function (count, start) -> uint8 [count, H, W, C], the fakes with numbers start ... start + count - 1; the same
+            number must give the same image.
+        dataset: Object with `num_images` and `read(indices) -> uint8 [n, H, W, C]`; None if no metric needs reals.
+        networks: Function name -> FeatureNetwork; None is `features.open_network` with its defaults.
+        source: Text that names the generator and how it draws (a digest); only with it are fakes' features kept for resuming.
+        cache_dir: Folder for statistics of the reals, which outlive the session; None is the default cache folder.
+        partial_dir: Folder for features of an evaluation that was interrupted; None keeps none.
+        mirror: Whether training flips images; the metrics without `_full` flip the reals likewise.
+        seed: Seeds the flips and the subsets of KID.
+        progress: Function (stage, done, total), called after every batch.
+        should_stop: Function without arguments; when it returns True the work is saved and KeyboardInterrupt raised.
+
+    Returns:
+        A list of MetricResults, in the order of `metrics`.
+
+    Raises:
+        UserError: Unknown metric, no feature network, too few images, images that do not fit together.
+    """
+    specs = [parse_metric(metric) if isinstance(metric, str) else metric for metric in metrics]
+    path_lengths = [spec.name for spec in specs if spec.kind == "ppl"]
+    if path_lengths:
+        raise UserError(
+            "{} needs pairs of images along a path and the network itself".format(", ".join(path_lengths)),
+            "metrics of single images",
+            "measure it with `sg2ada metrics`, which has the network",
+        )
+    open_network = networks or features.open_network
+    opened = {spec.network: open_network(spec.network) for spec in specs}
+    check_images(specs, generate, dataset)
+    started = time.time()
+    watch = _Watch(progress, should_stop)
+    reals = _Reals(dataset, opened, Path(cache_dir or default_cache_dir()), mirror, seed, watch)
+    real_side = [reals.gather(spec) for spec in specs]
+    fake_side = _gather_fakes(specs, generate, opened, source, Path(partial_dir) if partial_dir and source else None, watch)
+    results = []
+    for spec, real, fake in zip(specs, real_side, fake_side):
+        values = compute(spec, real, fake, seed)
+        num_reals = real.count if real else 0
+        notes = warnings_of(spec, opened[spec.network].dimensions, num_reals)
+        results.append(MetricResult(spec.name, values, time.time() - started, num_reals, spec.num_fakes, notes))
+    for gathered in set(fake_side):
+        gathered.discard()
+    return results
+
+
+def compute(spec, reals, fakes, seed=0):
+    """Return the values (OrderedDict suffix -> float) of a metric from gathered reals and fakes."""
+    if spec.kind == "fid":
+        return _values([("", frechet_distance(reals.statistics(unbiased=False), fakes.statistics(unbiased=True)))])
+    if spec.kind == "kid":
+        random_state = seeds.random_state(seed, "kid", 0)
+        return _values([("", kernel_distance(reals.rows(), fakes.rows(), random_state))])
+    if spec.kind == "pr":
+        precision, recall = precision_and_recall(reals.rows(), fakes.rows())
+        return _values([("_precision", precision), ("_recall", recall)])
+    mean, std = inception_score(fakes.rows())
+    return _values([("_mean", mean), ("_std", std)])
+
+
+def _values(pairs):
+    return collections.OrderedDict((suffix, float(value)) for suffix, value in pairs)
+
+
+def warnings_of(spec, dimensions, num_reals):
+    """Return sentences on why this number means little, an empty list if it means what its name says."""
+    smaller = min(num_reals, spec.num_fakes)
+    if spec.kind == "fid" and smaller <= dimensions:
+        text = "{}: {} images are fewer than the {} features, so the distance is far too large; compare only with the same sizes"
+        return [text.format(spec.name, smaller, dimensions) + ", or use kid"]
+    if spec.kind == "fid" and smaller < 10000:
+        return ["{}: with {} images the distance is biased upwards; compare only with the same sizes".format(spec.name, smaller)]
+    if spec.kind == "kid" and smaller < 100:
+        return ["{}: with {} images the value scatters too much to compare snapshots".format(spec.name, smaller)]
+    return []
+
+
+def check_images(specs, generate, dataset):
+    """Raise a UserError unless fakes and reals fit together and there are enough of the reals."""
+    needed = [spec.name for spec in specs if spec.max_reals != 0]
+    if not needed:
+        return
+    if dataset is None or dataset.num_images < 2:
+        raise UserError(
+            "{} compares with the dataset, which holds {}".format(
+                ", ".join(needed), "no images" if dataset is None else "{} image(s)".format(dataset.num_images)
+            ),
+            "a dataset of at least two images, better of some thousand",
+            "name the dataset with --metricdata",
+        )
+    real, fake = dataset.read(np.array([0])).shape[1:], np.shape(generate(1, 0))[1:]
+    if real != fake:
+        text = "the generator makes images of {}x{}x{}, the dataset holds {}x{}x{}"
+        raise UserError(
+            text.format(*(tuple(fake) + tuple(real))),
+            "the same height, width and channels",
+            "name with --metricdata the dataset that the network was trained on",
+        )
+
+
+class _Watch:
+    """Reports progress, tells when to save, and stops on demand."""
+
+    def __init__(self, progress, should_stop):
+        self.progress, self.should_stop, self.last_save = progress, should_stop, time.time()
+
+    def batch_done(self, stage, done, total, gathered):
+        if self.progress:
+            self.progress(stage, done, total)
+        if time.time() - self.last_save > SAVE_SECONDS:
+            for item in gathered:
+                item.save()
+            self.last_save = time.time()
+        if self.should_stop and self.should_stop():
+            raise KeyboardInterrupt
+
+
+# gathered: GatheredMoments or GatheredRows; network, output: what its rows are; total: rows it is to hold
+_Target = collections.namedtuple("_Target", "gathered network output total")
+
+
+def _target(spec, network, total, folder, identity):
+    """Return the _Target of one side of a metric, its file in `folder` (None: in memory) named after what it holds."""
+    output = OUTPUTS.get(spec.kind, "features")
+    kind = GatheredMoments if spec.kind == "fid" else GatheredRows
+    identity = "{}/{}/{}/{} images".format(identity, network.digest, output, total)
+    file_name = "{}-{}-{}".format(network.name, kind.__name__.lower(), hashlib.sha256(identity.encode()).hexdigest()[:16])
+    return _Target(kind(network.outputs[output], folder and folder / file_name, identity), network, output, total)
+
+
+def _fill(targets, images_of, stage, watch):
+    """Bring every target to its total; images_of(count, start) gives the images with these numbers."""
+    step, everything = features.BATCH_SIZE, [target.gathered for target in targets]
+    total = max(target.total for target in targets)
+    unfinished = [target.gathered.count for target in targets if target.gathered.count < target.total]
+    done = min(unfinished) // step * step if unfinished else total
+    try:
+        while done < total:
+            count = min(step, total - done)
+            _add_batch(targets, images_of(count, done), done)
+            done += count
+            watch.batch_done(stage, done, total, everything)
+    finally:
+        for gathered in everything:
+            gathered.close()
+
+
+def _add_batch(targets, images, start):
+    """Add the features of images number `start` and on to every target that still lacks some of them."""
+    rows = {}
+    for gathered, network, output, total in targets:
+        if gathered.count < min(total, start + len(images)):
+            if (network.name, output) not in rows:
+                rows[network.name, output] = network(images, output)
+            gathered.add(rows[network.name, output][gathered.count - start : total - start])
+
+
+def _gather_fakes(specs, generate, opened, source, partial_dir, watch):
+    """Return the gathered fakes of each metric; metrics that need the same share them."""
+    targets, of_spec = collections.OrderedDict(), []
+    for spec in specs:
+        key = (spec.network, OUTPUTS.get(spec.kind), spec.kind == "fid", spec.num_fakes)
+        if key not in targets:
+            targets[key] = _target(spec, opened[spec.network], spec.num_fakes, partial_dir, "fakes/{}".format(source))
+        of_spec.append(targets[key].gathered)
+    _fill(list(targets.values()), generate, "fakes", watch)
+    return of_spec
+
+
+class _Reals:
+    """Features of the reals, from the cache or gathered into it."""
+
+    def __init__(self, dataset, opened, cache_dir, mirror, seed, watch):
+        self.dataset, self.opened, self.cache_dir, self.watch = dataset, opened, cache_dir, watch
+        self.mirror, self.seed, self.shared = mirror, seed, {}
+
+    def gather(self, spec):
+        """Return the gathered reals of a metric, None if it needs none."""
+        if spec.max_reals == 0:
+            return None
+        flips = spec.mirror and self.mirror
+        num_images = self.dataset.num_images
+        # As in the original the legacy metrics repeat a small dataset, with new flips; the others take each image once.
+        total = spec.max_reals if spec.mirror else min(num_images, spec.max_reals or num_images)
+        key = (spec.network, spec.kind == "fid", flips, total)
+        if key not in self.shared:
+            identity = "reals/{}/flips {}".format(dataset_digest(self.dataset), self.seed if flips else "none")
+            target = _target(spec, self.opened[spec.network], total, self.cache_dir / "metrics", identity)
+            _fill([target], self._reader(flips), "reals", self.watch)
+            self.shared[key] = target.gathered
+        return self.shared[key]
+
+    def _reader(self, flips):
+        def read(count, start):
+            images = self.dataset.read(np.arange(start, start + count) % self.dataset.num_images)
+            if flips:
+                draws = seeds.random_state(self.seed, "metric_flips", start).randint(2, size=count)
+                images = np.where(draws[:, None, None, None] == 1, images[:, :, ::-1], images)
+            return images
+
+        return read
+
+
+def dataset_digest(dataset):
+    """Return a SHA-256 of a dataset: its own `digest` if it has one, else of its size and 64 images spread over it."""
+    own = getattr(dataset, "digest", None)
+    if own:
+        return own() if callable(own) else str(own)
+    indices = np.unique(np.linspace(0, dataset.num_images - 1, 64).astype(np.int64))
+    digest = hashlib.sha256("{} images".format(dataset.num_images).encode())
+    for image in dataset.read(indices):
+        digest.update(str(image.shape).encode() + np.ascontiguousarray(image).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,124 @@
+"""Results on the disk: the original's metric-NAME.txt and the PyTorch version's metric-NAME.jsonl, appended and read back."""
+import collections
+import json
+import os
+import re
+import time
+from pathlib import Path
+
+FORMATS = {"kid": "%-12.8f"}
+DEFAULT_FORMAT = "%-10.4f"
+TITLE_WIDTH = 29
+
+# kimg: of the snapshot, None if its name has none; values: OrderedDict suffix -> float
+Measurement = collections.namedtuple("Measurement", "snapshot kimg values")
+
+_LINE = re.compile(r"(?P<title>.*?)\s+time\s+(?P<time>(?:\d+[dhms] ?)+)\s+(?P<values>\S.*)$")
+
+
+def format_seconds(seconds):
+    """Return a duration as the original writes it: 12s, 3m 07s, 1h 02m 03s, 2d 03h 04m."""
+    seconds = int(round(seconds))
+    if seconds < 60:
+        return "{}s".format(seconds)
+    if seconds < 3600:
+        return "{}m {:02}s".format(seconds // 60, seconds % 60)
+    if seconds < 86400:
+        return "{}h {:02}m {:02}s".format(seconds // 3600, seconds // 60 % 60, seconds % 60)
+    return "{}d {:02}h {:02}m".format(seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60)
+
+
+def result_line(snapshot, result):
+    """Return the line of metric-NAME.txt for a MetricResult of the pickle with the base name `snapshot`."""
+    title = snapshot if len(snapshot) <= TITLE_WIDTH else "..." + snapshot[-26:]
+    number = FORMATS.get(re.match("[a-z]+", result.name).group(0), DEFAULT_FORMAT)
+    line = "{:<30s} time {:<12s}".format(title, format_seconds(result.seconds))
+    for suffix, value in result.values.items():
+        line += " {}{} {}".format(result.name, suffix, number % value)
+    return line.strip()
+
+
+def write_result(run_dir, snapshot_path, result, num_gpus=1):
+    """Append a result to metric-NAME.txt and metric-NAME.jsonl in `run_dir`; returns the line of text."""
+    run_dir, snapshot = Path(run_dir), Path(snapshot_path)
+    line = result_line(snapshot.stem, result)
+    record = collections.OrderedDict(
+        [
+            ("results", {result.name + suffix: value for suffix, value in result.values.items()}),
+            ("metric", result.name),
+            ("total_time", result.seconds),
+            ("total_time_str", format_seconds(result.seconds)),
+            ("num_gpus", num_gpus),
+            ("snapshot_pkl", snapshot.name),
+            ("timestamp", time.time()),
+            ("num_reals", result.num_reals),
+            ("num_fakes", result.num_fakes),
+            ("notes", list(result.notes)),
+        ]
+    )
+    _append(run_dir / "metric-{}.txt".format(result.name), line)
+    _append(run_dir / "metric-{}.jsonl".format(result.name), json.dumps(record))
+    return line
+
+
+def read_measurements(run_dir, metric_name):
+    """Return the Measurements in metric-NAME.txt, in the order of kimg; of one snapshot measured twice the last counts.
+
+    Lines that are cut off or of another program are left out.
+    """
+    path = Path(run_dir) / "metric-{}.txt".format(metric_name)
+    found = {}
+    if path.is_file():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            measurement = _parse_line(line, metric_name)
+            if measurement:
+                found[measurement.snapshot] = measurement
+    return sorted(found.values(), key=lambda item: (item.kimg is None, item.kimg or 0, item.snapshot))
+
+
+def measured_names(run_dir):
+    """Return the names of the metrics that a run folder holds results of, sorted."""
+    return sorted(path.stem[len("metric-") :] for path in Path(run_dir).glob("metric-*.txt"))
+
+
+def best_measurement(measurements):
+    """Return the best of read_measurements' list, None of an empty one: smallest, for is and pr (by precision) largest.
+
+    Args:
+        measurements: List of Measurements of one metric.
+    """
+    usable = [item for item in measurements if all(abs(value) < float("inf") for value in item.values.values())]
+    if not usable:
+        return None
+    larger_is_better = "_mean" in usable[0].values or "_precision" in usable[0].values
+    return (max if larger_is_better else min)(usable, key=lambda item: next(iter(item.values.values())))
+
+
+def _parse_line(line, metric_name):
+    match = _LINE.match(line.strip())
+    if not match:
+        return None
+    words = match.group("values").split()
+    values = collections.OrderedDict()
+    for name, text in zip(words[::2], words[1::2]):
+        if not name.startswith(metric_name):
+            return None
+        try:
+            values[name[len(metric_name) :]] = float(text)
+        except ValueError:
+            return None
+    if not values or len(words) % 2:
+        return None
+    kimg = re.search(r"(\d{6,})(?:-\d+)?$", match.group("title"))
+    return Measurement(match.group("title"), int(kimg.group(1)) if kimg else None, values)
+
+
+def _append(path, line):
+    """Append a line; a last line that a crash cut off is ended first."""
+    with open(str(path), "a+b") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(max(size - 1, 0))
+        separator = b"\n" if size and stream.read(1) != b"\n" else b""
+        stream.write(separator + line.encode() + b"\n")
+        stream.flush()
+        os.fsync(stream.fileno())

