@@ -1,0 +1,124 @@
+"""Open a snapshot of any family: say which one it is, and name what it is when it is none."""
+
+import os
+
+from ..errors import UserError
+from .network_pickle import TF_GLOBALS, described, snapshot_of
+from .torch_layout import snapshot_of_modules
+from .torch_pickle import TORCH_GLOBALS
+from .unpickler import FileSource, Refused, Truncated, load
+
+MAX_FILE_BYTES = 4 << 30  # a 1024x1024 snapshot has about 360 MB
+KNOWN = (
+    "a snapshot (G, D, Gs) of stylegan2, stylegan2-ada, stylegan2-ada-pytorch, stylegan3 (`--cfg=stylegan2`) or of this program"
+)
+OTHER_KINDS = (
+    (b"version https://git-lfs", "is a Git LFS pointer: a few lines that stand for the file, not the file itself",
+     "run `git lfs pull` in that repository, or download the file with the button on its page"),
+    (b"PK\x03\x04", "is a zip archive, such as `torch.save` or NumPy write, not a network snapshot",
+     "use the .pkl that the training program saved, not a file of bare weights"),
+    (b"\x1f\x8b", "is compressed with gzip", "decompress it with `gunzip` first"),
+    (b"\x89HDF", "is an HDF5 file, such as Keras writes", "use the .pkl that the training program saved"),
+)  # fmt: skip
+HTML_STARTS = (b"<!doctype", b"<html", b"<head", b"<?xml")
+
+
+def read_snapshot(path):
+    """Read a snapshot of any family; nothing in the file is run.
+
+    Args:
+        path: A local file: a TensorFlow or PyTorch pickle, or our safetensors form.
+
+    Returns:
+        NetworkSnapshot, arrays in TensorFlow layouts, whichever program wrote the file.
+
+    Raises:
+        UserError: There is no such file, or it is not a snapshot; the message says what it is.
+    """
+    path = str(path)
+    _check_file(path)
+    try:
+        with open(path, "rb") as file:
+            if _is_safetensors(file):
+                from .export_safetensors import read_safetensors
+
+                return read_safetensors(path)
+            return snapshot_of_content(load(FileSource(file), ALL_GLOBALS))
+    except Truncated as error:
+        raise UserError(
+            "{} ({:,} bytes) is cut short: {}.".format(path, os.path.getsize(path), error),
+            KNOWN,
+            "copy or download it again and compare the sizes; while a run is writing, wait for it to end",
+        ) from error
+    except Refused as error:
+        raise UserError(
+            "{} cannot be read: {}.".format(path, error),
+            "{}. Nothing in the file was run".format(KNOWN),
+            "get the file again from where you trust it; `sg2ada inspect FILE` tells what a snapshot is",
+        ) from error
+    except MemoryError as error:
+        raise UserError(
+            "{} ({:,} bytes) does not fit into memory.".format(path, os.path.getsize(path)), KNOWN, "free memory and try again"
+        ) from error
+
+
+ALL_GLOBALS = dict(TORCH_GLOBALS, **TF_GLOBALS)
+
+
+def snapshot_of_content(content):
+    """Return the NetworkSnapshot for what a stream with ALL_GLOBALS described; raise Refused if that is no snapshot."""
+    if isinstance(content, dict):
+        if not any(key in content for key in ("G", "D", "G_ema")):
+            raise Refused("it is a pickle of something else: a dictionary without G, D and G_ema")
+        return snapshot_of_modules(content)
+    if isinstance(content, tuple):
+        return snapshot_of(content)
+    if type(content).__name__ == "Network":
+        return snapshot_of(content)
+    raise Refused("it is a pickle of something else: {}".format(described(content)))
+
+
+def _is_safetensors(file):
+    head = file.read(9)
+    file.seek(0)
+    return len(head) == 9 and head[8:] == b"{" and head[5:8] == b"\0\0\0"
+
+
+def _check_file(path):
+    """Raise UserError for what is no pickle at all, by its first bytes."""
+    if os.path.isdir(path):
+        raise UserError("{} is a folder.".format(path), "a file, " + KNOWN, "name a .pkl inside of it")
+    try:
+        with open(path, "rb") as file:
+            head = file.read(64)
+            size = os.fstat(file.fileno()).st_size
+    except FileNotFoundError:
+        raise UserError("There is no file {}.".format(path), KNOWN, "check the path") from None
+    except OSError as error:
+        raise UserError(
+            "{} cannot be opened: {}.".format(path, error.strerror), KNOWN, "check the file and its rights"
+        ) from error
+    if not size:
+        raise UserError("{} is empty.".format(path), KNOWN, "copy or download it again")
+    if size > MAX_FILE_BYTES:
+        raise UserError(
+            "{} has {:,} bytes.".format(path, size), "a snapshot of at most {:,}".format(MAX_FILE_BYTES), "check the path"
+        )
+    kind, advice = kind_of(head)
+    if kind:
+        raise UserError("{} {}.".format(path, kind), KNOWN, advice)
+
+
+def kind_of(head):
+    """Return (what a file is, what to do) by its first bytes, or ("", "") where it may be a snapshot."""
+    for start, kind, advice in OTHER_KINDS:
+        if head.startswith(start):
+            return kind, advice
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(HTML_STARTS):
+        return ("is a web page saved under this name, not the file behind it",
+                "open the link in a browser, log in or accept its warning, and download the file itself")  # fmt: skip
+    if head[:1] == b"\x80" or (head[5:9] == b"\0\0\0{"):
+        return "", ""
+    if all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head):
+        return "is a text file", "use the .pkl that the training program saved"
+    return "is not a pickle", "use the .pkl that the training program saved"
