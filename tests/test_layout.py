@@ -12,7 +12,7 @@ PACKAGE = ROOT / "sg2ada_colab"
 # Every room imports from itself and from rooms before it. The loop of training takes its side effects (snapshots, previews,
 # metrics) as callables, so training imports neither; `cli` is where they are handed over.
 ORDER = ["errors", "seeds", "tf", "draws", "images", "dataset", "networks", "augment", "training", "snapshots", "metrics",
-         "previews", "colab", "cli", "__main__"]  # fmt: skip
+         "previews", "runs", "colab", "cli", "__main__"]  # fmt: skip
 MAX_LINES = 400
 VAGUE_NAMES = {"utils", "util", "common", "helpers", "helper", "misc"}
 TEXT_SUFFIXES = {".py", ".md", ".txt", ".cfg", ".toml", ".yaml", ".yml", ".ipynb", ".json", ".sh"}

@@ -1,0 +1,71 @@
+"""Images from a generator, in batches of one size so that one compiled program makes them all."""
+import numpy as np
+
+from ..networks.generator import Generator, to_uint8
+from ..networks.variables import GeneratorConfig
+from ..seeds import random_state, step_seed
+from ..tf import compiled, tf
+
+
+class Sampler:
+    """Draws images from a generator.
+
+    Args:
+        generator: Generator; its variables may change between calls.
+        batch_size: Images that one call of the compiled program makes.
+        xla: Compile with XLA where TensorFlow can.
+    """
+
+    def __init__(self, generator, batch_size=16, xla=True):
+        self.generator, self.batch_size = generator, batch_size
+
+        def sample(z, labels, psi, noise_seed):
+            return self.generator(z, labels, psi, noise_seed=noise_seed)
+
+        self._random = compiled(sample, xla)
+        self._constant = compiled(lambda z, labels, psi: self.generator(z, labels, psi), xla)
+
+    @classmethod
+    def of_snapshot(cls, snapshot, **options):
+        """Return a Sampler of the Gs of a NetworkSnapshot."""
+        return cls(Generator(GeneratorConfig.from_kwargs(snapshot.Gs.kwargs), snapshot.Gs.variables, num_fp16_res=0), **options)
+
+    def batches(self, z, labels=None, psi=1.0, noise="const", seed=0):
+        """Yield float32 [n,R,R,C] images, about [-1,1], for z [N, latent_size] and labels [N, label_size].
+
+        Args:
+            psi: Truncation; 1.0 is none.
+            noise: "const" for the network's stored noise, "random" for fresh noise per image, drawn from `seed`.
+        """
+        z = np.asarray(z, np.float32)
+        labels = np.zeros([len(z), self.generator.config.label_size], np.float32) if labels is None else np.asarray(labels, np.float32)
+        size = self.batch_size
+        for start in range(0, len(z), size):
+            part, part_labels = z[start:start + size], labels[start:start + size]
+            missing = size - len(part)
+            if missing:  # the compiled program takes whole batches
+                part = np.concatenate([part, np.zeros([missing, part.shape[1]], np.float32)])
+                part_labels = np.concatenate([part_labels, np.zeros([missing, part_labels.shape[1]], np.float32)])
+            inputs = [tf.constant(part), tf.constant(part_labels), tf.constant(psi, tf.float32)]
+            if noise == "random":
+                images = self._random(*(inputs + [tf.constant(step_seed(seed, "sample noise", start))]))
+            else:
+                images = self._constant(*inputs)
+            yield images[:size - missing]
+
+    def images(self, z, labels=None, psi=1.0, noise="const", seed=0):
+        """Return all images as one float32 array; see `batches`."""
+        return np.concatenate([batch.numpy() for batch in self.batches(z, labels, psi, noise, seed)])
+
+    def uint8(self, z, labels=None, psi=1.0, noise="const", seed=0):
+        """Return all images as uint8 [N,R,R,C]."""
+        return np.concatenate([to_uint8(batch).numpy() for batch in self.batches(z, labels, psi, noise, seed)])
+
+    def latents(self, seeds):
+        """Return z [N, latent_size], one row a seed: RandomState(seed).randn, as NVIDIA's tools draw them."""
+        return np.stack([np.random.RandomState(seed).randn(self.generator.config.latent_size) for seed in seeds]).astype(np.float32)
+
+
+def grid_latents(run_seed, count, latent_size):
+    """Return the z [count, latent_size] of a run's fakes grids, drawn once a run."""
+    return random_state(run_seed, "grid latents", 0).standard_normal([count, latent_size]).astype(np.float32)

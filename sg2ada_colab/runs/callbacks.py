@@ -1,0 +1,120 @@
+"""What a run saves while it trains: grids of reals and fakes, snapshots with the training state."""
+import os
+import time
+
+import numpy as np
+
+from ..previews.grid import choose_cells, grid_size, save_grid
+from ..previews.sample import Sampler, grid_latents
+from ..snapshots.network_data import NetworkData, NetworkSnapshot
+from ..snapshots.network_pickle import write_network_pickle
+from ..training.loop import Callback
+
+
+class Grids(Callback):
+    """Writes reals.png, fakes_init.png and fakesNNNNNN.png.
+
+    Args:
+        run_dir: The run's folder.
+        stream: TrainingStream whose first images are the reals.
+        config: TrainConfig.
+        state: TrainState.
+    """
+
+    def __init__(self, run_dir, stream, config, state):
+        self.run_dir, self.config, self.state = str(run_dir), config, state
+        self.columns, self.rows = grid_size(config.resolution)
+        self.stream = stream
+        self.sampler = Sampler(state.Gs, min(max(config.minibatch_gpu, 8), self.columns * self.rows), config.xla)
+        self.cells = choose_cells(self._stream_labels(), self.columns, self.rows)
+        latent_size = state.Gs.config.latent_size
+        self.z = grid_latents(config.seed, self.columns * self.rows, latent_size)
+        self.labels = np.zeros([len(self.cells), config.label_size], np.float32)
+
+    def _stream_labels(self):
+        position, labels = 0, self.stream.dataset.labels
+        while True:
+            indices, _, _ = self.stream.draw(position, 1024)
+            for index in indices:
+                yield labels[index]
+            position += len(indices)
+
+    def on_start(self, progress):
+        size, channels = self.config.resolution, self.config.channels
+        reals = np.zeros([len(self.cells), size, size, channels], np.uint8)
+        for cell, number in enumerate(self.cells):
+            if number >= 0:
+                images, labels = self.stream.images_at(int(number), 1)
+                reals[cell], self.labels[cell] = images[0], labels[0]
+        path = os.path.join(self.run_dir, "reals.png")
+        if not os.path.exists(path):
+            save_grid(path, reals, 0, 255, self.columns)
+        if not os.path.exists(os.path.join(self.run_dir, "fakes_init.png")):
+            self.write("fakes_init.png", -1)
+
+    def on_tick(self, progress):
+        if progress.done or progress.tick % self.config.image_snapshot_ticks == 0:
+            kimg = progress.state.counters.nimg // 1000
+            self.write("fakes{:06d}.png".format(kimg), kimg)
+
+    def write(self, name, kimg):
+        images = self.sampler.images(self.z, self.labels, noise="random", seed="{}/{}".format(self.config.seed, kimg))
+        temporary = os.path.join(self.run_dir, "." + name + ".tmp")
+        save_grid(temporary, images, -1, 1, self.columns)
+        os.replace(temporary, os.path.join(self.run_dir, name))
+
+
+def snapshot_of(state):
+    """Return the networks of a TrainState as a NetworkSnapshot with copies of the values."""
+    def data(name, network):
+        return NetworkData(name, network.config.to_kwargs(), network.get_values())
+    return NetworkSnapshot(G=data("G", state.G), D=data("D", state.D), Gs=data("Gs", state.Gs))
+
+
+class Snapshots(Callback):
+    """Writes network pickles with the training state, by ticks, by the clock, at the end and on a stop.
+
+    Args:
+        store: RunStore.
+        config: TrainConfig.
+        log: Callable of one line.
+        source_text: Source for the pickles, so that stylegan2-ada can build the networks.
+    """
+
+    def __init__(self, store, config, log, source_text=""):
+        self.store, self.config, self.log, self.source_text = store, config, log, source_text
+        self.last_nimg, self.last_time = None, time.time()
+        self.pauses_s = []
+
+    def on_start(self, progress):
+        self.last_time = time.time()
+
+    def on_tick(self, progress):
+        if progress.tick % self.config.network_snapshot_ticks == 0:
+            self.save(progress)
+
+    def on_group(self, progress):
+        seconds = self.config.snapshot_seconds
+        if seconds is not None and time.time() - self.last_time >= seconds:
+            self.save(progress)
+
+    def on_end(self, progress):
+        self.save(progress)
+        self.store.close()
+
+    def save(self, progress):
+        """Copy everything off the device and hand it to the writer; training goes on while it is written."""
+        state = progress.state
+        if state.counters.nimg == self.last_nimg:
+            return
+        began = time.time()
+        snapshot = snapshot_of(state)
+        arrays, meta = state.arrays(), dict(state.meta(), nimg=state.counters.nimg, means=progress.unreported.sums)
+        kimg = state.counters.nimg // 1000
+        self.store.write_snapshot_async(
+            kimg, lambda file: write_network_pickle(file, snapshot, self.source_text), arrays, meta)
+        self.last_nimg, self.last_time = state.counters.nimg, time.time()
+        self.pauses_s.append(self.last_time - began)
+        if progress.stopped or progress.done:
+            self.store.wait()
+            self.log("Saved network-snapshot-{:06d}.pkl with the training state.".format(kimg))

@@ -1,0 +1,39 @@
+"""The device that training runs on: memory, determinism, precision, peak use."""
+from ..tf import IS_TF1, gpus, tf
+
+
+def prepare_device(deterministic=False, seed=0):
+    """Let TensorFlow take GPU memory as it needs it, and use operations that repeat bit for bit where asked."""
+    for gpu in gpus():
+        try:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        except (RuntimeError, ValueError):  # already in use: the setting of before stays
+            pass
+    if deterministic and not IS_TF1:
+        tf.random.set_seed(seed)
+        tf.config.experimental.enable_op_determinism()
+
+
+def half_precision_resolutions(precision, num_fp16_res):
+    """Return how many resolutions run in float16: those of the network for `fp16`, none for `fp32`; `auto` asks for a GPU."""
+    if precision == "fp32" or (precision == "auto" and not gpus()):
+        return 0
+    return num_fp16_res
+
+
+def peak_gpu_memory_gb():
+    """Return the peak of GPU 0's memory in GiB so far; 0.0 without a GPU or on TF 1.14."""
+    if IS_TF1 or not gpus():
+        return 0.0
+    return tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**30
+
+
+def describe_device():
+    """Return the name of the device in words."""
+    found = gpus()
+    if not found:
+        return "CPU"
+    try:
+        return tf.config.experimental.get_device_details(found[0]).get("device_name", "GPU")
+    except AttributeError:  # TF 1.14
+        return "GPU"

@@ -1,0 +1,188 @@
+"""The training loop: one function over one state; everything that is not training is a callback."""
+import dataclasses
+import time
+from typing import Callable, Dict, List, Optional
+
+import numpy as np
+
+from ..seeds import step_seed
+from ..tf import tf
+from .optimizer import ema_beta
+from .steps import REPORTS
+
+MINIBATCHES_PER_GROUP = 4  # between two looks at the clock, the augmentation controller and the stop flag
+
+
+class Callback:
+    """What is done beside training; each method is given the Progress."""
+
+    def on_start(self, progress):
+        """Before the first minibatch."""
+
+    def on_group(self, progress):
+        """After every four minibatches."""
+
+    def on_tick(self, progress):
+        """At the end of a tick, with its averages in `progress.means`."""
+
+    def on_end(self, progress):
+        """After the last tick, or after a stop."""
+
+
+@dataclasses.dataclass
+class Progress:
+    """Where training stands, for callbacks; the counters proper are in `state.counters`."""
+
+    state: object                               # TrainState
+    config: object                              # TrainConfig
+    tick: int = 0                               # index of the tick that just ended
+    done: bool = False                          # the run reached its length
+    stopped: Optional[str] = None               # why it ends early, or None
+    means: Dict[str, float] = dataclasses.field(default_factory=dict)  # of the tick that just ended
+    unreported: Optional["Means"] = None        # of the tick that is under way
+    images_per_second: float = 0.0              # of the latest groups
+    tick_s: float = 0.0                         # seconds that the tick took, without maintenance
+    tick_nimg: int = 0                          # images of the tick
+    maintenance_s: float = 0.0                  # seconds between this tick's start and the end of the one before
+    session_s: float = 0.0                      # seconds since this process began to train
+
+
+class Means:
+    """Mean of each reported value since the last tick; values that are not finite are left out. Its sums resume exactly."""
+
+    def __init__(self, sums=None):
+        self.sums = {name: list(pair) for name, pair in (sums or {}).items()}
+
+    def add(self, name, value, count=1):
+        if np.isfinite(value):
+            pair = self.sums.setdefault(name, [0.0, 0])
+            pair[0] += float(value)
+            pair[1] += count
+
+    def take(self):
+        """Return the means and start again."""
+        means = {name: total / count for name, (total, count) in self.sums.items() if count}
+        self.sums = {}
+        return means
+
+
+def run_minibatch(state, phases, stream, batches, config, p, beta):
+    """Train on one minibatch: G main, G regularisation, moving average, D main, D regularisation (in rounds).
+
+    Args:
+        stream: TrainingStream, for the labels of fakes.
+        batches: Iterator over the stream's batches from the state's position on.
+        p: Augmentation strength.
+        beta: Decay of the moving average.
+
+    Returns:
+        List of (phase name, report, finite), tensors still on the device.
+    """
+    index, rounds, results = state.counters.minibatch, config.rounds, []
+    p, batch = tf.constant(p, tf.float32), config.minibatch_gpu
+    regularize_g = phases.settings.pl_weight and phases.settings.g_reg_interval and index % phases.settings.g_reg_interval == 0
+    regularize_d = phases.settings.d_reg_interval and index % phases.settings.d_reg_interval == 0
+
+    def seed_and_labels(phase, key, count):
+        seed = step_seed(config.seed, phase, key)
+        return tf.constant(seed), tf.constant(stream.random_labels(count, seed))
+
+    def run(phase, round_index, *inputs):
+        results.append((phase,) + phases.run(phase, round_index, *inputs))
+
+    for r in range(rounds):
+        key = index * rounds + r
+        run("G_main", r, *seed_and_labels("G_main", key, batch), p)
+        if regularize_g:
+            run("G_reg", r, *seed_and_labels("G_reg", key, max(batch // phases.settings.pl_batch_shrink, 1)), p)
+    phases.update_average(tf.constant(beta, tf.float32))
+    for r in range(rounds):
+        key = index * rounds + r
+        reals, real_labels = (tf.constant(x) for x in next(batches))
+        seed, labels = seed_and_labels("D_main", key, batch)
+        run("D_main", r, seed, labels, reals, real_labels, p)
+        if regularize_d:
+            run("D_reg", r, tf.constant(step_seed(config.seed, "D_reg", key)), reals, real_labels, p)
+    state.counters.minibatch += 1
+    state.counters.nimg += config.minibatch_size
+    return results
+
+
+def collect(results, means, controller):
+    """Fetch the reports of a group from the device, add them to the means and feed the augmentation controller."""
+    for phase, report, finite in results:
+        values = dict(zip(REPORTS[phase], np.asarray(report, np.float64)))
+        for name, value in values.items():
+            means.add(name, value)
+        if finite is not None:
+            network = "Reg" if phase.endswith("reg") else "Train"
+            means.add(network + phase[0] + "/overflow_frequency", 0.0 if bool(finite) else 1.0)
+        if controller is not None:
+            controller.observe({kind: values.get("Loss/scores/" + kind) for kind in ("real", "fake")},
+                               values.get("Loss/signs/real"))
+
+
+def train(state, phases, stream, config, callbacks: List[Callback], stop: Callable[[], Optional[str]], means=None):
+    """Train until `config.total_kimg`, or until `stop()` gives a reason; return the Progress at the end.
+
+    Args:
+        state: TrainState, fresh or restored; it is changed in place.
+        phases: The compiled phases over that state.
+        stream: TrainingStream of `minibatch_gpu` images a batch; batch k is a function of (seed, k).
+        config: TrainConfig.
+        callbacks: Called in order.
+        stop: Asked after every four minibatches.
+        means: Means of the unfinished tick that a resume goes on with.
+    """
+    counters, controller = state.counters, state.controller
+    progress = Progress(state, config)
+    progress.unreported = means = means or Means()
+    session_start = group_start = tick_start = time.time()
+    began_elapsed_s, tick_begin_nimg = counters.elapsed_s, counters.nimg
+    for callback in callbacks:
+        callback.on_start(progress)
+    maintenance_s, tick_start = time.time() - session_start, time.time()
+
+    batches = stream.prefetch(counters.minibatch * config.rounds)
+    while not (progress.done or progress.stopped):
+
+        # Train on four minibatches. The decay of the average is that of the count before them.
+        group_start, begin_nimg = time.time(), counters.nimg
+        p = controller.p if controller is not None else 0.0
+        beta = ema_beta(config.minibatch_size, counters.nimg, config.ema_kimg, config.ema_rampup)
+        results = []
+        for _ in range(MINIBATCHES_PER_GROUP):
+            results += run_minibatch(state, phases, stream, batches, config, p, beta)
+
+        # Fetch what the phases report; this waits for the device.
+        collect(results, means, controller)
+
+        # Adapt the augmentation strength.
+        if controller is not None:
+            controller.update()
+
+        # Look at the clock and the stop flag.
+        now = time.time()
+        progress.images_per_second = (counters.nimg - begin_nimg) / max(now - group_start, 1e-9)
+        progress.session_s = now - session_start
+        counters.elapsed_s = began_elapsed_s + progress.session_s
+        progress.done = counters.nimg >= config.total_kimg * 1000
+        progress.stopped = None if progress.done else stop()
+
+        # End the tick: the first check of a run, then every kimg_per_tick.
+        if progress.done or counters.tick == 0 or counters.nimg >= counters.tick_start_nimg + config.kimg_per_tick * 1000:
+            progress.tick, progress.means = counters.tick, means.take()
+            progress.tick_s, progress.tick_nimg = now - tick_start, counters.nimg - tick_begin_nimg
+            progress.maintenance_s = maintenance_s
+            counters.tick += 1
+            counters.tick_start_nimg = tick_begin_nimg = counters.nimg
+            for callback in callbacks:
+                callback.on_tick(progress)
+            maintenance_s, tick_start = time.time() - now, time.time()
+        for callback in callbacks:
+            callback.on_group(progress)
+
+    batches.close()
+    for callback in callbacks:
+        callback.on_end(progress)
+    return progress
