@@ -1,0 +1,211 @@
+"""The verbs `train` and `resume`: their flags and help, the dry run, and the start of training."""
+
+import argparse
+import os
+from dataclasses import fields, replace
+
+from ..errors import UserError
+from ..snapshots.atomic import atomic_file
+from ..training.config import DatasetInfo
+from ..training.estimate import estimate
+from ..training.options import GROUPS, TrainOptions, flag_of, switch
+from ..training.options_file import FILE_NAME, options_text, read_config
+from ..training.refusals import together
+from ..training.resolve import option_refusals, resolve
+from ..training.resume_check import check_resume
+from ..training.run_name import latest_run, run_folder
+
+
+def register(verbs):
+    """Add the verbs to the argparse subparsers `verbs`."""
+    train = _add_verb(
+        verbs,
+        "train",
+        "sg2ada train --outdir=DIR --data=DIR [options]",
+        "Train StyleGAN2 with adaptive augmentation on a dataset of TFRecords. Options and defaults are those of NVIDIA's "
+        "train.py; the others are ours. Options may be abbreviated as long as they are unmistakable.",
+    )
+    _add_flags(train, fields(TrainOptions), required=("outdir", "data"))
+    train.set_defaults(run=run_train)
+
+    resume = _add_verb(
+        verbs,
+        "resume",
+        "sg2ada resume [RUN] [options]",
+        "Go on with a run from its newest whole snapshot, in the same folder, as if it had never stopped. Options that are "
+        "not given stay as they were.",
+    )
+    resume.add_argument(
+        "run_folder", metavar="RUN", nargs="?", default=".",
+        help="folder of the run, or folder of runs, whose newest is taken (default: this folder)",
+    )  # fmt: skip
+    _add_flags(resume, [f for f in fields(TrainOptions) if f.metadata["resumable"] or f.name == "dry_run"])
+    resume.set_defaults(run=run_resume)
+
+
+def _add_verb(verbs, name, usage, description):
+    # The help is laid out without argparse's own group titles and usage, which differ between Python versions.
+    parser = verbs.add_parser(
+        name,
+        usage=usage,
+        help=description.split(". ")[0][0].lower() + description.split(". ")[0][1:],
+        description=description,
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=26, width=110),
+        add_help=False,
+    )
+    _prefer_nvidia(parser)
+    return parser
+
+
+def _prefer_nvidia(parser):
+    """Let abbreviations that NVIDIA's program understands mean the same here, though we have more flags."""
+    nvidia = {flag_of(f.name) for f in fields(TrainOptions) if f.metadata["nvidia"]}
+    all_matches = parser._get_option_tuples
+
+    def matches(text):
+        found = all_matches(text)
+        first = [match for match in found if match[1] in nvidia]
+        return first if len(first) == 1 else found
+
+    parser._get_option_tuples = matches
+
+
+def _add_flags(parser, options, required=()):
+    groups = {}
+    for group, title, description in GROUPS:
+        members = [f for f in options if f.metadata["group"] == group]
+        if members:
+            groups[group] = parser.add_argument_group(title, description)
+            for option in members:
+                _add_flag(groups[group], option, option.name in required)
+    groups["general"].add_argument("-h", "--help", action="help", help="show this help and stop")
+
+
+def _add_flag(group, option, required):
+    flag = option.metadata
+    help_text = flag["help"] if required else flag["help"].replace(" (required)", "")
+    if flag["kind"] is bool:
+        group.add_argument(*flag["names"], flag_of(option.name), action="store_true", help=flag["help"])
+        return
+    more = {"nargs": "?", "const": True} if flag["kind"] is switch else {}
+    group.add_argument(
+        flag_of(option.name), type=flag["kind"], metavar=flag["metavar"], choices=flag["choices"], required=required,
+        help=help_text, **more
+    )  # fmt: skip
+    for name in flag["names"]:  # other spellings: understood, not shown twice
+        group.add_argument(name, dest=option.name, type=flag["kind"], default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+
+
+def run_train(args):
+    """Check the options and begin a run, or go on with one for --resume=latest; return the exit code."""
+    options = TrainOptions.from_args(args)
+    if options.resume == "latest":
+        run_dir = latest_run(options.outdir, FILE_NAME)
+        if run_dir:
+            return go_on(run_dir, options)
+    config = resolve_opened(options)
+    run_dir = run_folder(options.outdir, config.run_description)
+    print_plan(config, run_dir)
+    if options.dry_run:
+        return dry_run_ends()
+    _check_network_file(config.resume_pkl)
+    return start(config, run_dir, resume=False)
+
+
+def run_resume(args):
+    """Go on with the run that is named, or with the newest one in the folder that is named; return the exit code."""
+    run_dir = args.run_folder
+    if not os.path.isfile(os.path.join(run_dir, FILE_NAME)):
+        run_dir = latest_run(run_dir, FILE_NAME)
+    if run_dir is None:
+        raise UserError(
+            "There is no run in {}.".format(args.run_folder),
+            "The folder of a run, or one that has such folders: each with a {}.".format(FILE_NAME),
+            "Name the folder that was --outdir of sg2ada train, or begin a run: sg2ada train --help.",
+        )
+    return go_on(run_dir, TrainOptions.from_args(args))
+
+
+def go_on(run_dir, options):
+    """Go on with the run in `run_dir`; of `options` (`TrainOptions`) what is given must be the run's, or be free to change.
+
+    Raises:
+        UserError: The folder is no run of ours, the data are others, or an option would make another run of it.
+    """
+    saved = read_config(run_dir)
+    given = {name: value for name, value in options.given().items() if name not in ("outdir", "resume", "dry_run")}
+    config = resolve_opened(TrainOptions(**dict(saved.options, **given)))
+    config = replace(config, run_description=saved.run_description)
+    differences = check_resume(saved, config, run_dir)
+    print_plan(config, run_dir)
+    for difference in differences:
+        print("Changed:           {}".format(difference))
+    if options.dry_run:
+        return dry_run_ends()
+    return start(config, run_dir, resume=True)
+
+
+def resolve_opened(options):
+    """Open the datasets that the options name and return the `TrainConfig`; all that is wrong comes in one UserError."""
+    from ..metrics.catalogue import parse_metric
+
+    opened, problems = {}, option_refusals(options, parse_metric)
+    for name in ("data", "metricdata"):
+        path = getattr(options, name)
+        try:
+            opened[name] = None if path is None else DatasetInfo.open(path)
+        except UserError as problem:
+            what = "{}: {}".format(flag_of(name), problem.what)
+            problems.append(UserError(what, problem.expected, problem.next_step))
+    if problems:
+        raise together(problems)
+    return resolve(options, opened["data"], opened["metricdata"], parse_metric)
+
+
+def _check_network_file(path):
+    if path is None or "://" in path or os.path.isfile(path):
+        return
+    raise UserError(
+        "--resume: {} does not exist.".format(path),
+        "A network pickle, its URL, one of NVIDIA's names (see --help), or latest.",
+        "Check the path.",
+    )
+
+
+def print_plan(config, run_dir):
+    """Print the options as NVIDIA's program does, where gamma came from, notes, and the estimate."""
+    print("\nTraining options:")
+    print(options_text(config, run_dir))
+    print()
+    print("Output directory:  {}".format(run_dir))
+    print("Training data:     {}".format(config.data_path))
+    print("Training length:   {} kimg".format(config.total_kimg))
+    print("Resolution:        {}".format(config.resolution))
+    print("Number of GPUs:    {}".format(config.num_gpus))
+    print("Gamma:             {} ({})".format(config.r1_gamma, config.gamma_rule))
+    for note in config.notes:
+        print("Note:              {}".format(note))
+    for line in estimate(config).lines():
+        print(line)
+    print()
+
+
+def dry_run_ends():
+    print("Dry run; exiting.")
+    return 0
+
+
+def start(config, run_dir, resume):
+    """Make the run's folder, write its options, and train; return the exit code.
+
+    Args:
+        config: `TrainConfig`.
+        run_dir: The run's folder; made if `resume` is false.
+        resume: Go on from the newest whole snapshot in it.
+    """
+    from ..training.loop import train
+
+    os.makedirs(run_dir, exist_ok=resume)
+    with atomic_file(os.path.join(run_dir, FILE_NAME)) as file:
+        file.write(options_text(config, run_dir, ours=True).encode("utf-8"))
+    return train(config, run_dir, resume)

@@ -1,0 +1,130 @@
+"""The tables behind `--cfg`, `--resume` and `--metrics`: NVIDIA's base configurations, pickles and metric definitions."""
+
+from typing import NamedTuple, Optional
+
+
+class BaseConfig(NamedTuple):
+    """One row of the configuration table."""
+
+    ref_gpus: int  # number of GPUs that the minibatch is meant for; fewer ones accumulate gradients
+    kimg: int  # training length
+    minibatch: int  # images per optimiser step, over all GPUs
+    mbstd: int  # images per group of the minibatch standard deviation
+    fmaps: float  # channels, relative to fmap_base 16384
+    learning_rate: float  # of G and of D
+    gamma: float  # weight of R1
+    ema_kimg: float  # half-life of the average that is Gs
+    ema_rampup: Optional[float]  # the half-life is at most this share of the training so far; None: full at once
+    mapping_layers: int
+
+
+# fmt: off
+BASE_CONFIGS = {  # "auto" is a formula, see `auto_config`
+    #                            gpus kimg    mb  mbstd fmaps  lrate   gamma ema  rampup mapping
+    "stylegan2":     BaseConfig( 8,   25000,  32, 4,    1,     0.002,  10,   10,  None,  8),
+    "paper256":      BaseConfig( 8,   25000,  64, 8,    0.5,   0.0025, 1,    20,  None,  8),
+    "paper512":      BaseConfig( 8,   25000,  64, 8,    1,     0.0025, 0.5,  20,  None,  8),
+    "paper1024":     BaseConfig( 8,   25000,  32, 4,    1,     0.002,  2,    10,  None,  8),
+    "cifar":         BaseConfig( 2,   100000, 64, 32,   0.5,   0.0025, 0.01, 500, 0.05,  2),
+    "cifarbaseline": BaseConfig( 2,   100000, 64, 32,   0.5,   0.0025, 0.01, 500, 0.05,  8),
+}
+# fmt: on
+CONFIG_NAMES = ("auto",) + tuple(BASE_CONFIGS)
+GAMMA_RULE = "0.0002 * {resolution}^2 / {minibatch}"
+
+
+def auto_minibatch_per_gpu(resolution):
+    """Return how many images of this size one GPU takes at once by NVIDIA's rule: 32, less from 256x256 on, at least 1."""
+    return max(min(4096 // resolution, 32), 1)
+
+
+def auto_config(resolution, gpus, minibatch=None):
+    """Return the `BaseConfig` of `--cfg=auto`.
+
+    Args:
+        resolution: Pixels per side.
+        gpus: Number of GPUs that the formulas assume.
+        minibatch: Images per step where the user chose them (`--batch`); None lets the rule choose.
+    """
+    minibatch = minibatch or max(min(gpus * min(4096 // resolution, 32), 64), gpus)
+    return BaseConfig(
+        ref_gpus=gpus,
+        kimg=25000,
+        minibatch=minibatch,
+        mbstd=min(minibatch // gpus, 4),
+        fmaps=1 if resolution >= 512 else 0.5,
+        learning_rate=0.002 if resolution >= 1024 else 0.0025,
+        gamma=0.0002 * resolution**2 / minibatch,
+        ema_kimg=minibatch * 10 / 32,
+        ema_rampup=0.05,
+        mapping_layers=2,
+    )
+
+
+COMPARISON_METHODS = ("nocmethod", "bcr", "zcr", "pagan", "wgangp", "auxrot", "spectralnorm", "shallowmap", "adropout")
+
+_TRANSFER_URL = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada/pretrained/transfer-learning-source-nets/"
+RESUME_PRESETS = {
+    "ffhq256": _TRANSFER_URL + "ffhq-res256-mirror-paper256-noaug.pkl",
+    "ffhq512": _TRANSFER_URL + "ffhq-res512-mirror-stylegan2-noaug.pkl",
+    "ffhq1024": _TRANSFER_URL + "ffhq-res1024-mirror-stylegan2-noaug.pkl",
+    "celebahq256": _TRANSFER_URL + "celebahq-res256-mirror-paper256-kimg100000-ada-target0.5.pkl",
+    "lsundog256": _TRANSFER_URL + "lsundog-res256-paper256-kimg100000-noaug.pkl",
+}
+PRESET_MAPPING_LAYERS = 8  # all of these networks have them
+
+_ONCE = {"shuffle": False, "max_images": None, "repeat": False, "mirror_augment": False}
+_AS_TRAINED = {"shuffle": False, "max_images": None}
+
+
+def _feature_metric(name, class_name, max_reals, reals, **more):
+    definition = {"name": name, "class_name": class_name, "max_reals": max_reals, "num_fakes": 50000}
+    sizes = {"row_batch_size": 10000, "col_batch_size": 10000} if more else {}
+    return dict(definition, **more, minibatch_per_gpu=8, **sizes, force_dataset_args=reals)
+
+
+def _fid(name, max_reals, reals):
+    return _feature_metric(name, "metrics.frechet_inception_distance.FID", max_reals, reals)
+
+
+def _kid(name, max_reals, reals):
+    return _feature_metric(name, "metrics.kernel_inception_distance.KID", max_reals, reals)
+
+
+def _precision_recall(name, max_reals, reals):
+    return _feature_metric(name, "metrics.precision_recall.PR", max_reals, reals, nhood_size=3)
+
+
+def _path_length(name, space, sampling, crop):
+    return {
+        "name": name, "class_name": "metrics.perceptual_path_length.PPL", "num_samples": 50000, "epsilon": 0.0001,
+        "space": space, "sampling": sampling, "crop": crop, "minibatch_per_gpu": 2, "force_dataset_args": _AS_TRAINED,
+        "force_G_kwargs": {"dtype": "float32", "mapping_dtype": "float32", "num_fp16_res": 0},
+    }  # fmt: skip
+
+
+def _by_name(*definitions):
+    return {definition["name"]: definition for definition in definitions}
+
+
+DEFAULT_METRICS = ("fid50k_full",)
+METRICS = _by_name(
+    _fid("fid50k_full", None, _ONCE),
+    _kid("kid50k_full", 1000000, _ONCE),
+    _precision_recall("pr50k3_full", 200000, _ONCE),
+    {"name": "is50k", "class_name": "metrics.inception_score.IS", "num_images": 50000, "num_splits": 10, "minibatch_per_gpu": 8,
+     "force_dataset_args": _AS_TRAINED},
+    _fid("fid50k", 50000, _AS_TRAINED),
+    _kid("kid50k", 50000, _AS_TRAINED),
+    _precision_recall("pr50k3", 50000, _AS_TRAINED),
+    _path_length("ppl2_wend", "w", "end", False),
+    _path_length("ppl_zfull", "z", "full", True),
+    _path_length("ppl_wfull", "w", "full", True),
+    _path_length("ppl_zend", "z", "end", True),
+    _path_length("ppl_wend", "w", "end", True),
+)  # fmt: skip
+
+
+def metric_definition(name):
+    """Return how a metric stands in training_options.json: NVIDIA's definition, or a name that only we know."""
+    return METRICS.get(name) or {"name": name, "class_name": "sg2ada_colab.metrics." + name}
