@@ -137,6 +137,30 @@ def plain_key(key):
     return key
 
 
+def check_settings(kwargs):
+    """Raise ValueError where a setting that says how large a network is cannot be true."""
+    limits = {
+        "resolution": (4, 4096),
+        "num_channels": (1, 64),
+        "label_size": (0, 1 << 20),
+        "latent_size": (1, 1 << 16),
+        "dlatent_size": (1, 1 << 16),
+        "mapping_layers": (0, 100),
+        "fmap_max": (1, 1 << 20),
+        "num_fp16_res": (0, 20),
+    }
+    for name, (low, high) in limits.items():
+        value = kwargs.get(name, low)
+        if type(value) is not int or not low <= value <= high:
+            raise ValueError("its setting {} is not a number from {} to {}".format(name, low, high))
+    if kwargs.get("resolution", 4) & (kwargs.get("resolution", 4) - 1):
+        raise ValueError("its resolution {} is no power of two".format(kwargs["resolution"]))
+    for name in ("fmap_base", "mapping_lrmul"):
+        value = kwargs.get(name, 1)
+        if type(value) not in (int, float) or not 0 < value <= 1 << 24:
+            raise ValueError("its setting {} is not a number above 0".format(name))
+
+
 def component_kwargs(kwargs, key):
     """Return the settings of a generator's component, as NVIDIA's program derives them from the generator's."""
     shared = {name: value for name, value in kwargs.items() if name not in G_MAIN_ONLY}

@@ -7,7 +7,7 @@ import struct
 
 import numpy as np
 
-from .network_data import G_COMPONENTS, NetworkData, NetworkSnapshot, component_kwargs, plain_value
+from .network_data import G_COMPONENTS, NetworkData, NetworkSnapshot, check_settings, component_kwargs, plain_value
 from .unpickler import Built, FileSource, Global, MemorySource, Refused, load
 
 FORMAT_VERSION = 5
@@ -325,8 +325,18 @@ def snapshot_of(value):
         raise Refused("it holds {}, not the three networks G, D, Gs".format(described(value)))
     version = value[2].state.get("version") if value[2].state else None
     networks = [_network_data(name, network) for name, network in zip(("G", "D", "Gs"), value)]
+    _check_family(networks[2].variables)
     details = {"version": version, "source text": sum(len(_source_text(network)) for network in value)}
     return NetworkSnapshot(*networks, source="tensorflow", details=details)
+
+
+def _check_family(variables):
+    if any("StyleMod" in name for name in variables):
+        raise Refused(
+            "it is a network of the first StyleGAN, which is built differently; StyleGAN2 and StyleGAN2-ADA can be used"
+        )
+    if not any(name.startswith("synthesis/") for name in variables):
+        raise Refused("its generator has no synthesis network, so it is not StyleGAN2's")
 
 
 def described(value):
@@ -379,12 +389,13 @@ def _checked_state(network):
 
 
 def _checked_kwargs(kwargs):
-    try:
-        kwargs = plain_value(kwargs)
-    except ValueError as error:
-        raise Refused(str(error)) from None
     if not isinstance(kwargs, dict):
         raise Refused("the settings of a network are not a dictionary")
+    try:
+        kwargs = plain_value(kwargs)
+        check_settings(kwargs)
+    except ValueError as error:
+        raise Refused(str(error)) from None
     return kwargs
 
 
@@ -404,7 +415,8 @@ def float32_array(value):
     array = value.value if isinstance(value, Array) else value
     if not isinstance(array, (np.ndarray, np.number, float, int)):
         raise Refused("a variable is {}, not an array".format(described(array)))
-    array = np.require(np.asarray(array), np.float32, ["C", "A", "W"])
+    with np.errstate(over="ignore", invalid="ignore"):
+        array = np.require(np.asarray(array), np.float32, ["C", "A", "W"])
     if isinstance(value, Array):
         value.value = array  # a file that names one array many times gets one conversion
     return array

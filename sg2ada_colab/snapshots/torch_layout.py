@@ -6,7 +6,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..networks.variables import DiscriminatorConfig, GeneratorConfig, discriminator_specs, generator_specs
-from .network_data import NetworkData, NetworkSnapshot, plain_value
+from .network_data import NetworkData, NetworkSnapshot, check_settings, plain_value
 from .torch_pickle import Module, checked_dict
 from .unpickler import Refused
 
@@ -53,7 +53,7 @@ def _generator(name, module):
     if "synthesis.b4.const" not in tensors:
         raise Refused("its {} is not a StyleGAN2 generator".format(name))
     kwargs = _generator_kwargs(module, tensors)
-    return NetworkData(name, kwargs, _variables(generator_specs(_config(GeneratorConfig, kwargs)), tensors, _generator_source))
+    return NetworkData(name, kwargs, _variables(_specs(GeneratorConfig, generator_specs, kwargs), tensors, _generator_source))
 
 
 def _discriminator(module):
@@ -61,16 +61,16 @@ def _discriminator(module):
     if "b4.fc.weight" not in tensors:
         raise Refused("its D is not a StyleGAN2 discriminator")
     kwargs = _discriminator_kwargs(module, tensors)
-    return NetworkData(
-        "D", kwargs, _variables(discriminator_specs(_config(DiscriminatorConfig, kwargs)), tensors, _discriminator_source)
-    )
+    specs = _specs(DiscriminatorConfig, discriminator_specs, kwargs)
+    return NetworkData("D", kwargs, _variables(specs, tensors, _discriminator_source))
 
 
-def _config(kind, kwargs):
-    """Return the configuration object for settings; what it finds wrong is the file's fault here."""
+def _specs(config, specs_of, kwargs):
+    """Return the variables that settings ask for; settings that cannot be built are the file's fault here."""
     try:
-        return kind.from_kwargs(kwargs)
-    except (UserError, TypeError, ValueError, OverflowError) as error:
+        check_settings(kwargs)
+        return specs_of(config.from_kwargs(kwargs))
+    except (UserError, TypeError, ValueError, OverflowError, ZeroDivisionError) as error:
         raise Refused("its settings cannot be used ({})".format(getattr(error, "what", error))) from error
 
 
@@ -167,6 +167,7 @@ def _discriminator_kwargs(module, tensors):
     if mapping is not None and kwargs["label_size"]:
         kwargs["mapping_layers"] = _integer(mapping, "num_layers")
         kwargs["mapping_lrmul"] = _lrmul(mapping) if kwargs["mapping_layers"] else 0.1
+    _checked(kwargs)
     width, stage_0 = int(_tensor(tensors, "b4.fc.weight").shape[0]), min(int(kwargs["fmap_base"]), kwargs["fmap_max"])
     if width != stage_0:
         raise Refused(
@@ -177,6 +178,13 @@ def _discriminator_kwargs(module, tensors):
         _set_unless(kwargs, "mapping_fmaps", int(tensors["mapping.embed.weight"].shape[0]), width)
     _set_kernel(kwargs, tensors, top + ".resample_filter")
     return kwargs
+
+
+def _checked(kwargs):
+    try:
+        check_settings(kwargs)
+    except ValueError as error:
+        raise Refused(str(error)) from None
 
 
 def _set_unless(kwargs, name, value, default):
