@@ -1,17 +1,16 @@
 """Choose what to resume: the newest snapshot that is complete and verifies, over the VM's disk and Drive together."""
 import os
 import re
-import time
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
 from ..errors import UserError
 from .atomic import sha256_of
 from .manifest import MANIFEST_FILE, SNAPSHOT_FILE, order_of, parse_manifest, pickle_name, state_name
+from .retry import with_retries
 from .training_state import verify_state
 
 RUN_FOLDER = re.compile(r"\d{5,}-.+$")
-LISTING_ATTEMPTS = 3  # a listing that times out on Drive may work the next time, as part of it is cached by then
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,7 @@ class RunFolder:
     def _add_manifest(self, file_name):
         path = os.path.join(self.path, file_name)
         try:
-            with open(path, encoding="utf-8", errors="replace") as file:
-                self.manifests.append(parse_manifest(file.read()))
+            self.manifests.append(parse_manifest(with_retries(lambda: read_text(path))))
         except ValueError as error:
             self.problems.append("{} {}.".format(path, error))
         except OSError as error:
@@ -121,18 +119,17 @@ class RunFolder:
         return None
 
 
+def read_text(path):
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
 def list_folder(path):
-    """Return the names in a folder; try again when Drive answers with an input/output error."""
-    for attempt in range(LISTING_ATTEMPTS):
-        try:
-            return os.listdir(str(path))
-        except FileNotFoundError:
-            return []
-        except OSError:
-            if attempt == LISTING_ATTEMPTS - 1:
-                raise
-            time.sleep(0.2 * 2**attempt)
-    return []
+    """Return the names in a folder, none when it is absent; try again when Drive fails."""
+    try:
+        return with_retries(lambda: os.listdir(str(path)))
+    except FileNotFoundError:
+        return []
 
 
 def _first_matching(paths, record, sentences):
@@ -145,7 +142,7 @@ def _first_matching(paths, record, sentences):
             size = os.path.getsize(path)
             if size != expected.bytes:
                 sentences.append(_wrong_size(path, size, expected.bytes))
-            elif sha256_of(path)[1] == expected.sha256:
+            elif with_retries(lambda path=path: sha256_of(path))[1] == expected.sha256:
                 return path
             else:
                 sentences.append("{} does not have the SHA-256 that manifest.json gives.".format(path))
@@ -165,7 +162,7 @@ def _readable_pair(pickles, states, read_pickle, sentences):
     """Return the first (pickle, state) that reads from end to end and belongs together, else None."""
     for state in states:
         try:
-            binding = verify_state(state).get("snapshot", {}).get("pickle")
+            binding = with_retries(lambda state=state: verify_state(state)).get("snapshot", {}).get("pickle")
         except (UserError, OSError) as error:
             sentences.append(_zero_or(state, getattr(error, "what", error)))
             continue
@@ -180,7 +177,7 @@ def _readable_pair(pickles, states, read_pickle, sentences):
 def _pickle_problem(path, binding, read_pickle):
     """Return why a pickle does not go with a training state that names its size and SHA-256, or None when it does."""
     try:
-        size, sha256 = sha256_of(path)
+        size, sha256 = with_retries(lambda: sha256_of(path))
         if size == 0:
             return "{} has zero bytes.".format(path)
         if binding and (size, sha256) == (binding["bytes"], binding["sha256"]):

@@ -38,7 +38,7 @@ def what_to_delete(entries, keep_last, keep_every_kimg=None, best=()):
     assert keep_last >= 1, "keep_last is {}".format(keep_last)
     entries = sorted(entries, key=lambda entry: order_of(entry.name))
     verified = [entry.name for entry in entries if entry.verified]
-    if len(verified) <= keep_last:
+    if len(verified) < keep_last:
         return []
     oldest_of_last = order_of(verified[-keep_last])
     kept = set(best) | _milestones(verified, keep_every_kimg)

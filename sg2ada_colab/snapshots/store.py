@@ -2,15 +2,14 @@
 import os
 import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 
-from .atomic import TEMPORARY, Written, atomic_file
+from .atomic import Written, atomic_file
 from .choose import newest_good
 from .manifest import (
     FILE_NAME,
-    SNAPSHOT_FILE,
     FileRecord,
+    Manifest,
     SnapshotRecord,
     pickle_name,
     read_manifest,
@@ -38,10 +37,11 @@ class RunStore:
         run_dir: The run folder; made if missing.
         retention: Optional `Retention`. Given, each new snapshot is followed by deleting what may go; leave it out where a
             `Copier` decides, as then a snapshot must be safe on Drive before an older one is deleted.
+        on_written: Optional callable without arguments, called after each snapshot by the thread that wrote it.
     """
 
-    def __init__(self, run_dir, retention=None):
-        self.run_dir, self.retention = str(run_dir), retention
+    def __init__(self, run_dir, retention=None, on_written=None):
+        self.run_dir, self.retention, self.on_written = str(run_dir), retention, on_written
         os.makedirs(self.run_dir, exist_ok=True)
         self.skipped = ()  # sentences of the last newest_good()
         self._lock = threading.Lock()  # over the manifest: the writer thread, the copier and training change it
@@ -53,6 +53,10 @@ class RunStore:
     def snapshots(self):
         """Return the `SnapshotRecord`s of what was written to the end, old to new."""
         return list(self._manifest.snapshots)
+
+    def record(self, name):
+        """Return the `SnapshotRecord` of a name, or None."""
+        return self._manifest.get(name)
 
     def best(self):
         """Return {metric: (value, snapshot name)}."""
@@ -138,6 +142,8 @@ class RunStore:
         self.adopt(SnapshotRecord(name, int(kimg), meta.get("nimg"), now, files))
         if self.retention:
             self.prune(self.retention, lambda record: True)
+        if self.on_written:
+            self.on_written()
         return paths
 
     def _free_name(self, kimg):
@@ -160,6 +166,11 @@ class RunStore:
             return False
         self._change(lambda manifest: manifest.with_best(metric, float(value), name))
         return True
+
+    def adopt_best(self, best):
+        """Take over {metric: (value, snapshot name)}, in place of what this manifest notes for the same metrics."""
+        if any(self._manifest.best.get(metric) != tuple(one) for metric, one in best.items()):
+            self._change(lambda manifest: Manifest(manifest.snapshots, dict(manifest.best, **best)))
 
     def _change(self, change):
         with self._lock:
@@ -186,13 +197,3 @@ class RunStore:
         if names:
             self._change(lambda manifest: manifest.without(names))
         return names
-
-    def remove_leftovers(self):
-        """Delete what a killed process left half written here. Only the holder of the run's lease may call it."""
-        names = os.listdir(self.run_dir)
-        for file_name in names:
-            match = SNAPSHOT_FILE.match(file_name)
-            lone_state = match and match.group(4) == "npz" and pickle_name(match.group(2)) not in names
-            if file_name.endswith(TEMPORARY) or lone_state:
-                with suppress(OSError):
-                    os.unlink(self.path(file_name))

@@ -54,6 +54,7 @@ def load_state(path):
 
     Raises:
         UserError: The file is missing, damaged (every member's CRC is checked), of another kind or of a later version.
+        OSError: The file system fails.
     """
     with _opened(path) as (archive, header):
         return {name: archive[name] for name in header["arrays"]}, header["meta"]
@@ -86,6 +87,8 @@ def _opened(path):
             "choose another snapshot; `sg2ada runs` lists them",
         ) from None
     except DAMAGE as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the file system failed, which says nothing about the file
         raise _damaged(path, error) from error
 
 

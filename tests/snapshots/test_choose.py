@@ -185,7 +185,6 @@ def test_a_drive_that_does_not_answer_gives_a_sentence(tmp_path, monkeypatch):
         return listdir(path)
 
     monkeypatch.setattr(os, "listdir", fail_on_drive)
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
     choice = newest_good([tmp_path / "local", tmp_path / "drive"], no_pickle_reader)
     assert choice.candidate.name == "000004" and "Transport endpoint" in choice.skipped[0]
 

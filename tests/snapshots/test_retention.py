@@ -17,6 +17,7 @@ def test_keeps_the_last_n():
     assert what_to_delete(entries(*names_at(0, 4, 8, 12)), keep_last=2) == names_at(0, 4)
     assert what_to_delete(entries(*names_at(0, 4)), keep_last=2) == []
     assert what_to_delete([], keep_last=1) == []
+    assert what_to_delete(entries(*names_at(4, 8), unverified=names_at(4)), keep_last=1) == names_at(4)
 
 
 def test_an_unverified_snapshot_pushes_nothing_out():

@@ -133,16 +133,17 @@ def test_a_higher_metric_can_be_the_better_one(tmp_path):
     assert store.note_metric("000012", "is50k", 4.0, lower_is_better=False)
 
 
-def test_leftovers_of_a_killed_writer_are_removed_and_foreign_pickles_stay(tmp_path):
-    store = RunStore(tmp_path)
+def test_says_when_a_snapshot_is_there(tmp_path):
+    calls = []
+    store = RunStore(tmp_path, on_written=lambda: calls.append(len(store.snapshots())))
     write(store, 4)
-    for name in ("network-snapshot-000008.pkl.77-1.part", "training-state-000008.npz", "network-snapshot-000009.pkl", "log.txt"):
-        (tmp_path / name).write_bytes(b"x")
-    store.remove_leftovers()
-    assert sorted(os.listdir(str(tmp_path))) == [
-        "log.txt",
-        "manifest.json",
-        "network-snapshot-000004.pkl",
-        "network-snapshot-000009.pkl",
-        "training-state-000004.npz",
-    ]
+    store.write_snapshot_async(8, lambda file: None, {}, {})
+    store.close()
+    assert calls == [1, 2]
+
+
+def test_best_metrics_are_taken_over(tmp_path):
+    store = RunStore(tmp_path)
+    store.note_metric("000004", "fid50k_full", 9.0)
+    store.adopt_best({"fid50k_full": (8.0, "000002"), "kid50k_full": (0.5, "000002")})
+    assert RunStore(tmp_path).best() == {"fid50k_full": (8.0, "000002"), "kid50k_full": (0.5, "000002")}

@@ -1,0 +1,336 @@
+"""The copier against the fake Drive (FUSE): each documented fault of Drive, and that training's side never waits."""
+import json
+import os
+import time
+
+import numpy as np
+import pytest
+from fake_drive import FakeDrive, needs_fuse
+
+from sg2ada_colab.snapshots.choose import latest_run, newest_good
+from sg2ada_colab.snapshots.copier import Copier
+from sg2ada_colab.snapshots.lease import Lease
+from sg2ada_colab.snapshots.retention import Retention
+from sg2ada_colab.snapshots.store import RunStore
+from sg2ada_colab.snapshots.transfer import fetch_run
+
+RUN = "00000-x"
+
+
+def write(store, kimg, size=1000):
+    content = bytes([kimg]) * size
+    return store.write_snapshot(kimg, lambda file: file.write(content), {"w": np.full([100], kimg)}, {"nimg": kimg * 1000})
+
+
+def wait_until(true, timeout_s=20):
+    deadline = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+class Setting:
+    """A run on this machine, the fake Drive, and a copier between them."""
+
+    def __init__(self, tmp_path, **settings):
+        self.drive = FakeDrive(tmp_path / "drive", **settings)
+        self.drive.start()
+        (self.drive.mount / "results").mkdir()
+        self.drive_dir = self.drive.mount / "results" / RUN
+        self.store, self.said = RunStore(tmp_path / "local" / RUN), []
+        self.copier = None
+
+    def copy(self, **options):
+        defaults = {"retention": Retention(3), "say": self.said.append, "first_wait_s": 0.05, "longest_wait_s": 0.2}
+        self.copier = Copier(self.store, self.drive_dir, **dict(defaults, **options)).start()
+        return self.copier
+
+    def copied(self):
+        return newest_good([self.drive_dir], refuse).candidate
+
+    def end(self):
+        if self.copier:
+            self.copier.stop()
+        self.drive.stop()
+
+
+def refuse(path):
+    raise AssertionError("{} had to be unpickled".format(path))
+
+
+@pytest.fixture
+def setting(tmp_path):
+    one = Setting(tmp_path)
+    yield one
+    one.end()
+
+
+@needs_fuse
+def test_copies_the_newest_first_and_lists_it_last(setting):
+    for kimg in (4, 8, 12):
+        write(setting.store, kimg)
+    open(setting.store.path("log.txt"), "w").close()
+    assert setting.copy().finish(20)
+    assert [record.name for record in RunStore(setting.drive_dir).snapshots()] == ["000004", "000008", "000012"]
+    assert RunStore(setting.drive_dir).snapshots() == setting.store.snapshots()
+    assert setting.copied().verified_by == "digest"
+    files = sorted(os.listdir(str(setting.drive_dir)))
+    assert "log.txt" in files and "drive-status.json" not in files and not [name for name in files if ".part" in name]
+    status = setting.copier.status()
+    assert (status.state, status.waiting, status.waiting_bytes) == ("stopped", 0, 0) and status.last_copied == "000004"
+
+
+@needs_fuse
+def test_short_writes_that_report_success_are_noticed_and_repaired(setting):
+    setting.drive.set(short_write=1.0)
+    write(setting.store, 4)
+    copier = setting.copy()
+    wait_until(lambda: copier.status().state == "waiting")
+    assert setting.copied() is None
+    assert any("did not read back" in sentence for sentence in setting.said)
+    setting.drive.set(short_write=0)
+    assert copier.finish(20) and setting.copied().name == "000004"
+    assert any("works again" in sentence for sentence in setting.said)
+
+
+@needs_fuse
+@pytest.mark.parametrize("fault", ["eio", "eio_on_write"])
+def test_input_output_errors_are_tried_again(setting, fault):
+    setting.drive.set(**{fault: 0.1})
+    for kimg in (4, 8):
+        write(setting.store, kimg)
+    copier = setting.copy()
+    wait_until(lambda: copier.status().waiting == 0, 40)
+    setting.drive.set(**{fault: 0})
+    assert setting.copied().name == "000008"
+
+
+@needs_fuse
+def test_a_full_drive_is_named_and_does_not_stop_the_run(setting):
+    big = setting.drive.mount / "results" / "00007-big"
+    big.mkdir()
+    (big / "network-snapshot-000004.pkl").write_bytes(b"x" * 400_000)
+    setting.drive.set(quota_bytes=500_000)
+    write(setting.store, 4, 200_000)
+    copier = setting.copy()
+    wait_until(lambda: copier.status().state == "full")
+    (sentence,) = [one for one in setting.said if "Drive is full" in one]
+    assert "00007-big" in sentence and "1 snapshot waits" in sentence and "trash" in sentence
+    write(setting.store, 8, 200_000)  # the run goes on
+    assert setting.store.newest_good(refuse).name == "000008"
+    setting.drive.set(quota_bytes=None)
+    wait_until(lambda: copier.status().waiting == 0)
+    assert setting.copied().name == "000008"
+
+
+@needs_fuse
+def test_a_dead_mount_queues_and_drains(setting):
+    write(setting.store, 4)
+    copier = setting.copy()
+    wait_until(lambda: copier.status().waiting == 0)
+    setting.drive.die()  # DriveFS is gone: Errno 107 from the kernel
+    for kimg in (8, 12):
+        write(setting.store, kimg)
+    copier.notify()
+    wait_until(lambda: copier.status().state == "waiting")
+    assert copier.status().waiting >= 2 and "Errno 107" in copier.status().sentence
+    assert len([sentence for sentence in setting.said if "Errno 107" in sentence]) == 1  # said once, not at every attempt
+    setting.drive.remount()
+    wait_until(lambda: copier.status().waiting == 0)
+    assert [record.name for record in RunStore(setting.drive_dir).snapshots()] == ["000004", "000008", "000012"]
+
+
+@needs_fuse
+def test_an_unmounted_drive_is_never_replaced_by_a_local_folder(setting):
+    write(setting.store, 4)
+    setting.drive.stop()
+    copier = setting.copy()
+    wait_until(lambda: copier.status().state == "waiting")
+    assert "not mounted" in copier.status().sentence
+    assert os.listdir(str(setting.drive.mount)) == []  # a file here would block the next mount
+    assert not copier.finish(0.5)
+
+
+@needs_fuse
+def test_a_slow_drive_costs_the_writer_nothing(setting):
+    setting.drive.set(bytes_s=200_000, list_delay_s=0.3)
+    copier = setting.copy()
+    started = time.monotonic()
+    for kimg in (4, 8, 12):
+        write(setting.store, kimg, 300_000)
+        copier.notify()
+    assert time.monotonic() - started < 1.0  # by way of Drive this would take over 4 s
+    wait_until(lambda: any("Drive is slow: 3 snapshots" in sentence for sentence in setting.said))
+    setting.drive.set(bytes_s=None, list_delay_s=None)
+    assert copier.finish(20)
+
+
+@needs_fuse
+def test_finish_gives_up_on_a_drive_that_hangs(setting):
+    setting.drive.set(bytes_s=10_000)
+    write(setting.store, 4, 500_000)
+    copier = setting.copy()
+    started = time.monotonic()
+    assert not copier.finish(0.5)
+    assert time.monotonic() - started < 10
+
+
+@needs_fuse
+def test_the_tail_that_was_not_uploaded_is_lost_with_the_vm_and_nothing_else(setting, tmp_path):
+    write(setting.store, 4)
+    copier = setting.copy()
+    wait_until(lambda: copier.status().waiting == 0)
+    setting.drive.wait_until_uploaded()
+    setting.drive.set(upload_delay_s=60)
+    write(setting.store, 8)
+    copier.notify()
+    wait_until(lambda: copier.status().waiting == 0)  # Drive acknowledged it, and it reads back
+    assert setting.copied().name == "000008"
+    copier.stop()
+    setting.drive.lose_vm()
+    choice = latest_run([tmp_path / "new-vm", setting.drive.mount / "results"], refuse)
+    assert choice.candidate.name == "000004"
+
+
+@needs_fuse
+def test_nothing_old_goes_before_the_new_is_uploaded(setting):
+    setting.drive.set(upload_delay_s=60)
+    copier = setting.copy(retention=Retention(1))
+    for kimg in (4, 8, 12):
+        write(setting.store, kimg)
+        copier.notify()
+        wait_until(lambda: copier.status().waiting == 0)
+    assert len(RunStore(setting.drive_dir).snapshots()) >= 2
+    assert len(setting.store.snapshots()) == 3
+    setting.drive.set(upload_delay_s=0)
+    setting.drive.wait_until_uploaded()
+    assert copier.finish(20)
+    assert [record.name for record in RunStore(setting.drive_dir).snapshots()] == ["000012"]
+    assert [record.name for record in setting.store.snapshots()] == ["000012"]
+
+
+@needs_fuse
+def test_a_drive_that_stumbles_while_choosing_does_not_lead_to_an_older_snapshot(setting):
+    for kimg in (4, 8):
+        write(setting.store, kimg)
+    assert setting.copy().finish(20)
+    setting.drive.set(eio=0.15)
+    for _ in range(5):
+        assert setting.copied().name == "000008"
+
+
+def folder_on_disk(tmp_path):
+    (tmp_path / "drive").mkdir()
+    return RunStore(tmp_path / "local" / RUN), tmp_path / "drive" / RUN
+
+
+def test_a_copy_must_settle_before_older_ones_go(tmp_path):
+    store, drive_dir = folder_on_disk(tmp_path)
+    for kimg in (4, 8):
+        write(store, kimg)
+    copier = Copier(store, drive_dir, Retention(1), settle_s=1.0, say=print, logs_every_s=0.05).start()
+    wait_until(lambda: copier.status().waiting == 0)
+    time.sleep(0.2)
+    assert len(store.snapshots()) == 2
+    wait_until(lambda: len(store.snapshots()) == 1)
+    assert store.snapshots()[0].name == "000008"
+    copier.stop()
+
+
+def test_a_second_copier_recognises_what_is_there(tmp_path):
+    store, drive_dir = folder_on_disk(tmp_path)
+    for kimg in (4, 8):
+        write(store, kimg)
+    assert Copier(store, drive_dir).start().finish(20)
+    before = {name: os.stat(str(drive_dir / name)).st_mtime_ns for name in os.listdir(str(drive_dir)) if "snapshot" in name}
+    assert Copier(store, drive_dir).start().finish(20)
+    assert before == {name: os.stat(str(drive_dir / name)).st_mtime_ns for name in before}
+    (drive_dir / "network-snapshot-000004.pkl").write_bytes(b"")  # lost meanwhile: copied again
+    assert Copier(store, drive_dir).start().finish(20)
+    assert (drive_dir / "network-snapshot-000004.pkl").stat().st_size == 1000
+
+
+def test_a_damaged_local_snapshot_is_not_copied(tmp_path):
+    store, drive_dir = folder_on_disk(tmp_path)
+    for kimg in (4, 8):
+        write(store, kimg)
+    with open(store.path("training-state-000008.npz"), "r+b") as file:
+        file.write(b"#" * 50)
+    said = []
+    assert Copier(store, drive_dir, say=said.append).start().finish(20)
+    assert [record.name for record in RunStore(drive_dir).snapshots()] == ["000004"]
+    assert any("is not what its manifest says" in sentence for sentence in said)
+
+
+def test_growing_logs_are_copied_whole_and_seldom(tmp_path):
+    store, drive_dir = folder_on_disk(tmp_path)
+    copier = Copier(store, drive_dir, logs_every_s=60).start()
+    for line in ("one\n", "two\n"):
+        with open(store.path("log.txt"), "a") as file:
+            file.write(line)
+        copier.notify()
+        wait_until(lambda: os.path.exists(str(drive_dir / "log.txt")))
+        time.sleep(0.1)
+    assert (drive_dir / "log.txt").read_text() == "one\n"  # not due yet
+    assert copier.finish(20)
+    assert (drive_dir / "log.txt").read_text() == "one\ntwo\n"
+
+
+def test_stops_when_another_process_took_the_run(tmp_path):
+    store, drive_dir = folder_on_disk(tmp_path)
+    drive_dir.mkdir()
+    lease = Lease(drive_dir)
+    lease.acquire()
+    said = []
+    copier = Copier(store, drive_dir, lease=lease, say=said.append).start()
+    wait_until(lambda: copier.status().state == "idle")
+    taken = json.loads((drive_dir / "lease.json").read_text())
+    (drive_dir / "lease.json").write_text(json.dumps(dict(taken, host="another-vm", token="another")))
+    write(store, 4)
+    copier.notify()
+    wait_until(lambda: copier.status().state == "lost")
+    assert "another-vm" in said[-1] and "network-snapshot-000004.pkl" not in os.listdir(str(drive_dir))
+    assert not copier.finish(5)
+
+
+def test_a_full_local_disk_is_pruned_even_while_drive_is_away(tmp_path, monkeypatch):
+    store, drive_dir = RunStore(tmp_path / "local" / RUN), tmp_path / "absent" / RUN
+    for kimg in (4, 8, 12, 16):
+        write(store, kimg)
+    copier = Copier(store, drive_dir, Retention(2), say=print, first_wait_s=0.05).start()
+    wait_until(lambda: copier.status().state == "waiting")
+    assert len(store.snapshots()) == 4
+    monkeypatch.setattr("sg2ada_colab.snapshots.copier.LOCAL_RESERVE", 10**15)
+    wait_until(lambda: len(store.snapshots()) == 2)
+    copier.stop()
+
+
+def test_fetching_a_run_brings_its_logs_and_its_best(tmp_path):
+    store, drive_dir = folder_on_disk(tmp_path)
+    for kimg in (4, 8):
+        write(store, kimg)
+    store.note_metric("000004", "fid50k_full", 12.5)
+    for name in ("log.txt", "stats.jsonl", "fakes000004.png"):
+        with open(store.path(name), "w") as file:
+            file.write(name)
+    assert Copier(store, drive_dir).start().finish(20)
+    candidate = newest_good([drive_dir], refuse).candidate
+    fetched = fetch_run(candidate, tmp_path / "new-vm", read_pickle=refuse)
+    assert fetched.run_dir == str(tmp_path / "new-vm" / RUN)
+    assert sorted(os.listdir(fetched.run_dir)) == [
+        "log.txt",
+        "manifest.json",
+        "network-snapshot-000008.pkl",
+        "stats.jsonl",
+        "training-state-000008.npz",
+    ]
+    assert fetched.snapshots() == store.snapshots()[1:] and fetched.best() == {"fid50k_full": (12.5, "000004")}
+    assert Copier(fetched, drive_dir, Retention(2)).start().finish(20)
+    assert len(RunStore(drive_dir).snapshots()) == 2 and RunStore(drive_dir).best() == fetched.best()
+
+
+def test_fetching_a_local_run_copies_nothing(tmp_path):
+    store, _ = folder_on_disk(tmp_path)
+    write(store, 4)
+    candidate = newest_good([store.run_dir], refuse).candidate
+    assert fetch_run(candidate, tmp_path / "local", read_pickle=refuse).snapshots() == store.snapshots()
