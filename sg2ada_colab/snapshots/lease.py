@@ -1,5 +1,6 @@
 """One writer for one run: a small file says who writes, is renewed while they do, and expires when they are gone."""
 
+import errno
 import json
 import os
 import re
@@ -11,6 +12,8 @@ from dataclasses import asdict, dataclass, replace
 
 from ..errors import UserError
 from .atomic import write_text
+from .choose import read_text
+from .retry import with_retries
 
 FORMAT_VERSION = 1
 FILE_NAME = "lease.json"
@@ -100,13 +103,19 @@ class Lease:
         return time.monotonic() - since <= holder.ttl_s
 
     def _take(self):
-        self._write()
-        # Of two that took it in the same moment the later file stands, and the other one learns it here.
+        with_retries(self._write_and_read_back)
+        # Of two machines that took it in the same moment the later file stands, and the other one learns it here.
         time.sleep(min(0.2, self.ttl_s / 20))
-        holder = self._current()
-        if holder is None or not self._is_me(holder):
-            raise self._refusal(holder or self._me, "it took the run in the same moment")
         self.held = True
+        try:
+            self.check()
+        except LeaseLostError:
+            raise self._refusal(self._current() or self._me, "it took the run in the same moment") from None
+
+    def _write_and_read_back(self):
+        self._write()
+        if self._current() is None:
+            raise OSError(errno.EIO, "the lease did not read back as it was written")
 
     def renew_if_due(self):
         """Renew the lease when a third of its time has passed.
@@ -138,7 +147,7 @@ class Lease:
     def holders(self):
         """Return the `Holder`s of all lease files in the folder; damaged ones are passed over."""
         try:
-            names = [name for name in os.listdir(self.run_dir) if LEASE_FILE.match(name)]
+            names = [name for name in with_retries(lambda: os.listdir(self.run_dir)) if LEASE_FILE.match(name)]
         except FileNotFoundError:
             return []
         found = [read_holder(os.path.join(self.run_dir, name)) for name in sorted(names)]
@@ -148,9 +157,8 @@ class Lease:
         return read_holder(os.path.join(self.run_dir, FILE_NAME))
 
     def _write(self):
-        now = time.time()
-        holder = replace(self._me, renewed=now)
-        write_text(os.path.join(self.run_dir, FILE_NAME), json.dumps(dict(asdict(holder), format_version=FORMAT_VERSION)))
+        content = dict(asdict(replace(self._me, renewed=time.time())), format_version=FORMAT_VERSION)
+        with_retries(lambda: write_text(os.path.join(self.run_dir, FILE_NAME), json.dumps(content)))
         self._renewed = time.monotonic()
 
     def _is_me(self, holder):
@@ -167,8 +175,7 @@ class Lease:
 def read_holder(path):
     """Return the `Holder` in a lease file, or None when the file is absent or damaged. Raises OSError when Drive fails."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            content = json.loads(file.read())
+        content = json.loads(with_retries(lambda: read_text(path)))
         if content.pop("format_version") != FORMAT_VERSION:
             return None
         return Holder(**content)

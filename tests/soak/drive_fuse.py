@@ -15,7 +15,8 @@ on an empty CACHE, which begins as a copy of CLOUD. CONTROL is a JSON file that 
     short_write         probability that a write keeps half of its bytes and reports success
     twin_rename         probability that a rename over an existing file shows both in CLOUD, one as "name (1).ext"
     list_delay_s        how long a listing takes
-    lose_put            probability that an acknowledged upload leaves zero bytes or a part of the file in CLOUD
+    lose_put            probability that an upload gets stuck for good and leaves zero bytes or half of the file in CLOUD
+    no_ids              true: the file system does not tell whether a file is uploaded
     eager_metadata      true: deletions reach CLOUD before uploads that were asked for earlier
 """
 
@@ -80,9 +81,10 @@ class Uploader(threading.Thread):
                 time.sleep(0.005)
                 continue
             _, kind, path, other = job
+            stuck = False
             with contextlib.suppress(OSError):
-                getattr(self, "_" + kind)(path, other)
-            if kind == "put":
+                stuck = getattr(self, "_" + kind)(path, other)
+            if kind == "put" and not stuck:
                 with self.lock:
                     self.pending[path] -= 1
 
@@ -100,9 +102,10 @@ class Uploader(threading.Thread):
         limit = self.control["silent_quota_bytes"]
         size = os.path.getsize(self.cache + path)
         if limit is not None and size + folder_bytes(self.cloud) > limit:
-            return
+            return True
         speed, started, sent = self.control["upload_bytes_s"], time.monotonic(), 0
-        keep = random.choice([0, size // 2]) if self.control.happens("lose_put") else size
+        stuck = self.control.happens("lose_put")
+        keep = random.choice([0, size // 2]) if stuck else size
         with open(self.cache + path, "rb") as source, open(self.cloud + path, "wb") as target:
             while sent < keep:
                 chunk = source.read(min(CHUNK, keep - sent))
@@ -113,6 +116,7 @@ class Uploader(threading.Thread):
                 sent += len(chunk)
                 if speed:
                     time.sleep(max(0, sent / speed - (time.monotonic() - started)))
+        return stuck
 
     def _delete(self, path, other):
         os.unlink(self.cloud + path)
@@ -162,7 +166,7 @@ class Drive(fuse.Operations):
         return [".", ".."] + os.listdir(self.cache + path)
 
     def getxattr(self, path, name, position=0):
-        if name != "user.drive.id":
+        if name != "user.drive.id" or self.control["no_ids"]:
             raise fuse.FuseOSError(errno.ENODATA)
         os.lstat(self.cache + path)
         pending = self.uploader.pending.get(path) or path in self.dirty

@@ -1,0 +1,95 @@
+"""A stand-in for a training process: the same storage, a state whose every value is known in advance, no TensorFlow.
+
+Run as a program: `python stand_in_child.py LOCAL_RESULTS DRIVE_RESULTS LEDGER TOTAL_STEPS KEEP_LAST SETTLE_S`. LEDGER is a
+folder outside the machine that is lost: the test reads there what this process did.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import time
+
+import numpy as np
+
+from sg2ada_colab.errors import UserError
+from sg2ada_colab.snapshots.choose import latest_run
+from sg2ada_colab.snapshots.keeper import RunKeeper
+from sg2ada_colab.snapshots.retention import Retention
+from sg2ada_colab.snapshots.training_state import load_state
+from sg2ada_colab.snapshots.transfer import fetch_run
+
+RUN = "00000-stand-in"
+STEPS_PER_SNAPSHOT, IMAGES_PER_STEP, STEP_S = 6, 100, 0.004
+VALUES = 40_000
+
+
+def advance(link, step):
+    """Return the next link of the chain: any lost, doubled or changed step changes all that follow."""
+    return hashlib.sha256(link + b"%d" % step).digest()
+
+
+def arrays_of(link):
+    random = np.random.RandomState(np.frombuffer(link, np.uint32))
+    return {"link": np.frombuffer(link, np.uint8), "weights": random.rand(VALUES).astype(np.float32)}
+
+
+def pickle_of(link):
+    return b"pickle of " + link + np.random.RandomState(np.frombuffer(link, np.uint32)).bytes(100_000)
+
+
+class Ledger:
+    def __init__(self, folder):
+        self.folder = folder
+
+    def write(self, **line):
+        with open(os.path.join(self.folder, "ledger.jsonl"), "a") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def main(local, drive, ledger_folder, total_steps, keep_last, settle_s):
+    ledger = Ledger(ledger_folder)
+    choice = latest_run([local, drive], refuse)
+    step, link = 0, b"\0" * 32
+    if choice.candidate:
+        store = fetch_run(choice.candidate, local, read_pickle=refuse)
+        arrays, meta = load_state(store.path("training-state-{}.npz".format(choice.candidate.name)))
+        step, link = meta["step"], arrays["link"].tobytes()
+        whole = arrays["weights"].tobytes() == arrays_of(link)["weights"].tobytes()
+        ledger.write(event="resume", step=step, link=link.hex(), whole=whole, skipped=choice.skipped)
+    else:
+        ledger.write(event="resume", step=0, link=link.hex(), whole=True, skipped=choice.skipped)
+    os.makedirs(os.path.join(local, RUN), exist_ok=True)
+    keeper = RunKeeper(
+        os.path.join(local, RUN), os.path.join(drive, RUN), Retention(keep_last), settle_s, read_pickle=refuse,
+        say=lambda sentence: ledger.write(event="say", sentence=sentence), first_wait_s=0.02, longest_wait_s=0.2, logs_every_s=0.5,
+    )  # fmt: skip
+    ledger.write(event="begin")
+    keeper.store.on_written = lambda: (ledger.write(event="written", step=keeper.step_written), keeper.copier.notify())
+    with open(os.path.join(ledger_folder, "progress"), "wb", buffering=0) as progress:
+        while step < total_steps:
+            link = advance(link, step)
+            step += 1
+            os.pwrite(progress.fileno(), b"%12d" % step, 0)
+            time.sleep(STEP_S)
+            if step % STEPS_PER_SNAPSHOT == 0 or step == total_steps:
+                keeper.store.wait()
+                keeper.step_written = step
+                images = step * IMAGES_PER_STEP
+                content = pickle_of(link)
+                meta = {"nimg": images, "step": step}
+                keeper.snapshot(images // 1000, lambda file, content=content: file.write(content), arrays_of(link), meta)
+    done = keeper.finish(60)
+    ledger.write(event="end", step=step, link=link.hex(), done=done)
+
+
+def refuse(path):
+    raise ValueError("{} had to be unpickled".format(path))
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]), float(sys.argv[6]))
+    except UserError as error:
+        Ledger(sys.argv[3]).write(event="refused", text=str(error))
+        sys.exit(1)
