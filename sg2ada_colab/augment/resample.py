@@ -49,10 +49,11 @@ def resample(images, inverse):
     size = images.shape[1]
     margins_x = _margins(inverse.a, inverse.b, inverse.tx, size)
     margins_y = _margins(inverse.c, inverse.d, inverse.ty, size)
-    table = _upsample(_upsample(images, margins_y, axis=1), margins_x, axis=2)
+    table = _along(lambda x: _upsample(x, margins_y), images, axis=1)
+    table = _along(lambda x: _upsample(x, margins_x), table, axis=2)
     x, y = _positions(inverse, size)
     sampled = _bilinear(table, _taps(x, margins_x, size), _taps(y, margins_y, size))
-    return _downsample(_downsample(sampled, axis=1), axis=2)
+    return _along(_downsample, _along(_downsample, sampled, axis=1), axis=2)
 
 
 def _margins(across, along, shift, size):
@@ -66,61 +67,57 @@ def _margins(across, along, shift, size):
     )
 
 
-def _slice(x, axis, start, length):
-    """Return x[start : start + length] along an axis of [N, H, W, C]."""
-    return x[:, start : start + length] if axis == 1 else x[:, :, start : start + length]
+def _along(function, x, axis):
+    """Return `function` of x [N, H, W, C] seen as [outer, length, inner], its axis 1 being the wanted axis (1 or 2) of x."""
+    shape = x.shape.as_list()
+    outer, inner = int(np.prod(shape[:axis])), int(np.prod(shape[axis + 1 :]))
+    result = function(tf.reshape(x, [outer, shape[axis], inner]))
+    return tf.reshape(result, shape[:axis] + [result.shape[1]] + shape[axis + 1 :])
 
 
-def _weighted(x, axis, taps, length):
-    """Return the sum of weight · x[start : start + length] along an axis over the pairs (start, weight) of `taps`."""
-    return tf.add_n([_slice(x, axis, start, length) * weight for start, weight in taps])
+def _weighted(x, taps, length):
+    """Return the sum of weight · x[:, start : start + length] over the pairs (start, weight) of `taps`."""
+    return tf.add_n([x[:, start : start + length] * weight for start, weight in taps])
 
 
-def _upsample(x, margins, axis):
-    """Return the table described above for one axis of x [N, H, W, C]."""
-    size = x.shape[axis]
-    padding = [[0, 0], [3, 3], [0, 0], [0, 0]] if axis == 1 else [[0, 0], [0, 0], [3, 3], [0, 0]]
-    padded = tf.pad(x, padding, "REFLECT")
-    odd_taps, even_taps = SYM6[1::2], SYM6[0::2]
-    forward = _interleave(
-        _weighted(padded, axis, [(5 - j, odd_taps[j]) for j in range(6)], size),
-        _weighted(padded, axis, [(6 - j, even_taps[j]) for j in range(6)], size),
-        axis,
-    )
-    backward = _interleave(
-        _weighted(padded, axis, [(1 + j, odd_taps[j]) for j in range(6)], size),
-        _weighted(padded, axis, [(1 + j, even_taps[j]) for j in range(6)], size),
-        axis,
-    )
-    return tf.concat([forward, backward, _edges(x, margins, axis)], axis=axis)
-
-
-def _interleave(even, odd, axis):
-    shape = even.shape.as_list()
-    shape[axis] *= 2
-    return tf.reshape(tf.stack([even, odd], axis=axis + 1), shape)
-
-
-def _edges(x, margins, axis):
-    """Return the first five and the last five entries of the padded, up-sampled axis."""
-    size, (before, after) = x.shape[axis], margins
+def _upsample(x, margins):
+    """Return the table described above, [outer, 4S + 10, inner], of x [outer, S, inner]."""
+    outer, size, inner = x.shape.as_list()
+    before, after = margins
     offsets = tf.range(_EDGE)
-    inside = tf.cast(offsets < size + before + after, tf.float32)  # false only in tiny images
-    first = _reflect(offsets - before, size)
-    last = _reflect(size - 1 + after - offsets, size)
-    weights_first = np.array([[_tap(e - 2 * j + 5) for j in range(_EDGE)] for e in range(_EDGE)], np.float32)
-    weights_last = np.array([[_tap(e + 2 + 2 * j) for j in range(_EDGE)] for e in range(_EDGE)], np.float32)
-    pixels = _pick(x, tf.concat([first, last], axis=0), axis)
-    rows = []
-    for start, weights in ((0, weights_first), (_EDGE, weights_last)):
-        for e in range(_EDGE):
-            taps = [j for j in range(_EDGE) if weights[e, j]]
-            rows.append(tf.add_n([_slice(pixels, axis, start + j, 1) * (inside[j] * weights[e, j]) for j in taps]))
-    return tf.concat(rows, axis=axis)
+    first, last = _reflect(offsets - before, size), _reflect(size - 1 + after - offsets, size)
+    borders = tf.constant([3, 2, 1, size - 2, size - 3, size - 4])
+    extended = _extend(x, tf.concat([borders, first, last], axis=0))
+
+    padded = tf.concat([extended[:, size : size + 3], extended[:, :size], extended[:, size + 3 : size + 6]], axis=1)
+    odd_taps, even_taps = SYM6[1::2], SYM6[0::2]
+    phases = [
+        _weighted(padded, [(5 - j, odd_taps[j]) for j in range(6)], size),
+        _weighted(padded, [(6 - j, even_taps[j]) for j in range(6)], size),
+        _weighted(padded, [(1 + j, odd_taps[j]) for j in range(6)], size),
+        _weighted(padded, [(1 + j, even_taps[j]) for j in range(6)], size),
+    ]
+    forward = tf.reshape(tf.stack(phases[:2], axis=2), [outer, 2 * size, inner])
+    backward = tf.reshape(tf.stack(phases[2:], axis=2), [outer, 2 * size, inner])
+
+    inside = tf.cast(offsets < size + before + after, tf.float32)  # false only in images smaller than the filter
+    weights = _EDGE_WEIGHTS * tf.concat([inside, inside], axis=0)
+    edges = tf.reduce_sum(extended[:, tf.newaxis, size + 6 :] * weights[:, :, tf.newaxis], axis=2)
+    return tf.concat([forward, backward, edges], axis=1)
 
 
-def _tap(index):
-    return SYM6[index] if 0 <= index < len(SYM6) else np.float32(0)
+def _edge_weights():
+    """Return float32 [10, 10]: what the five first and five last pixels of the padding give to the table's edge entries."""
+    weights = np.zeros([2 * _EDGE, 2 * _EDGE], np.float32)
+    for entry in range(_EDGE):
+        for pixel in range(_EDGE):
+            for block, tap in ((0, entry - 2 * pixel + 5), (_EDGE, entry + 2 * pixel + 2)):
+                if 0 <= tap < len(SYM6):
+                    weights[block + entry, block + pixel] = SYM6[tap]
+    return weights
+
+
+_EDGE_WEIGHTS = _edge_weights()
 
 
 def _reflect(index, size):
@@ -128,20 +125,25 @@ def _reflect(index, size):
     return size - 1 - tf.abs(size - 1 - tf.abs(index))
 
 
-def _pick(x, indices, axis):
-    """Return x at the given indices (int32 [K]) of an axis; its gradient is a masked sum, where `tf.gather`'s would transpose x."""
-    size, count = x.shape[axis], indices.shape[0]
-    masks = tf.cast(tf.equal(tf.range(size)[:, tf.newaxis], indices), tf.float32)  # `==` compares identity on 1.14
-    masks = tf.reshape(masks, [1, size, 1, 1, count] if axis == 1 else [1, 1, size, 1, count])
+def _extend(x, indices):
+    """Return x [outer, S, inner] with copies of its rows `indices` (int32 [K]) appended: [outer, S + K, inner].
+
+    Its gradient adds those few rows in place. The gradient that TensorFlow would build from slices and mirrored padding is
+    evaluated again for each of its uses once XLA has fused it, which made this step fifty times slower.
+    """
+    outer, size, _ = x.shape.as_list()
+    rows = tf.tile(indices[tf.newaxis], [outer, 1])
+    places = tf.stack([tf.tile(tf.range(outer)[:, tf.newaxis], [1, indices.shape[0]]), rows], axis=2)
 
     @tf.custom_gradient
-    def pick(x):
-        def put(d):
-            return tf.add_n([_slice(d, axis, k, 1) * masks[..., k] for k in range(count)])
+    def extend(x):
+        return tf.concat([x, tf.gather(x, indices, axis=1)], axis=1), fold
 
-        return tf.gather(x, indices, axis=axis), put
+    @tf.custom_gradient
+    def fold(d):
+        return tf.tensor_scatter_nd_add(d[:, :size], places, d[:, size:]), extend
 
-    return pick(x)
+    return extend(x)
 
 
 def _positions(inverse, size):
@@ -206,13 +208,11 @@ def _combine(flat, taps):
     return gather(flat)
 
 
-def _downsample(x, axis):
-    """Return y[k] = sum over j of h[j] · x[2k + j] along an axis of x [N, H, W, C]; 2S + 10 entries become S."""
-    shape = x.shape.as_list()
-    size = (shape[axis] - 10) // 2
-    shape[axis : axis + 1] = [shape[axis] // 2, 2]
-    pairs = tf.reshape(x, shape)
-    even, odd = tf.unstack(pairs, axis=axis + 1)
-    return _weighted(even, axis, [(j, SYM6[2 * j]) for j in range(6)], size) + _weighted(
-        odd, axis, [(j, SYM6[2 * j + 1]) for j in range(6)], size
-    )
+def _downsample(x):
+    """Return y[k] = sum over j of h[j] · x[2k + j] along axis 1 of x [outer, 2S + 10, inner]: [outer, S, inner]."""
+    outer, length, inner = x.shape.as_list()
+    pairs = tf.reshape(x, [outer, length // 2, 2, inner])
+    size = length // 2 - 5
+    even = _weighted(pairs[:, :, 0], [(j, SYM6[2 * j]) for j in range(6)], size)
+    odd = _weighted(pairs[:, :, 1], [(j, SYM6[2 * j + 1]) for j in range(6)], size)
+    return even + odd
