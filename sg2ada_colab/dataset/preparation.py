@@ -9,10 +9,10 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from ..errors import UserError
 from ..images.labels import find_labels
+from ..images.progress import Progress
 from ..images.scan import scan
 from ..images.sources import open_source
 from ..images.workers import run_parallel
@@ -23,8 +23,8 @@ from .plan import make_plan, no_images_error, record_order
 from .pyramid import resolutions
 from .records import RecordLayout
 
-CHUNK_BYTES = 12 << 20  # pixels that one job holds; its pyramid and records come on top
-CHUNK_RECORDS = 64
+CHUNK_BYTES = 2 << 20  # pixels that one job holds: little enough to stay in a cache
+CHUNK_RECORDS = 128
 
 
 @dataclasses.dataclass
@@ -74,7 +74,7 @@ def prepare(source, destination, options=PrepareOptions(), progress=True):  # no
     if not len(source):
         raise no_images_error(source, [])
     labels = find_labels(source, options.labels)
-    with _bar(progress, len(source), "Looking at the images") as bar:
+    with Progress(progress, len(source), "Looking at the images") as bar:
         headers = scan(source, options.read_options(), options.workers, bar.update)
     plan = make_plan(source, headers, options.resolution, options.color, options.fit, options.max_images)
     partial = destination.with_name(destination.name + ".partial")
@@ -111,10 +111,6 @@ def _strict_error(source, problems):
         "every image good, because --strict was given",
         "mend or remove them, or leave out --strict to go on without them",
     )
-
-
-def _bar(progress, total, text):
-    return tqdm(total=total, desc=text, unit="img", disable=not progress, leave=False)
 
 
 @contextlib.contextmanager
@@ -182,7 +178,7 @@ class _Build:
         )  # fmt: skip
         jobs = [chunks[i] for i in left]
         number = {chunks[i]: i for i in left}
-        with _bar(progress, len(self.order), "Converting") as bar, open(str(self.folder / JOURNAL_NAME), "a") as journal:
+        with Progress(progress, len(self.order), "Converting") as bar, open(str(self.folder / JOURNAL_NAME), "a") as journal:
             bar.update(len(self.order) - sum(map(len, jobs)))
             try:
                 for positions, failures in run_parallel(convert_some, conversion, jobs, self.options.workers):

@@ -8,7 +8,7 @@ import struct
 
 import numpy as np
 
-from .crc32c import crc32c_rows, mask
+from .crc32c import crc32c_of, crc32c_rows, mask
 
 FRAME_HEAD_BYTES, FRAME_TAIL_BYTES = 12, 4
 
@@ -31,6 +31,7 @@ class RecordLayout:
     """Where everything stands in a record of one image size, for one order of the fields.
 
     Attributes:
+        width: Of the images, in pixels.
         record_bytes: Length of a whole record with framing.
         pixel_offset: Where the pixels start in it.
         pixel_bytes: How many they are.
@@ -38,7 +39,7 @@ class RecordLayout:
     """
 
     def __init__(self, channels, height, width, shape_first=True):
-        self.pixel_bytes = channels * height * width
+        self.width, self.pixel_bytes = width, channels * height * width
         int64_list = _field(b"".join(_varint(v) for v in (channels, height, width)))
         feature = b"\x1a" + _varint(len(int64_list)) + int64_list  # Feature.int64_list
         shape = _field(_field(b"shape") + b"\x12" + _varint(len(feature)) + feature)
@@ -56,22 +57,35 @@ class RecordLayout:
         self.pixel_offset = len(self.head)
         self.record_bytes = FRAME_HEAD_BYTES + payload_bytes + FRAME_TAIL_BYTES
 
+    def blank(self, count):
+        """Return `count` records without pixels and checksum, as uint8 [count, record_bytes]."""
+        records = np.empty((count, self.record_bytes), np.uint8)
+        records[:, : self.pixel_offset] = np.frombuffer(self.head, np.uint8)
+        records[:, self.pixel_offset + self.pixel_bytes : -FRAME_TAIL_BYTES] = np.frombuffer(self.tail, np.uint8)
+        return records
+
+    def pixels(self, records):
+        """Return the place of the pixels in uint8 [N, record_bytes] records, as a view [N, C*H*W]."""
+        return records[:, self.pixel_offset : self.pixel_offset + self.pixel_bytes]
+
     def encode(self, images_nchw):
         """Return the records of uint8 [N, C, H, W] images as uint8 [N, record_bytes]."""
-        count = len(images_nchw)
-        records = np.empty((count, self.record_bytes), np.uint8)
-        pixels_end = self.pixel_offset + self.pixel_bytes
-        records[:, : self.pixel_offset] = np.frombuffer(self.head, np.uint8)
-        records[:, self.pixel_offset : pixels_end] = images_nchw.reshape(count, -1)
-        records[:, pixels_end:-FRAME_TAIL_BYTES] = np.frombuffer(self.tail, np.uint8)
-        records[:, -FRAME_TAIL_BYTES:] = payload_crc_bytes(records)
+        records = self.blank(len(images_nchw))
+        self.pixels(records)[:] = images_nchw.reshape(len(images_nchw), -1)
+        seal([records])
         return records
 
 
-def payload_crc_bytes(records):
-    """Return the masked CRC of each record's payload as uint8 [N, 4], from uint8 [N, record_bytes] records."""
-    payloads = records[:, FRAME_HEAD_BYTES:-FRAME_TAIL_BYTES]
-    return mask(crc32c_rows(payloads)).astype("<u4").view(np.uint8).reshape(-1, 4)
+def payload_checksums(groups):
+    """Return the masked CRCs of the payloads, each as uint8 [N, 4], of a list of uint8 [N, record_bytes] arrays of records."""
+    crcs = crc32c_of([records[:, FRAME_HEAD_BYTES:-FRAME_TAIL_BYTES] for records in groups])
+    return [mask(crc).astype("<u4").view(np.uint8).reshape(-1, 4) for crc in crcs]
+
+
+def seal(groups):
+    """Put the checksums into records whose pixels are set, for a list of uint8 [N, record_bytes] arrays."""
+    for records, checksums in zip(groups, payload_checksums(groups)):
+        records[:, -FRAME_TAIL_BYTES:] = checksums
 
 
 def _read_varint(buffer, position):

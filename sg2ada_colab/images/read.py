@@ -1,6 +1,7 @@
 """One image file of any kind -> 8-bit RGB or grey pixels, upright; or one line that says why not."""
 
 import contextlib
+import importlib
 import warnings
 from dataclasses import dataclass
 from typing import Tuple
@@ -10,15 +11,19 @@ from PIL import Image, ImageOps
 
 from .colour import to_srgb
 
-try:  # HEIC needs a library that Pillow does not bring
-    import pillow_heif
-
-    pillow_heif.register_heif_opener()
-except Exception:  # noqa: BLE001 S110 - any failure to load it means the same: no HEIC
-    pass
-
-Image.init()  # registers all formats now, so that worker processes forked from here need not
-
+# The formats that are opened, by the bytes they begin with. Other decoders of Pillow stay out: some run foreign programs.
+_SIGNATURES = (
+    (b"\xff\xd8\xff", "JPEG", "Jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "PNG", "Png"),
+    (b"GIF8", "GIF", "Gif"),
+    (b"BM", "BMP", "Bmp"),
+    (b"II*\0", "TIFF", "Tiff"),
+    (b"MM\0*", "TIFF", "Tiff"),
+    (b"II+\0", "TIFF", "Tiff"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG2000", "Jpeg2K"),
+    (b"\xff\x4f\xff\x51", "JPEG2000", "Jpeg2K"),
+) + tuple((b"P%d" % n, "PPM", "Ppm") for n in range(1, 7))
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 TRANSPARENT_MODES = ("RGBA", "LA", "PA", "La", "RGBa")
 
 
@@ -55,42 +60,79 @@ class Header:
     notes: Tuple[str, ...]  # what reading will change: "EXIF rotation", "colour profile", "transparency" ...
 
 
+def _format(start):
+    """Return Pillow's name of the format of a file that starts with these bytes, its decoder loaded; None if not opened here."""
+    plugin = None
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        name, plugin = "WEBP", "WebP"
+    elif start[4:12] in (b"ftypavif", b"ftypavis"):
+        name, plugin = "AVIF", "Avif"
+    elif start[4:8] == b"ftyp" and start[8:12] in _HEIF_BRANDS:
+        name = "HEIF"
+    else:
+        name, plugin = next(((name, plugin) for first, name, plugin in _SIGNATURES if start.startswith(first)), (None, None))
+    try:
+        if plugin:
+            importlib.import_module("PIL.{}ImagePlugin".format(plugin))  # registers itself
+        elif name == "HEIF":
+            import pillow_heif
+
+            pillow_heif.register_heif_opener()
+    except ImportError:
+        return None
+    return name if name in Image.OPEN else None
+
+
+def _one_line(error):
+    text = " ".join(str(error).split())
+    return (text or type(error).__name__)[:160]
+
+
+@contextlib.contextmanager
+def _reporting_damage(what=""):
+    """Turn whatever a decoder raises on damaged data into UnreadableImage, and keep its warnings quiet."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # oddities that do not matter to pixels, and Pillow's own size limit
+            yield
+    except UnreadableImage:
+        raise
+    except Image.DecompressionBombError as error:
+        raise UnreadableImage("bomb", _one_line(error)) from error
+    except Exception as error:  # noqa: BLE001 - decoders raise nearly anything on damaged data
+        text = _one_line(error)
+        raise UnreadableImage("truncated" if "truncated" in text.lower() else "damaged", what + text) from error
+
+
 def _open(file, options):
     """Return the opened, not yet decoded Pillow image of a binary file object."""
     start = file.read(64)
     file.seek(0)
     if not start:
         raise UnreadableImage("empty", "the file is empty")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # among them Pillow's bomb warning; the limit below decides
-            image = Image.open(file)
-    except Image.DecompressionBombError as error:
-        raise UnreadableImage("bomb", "decompression bomb: {}".format(error)) from error
-    except Image.UnidentifiedImageError:
-        raise UnreadableImage("not an image", _describe_foreign(start)) from None
-    except Exception as error:  # noqa: BLE001 - decoders raise nearly anything on damaged headers
-        raise UnreadableImage("damaged", "damaged header: {}".format(_one_line(error))) from error
+    name = _format(start)
+    if name is None:
+        raise UnreadableImage("not an image", _describe_foreign(start))
+    with _reporting_damage("damaged header: "):
+        image = Image.open(file, formats=(name,))
     if image.width * image.height > options.max_pixels:
         raise UnreadableImage(
-            "bomb", "{} x {} pixels; the limit is {:.0f} megapixels".format(image.width, image.height, options.max_pixels / 1e6)
+            "bomb",
+            "{} x {} pixels; the limit is {:.0f} megapixels".format(image.width, image.height, options.max_pixels / 1e6),
         )
     return image
 
 
 def _describe_foreign(start):
-    if start[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftyphevc"):
-        return "HEIC image; install pillow-heif to read it"
+    if start[4:8] == b"ftyp" and start[8:12] in _HEIF_BRANDS:
+        return "HEIC image; to read it, install pillow-heif"
+    if start[4:12] in (b"ftypavif", b"ftypavis"):
+        return "AVIF image; this Pillow ({}) cannot read it".format(Image.__version__)
     if start[:5] == b"<?xml" or start[:4] == b"<svg":
         return "SVG or XML text; vector drawings have no pixels"
     if all(byte in b"\t\n\r" or byte >= 32 for byte in start):
         return "text, not an image"
-    return "not an image format that Pillow {} knows".format(Image.__version__)
-
-
-def _one_line(error):
-    text = " ".join(str(error).split())
-    return (text or type(error).__name__)[:160]
+    return "not an image format that is read here (JPEG, PNG, WebP, GIF, BMP, TIFF, JPEG 2000, PPM, HEIC, AVIF)"
 
 
 def _orientation(image):
@@ -149,20 +191,6 @@ def _flatten(image, options):
     backdrop = Image.new("RGB", image.size, options.background)
     backdrop.paste(image, mask=image.getchannel("A"))
     return backdrop
-
-
-@contextlib.contextmanager
-def _reporting_damage():
-    """Turn whatever a decoder raises on damaged data into UnreadableImage, and keep its warnings quiet."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # oddities that do not matter to pixels
-            yield
-    except UnreadableImage:
-        raise
-    except Exception as error:  # noqa: BLE001 - decoders raise nearly anything on damaged data
-        text = _one_line(error)
-        raise UnreadableImage("truncated" if "truncated" in text.lower() else "damaged", text) from error
 
 
 def decode(file, options=ReadOptions(), least_px=None):  # noqa: B008 - frozen

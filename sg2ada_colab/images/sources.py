@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Optional
 
 IMAGE_SUFFIXES = frozenset(
     ".{}".format(kind)
-    for kind in "jpg jpeg jpe jfif png webp gif bmp dib tif tiff heic heif avif ppm pgm pbm pnm tga jp2 ico".split(" ")
+    for kind in "jpg jpeg jpe jfif png webp gif bmp dib tif tiff heic heif avif ppm pgm pbm pnm jp2 j2k".split(" ")
 )
 # Left behind by operating systems and sync programs; they are nobody's images.
 FOREIGN_NAMES = frozenset(["thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r"])

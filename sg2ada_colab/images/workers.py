@@ -1,12 +1,13 @@
 """Many small jobs on all cores, with bounded memory, and a clear end when a worker dies."""
 
+import functools
 import multiprocessing
 import os
 import signal
 import sys
 import threading
 import time
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 
 from ..errors import UserError
@@ -23,8 +24,7 @@ def _start_worker(function, shared, parent):
 
 
 def _leave_with_parent(parent):
-    creator = os.getppid()  # the parent itself or its fork server, which ends with it
-    while os.getppid() == creator:
+    while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)
 
@@ -33,12 +33,16 @@ def _run(job):
     return _function(_shared, job)
 
 
-def _context():
-    """Return how worker processes are started: by fork where that is safe, which is quick and shares memory."""
-    methods = multiprocessing.get_all_start_methods()
-    if "fork" in methods and sys.platform != "darwin" and threading.active_count() == 1:
-        return multiprocessing.get_context("fork")
-    return multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+def _pool(function, shared, workers):
+    """Return a pool and what to submit to it: forked processes, or threads where forking is not safe or not there.
+
+    Forked processes start at once, share memory, and need no guard in the user's script. TensorFlow's threads do not survive a
+    fork, so where it is loaded threads do the work; Pillow and NumPy let go of the interpreter for most of it.
+    """
+    if sys.platform.startswith("linux") and "tensorflow" not in sys.modules:
+        context = multiprocessing.get_context("fork")
+        return ProcessPoolExecutor(workers, context, _start_worker, (function, shared, os.getpid())), _run
+    return ThreadPoolExecutor(workers), functools.partial(function, shared)
 
 
 def run_parallel(function, shared, jobs, workers=None):
@@ -55,12 +59,12 @@ def run_parallel(function, shared, jobs, workers=None):
         for job in jobs:
             yield job, function(shared, job)
         return
-    pool = ProcessPoolExecutor(workers, _context(), _start_worker, (function, shared, os.getpid()))
+    pool, run = _pool(function, shared, workers)
     try:
         running, waiting = {}, iter(jobs)
         while True:
             for job in waiting:
-                running[pool.submit(_run, job)] = job
+                running[pool.submit(run, job)] = job
                 if len(running) >= 4 * workers:
                     break
             if not running:

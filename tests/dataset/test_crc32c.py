@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sg2ada_colab.dataset.crc32c import _LONG_RELATION, _SHORT_RELATION, crc32c_rows, mask
+from sg2ada_colab.dataset.crc32c import _RELATIONS, crc32c_of, crc32c_rows, mask
 
 
 def bitwise_crc32c(data):
@@ -14,7 +14,7 @@ def bitwise_crc32c(data):
     return state ^ 0xFFFFFFFF
 
 
-@pytest.mark.parametrize("relation", [_LONG_RELATION, _SHORT_RELATION])
+@pytest.mark.parametrize("relation", _RELATIONS)
 def test_the_relations_are_multiples_of_the_polynomial(relation):
     def power(exponent):
         value = 1
@@ -34,7 +34,10 @@ def test_check_value_of_the_standard():
     assert crc32c_rows(np.frombuffer(b"123456789", np.uint8)[None]) == [0xE3069283]
 
 
-@pytest.mark.parametrize("length", [4, 5, 7, 8, 9, 290, 291, 293, 1160, 1161, 2319, 2320, 2328, 5001, 54216, 54217, 54300, 60001])
+@pytest.mark.parametrize(
+    "length",
+    [4, 5, 7, 8, 9, 290, 291, 293, 1160, 1161, 2319, 2320, 2328, 4504, 4505, 5001, 10280, 10281, 54216, 54217, 54300, 60001],
+)
 def test_equals_the_definition_at_lengths_around_every_switch(length):
     rows = np.random.RandomState(length).randint(0, 256, (2, length)).astype(np.uint8)
     assert crc32c_rows(rows).tolist() == [bitwise_crc32c(row.tobytes()) for row in rows]
@@ -48,6 +51,13 @@ def test_rows_do_not_depend_on_each_other_nor_change():
     assert together[::97].tolist() == [int(crc32c_rows(row[None])[0]) for row in rows[::97]]
     assert crc32c_rows(rows[:, 3:-5])[1] == crc32c_rows(rows[1:2, 3:-5].copy())[0]
     assert crc32c_rows(rows[:0]).shape == (0,)
+
+
+def test_arrays_of_different_lengths_in_one_call():
+    groups = [np.random.RandomState(n).randint(0, 256, (3, n)).astype(np.uint8) for n in (60000, 4, 100, 2400)]
+    groups.insert(1, np.zeros((0, 9), np.uint8))
+    for rows, crcs in zip(groups, crc32c_of(groups)):
+        assert crcs.tolist() == [bitwise_crc32c(row.tobytes()) for row in rows]
 
 
 def test_mask_is_a_rotation_and_a_sum():
