@@ -1,13 +1,14 @@
 """The verbs `train` and `resume`: their flags and help, the dry run, and the start of training."""
 
 import argparse
+import glob
 import os
+import shutil
 from dataclasses import fields, replace
 
 from ..errors import UserError
-from ..snapshots.atomic import atomic_file
 from ..training.config import DatasetInfo
-from ..training.estimate import estimate
+from ..training.estimate import GIB, estimate
 from ..training.options import GROUPS, TrainOptions, flag_of, switch
 from ..training.options_file import FILE_NAME, options_text, read_config
 from ..training.refusals import together
@@ -39,7 +40,7 @@ def register(verbs):
         "run_folder", metavar="RUN", nargs="?", default=".",
         help="folder of the run, or folder of runs, whose newest is taken (default: this folder)",
     )  # fmt: skip
-    _add_flags(resume, [f for f in fields(TrainOptions) if f.metadata["resumable"] or f.name == "dry_run"])
+    _add_flags(resume, [f for f in fields(TrainOptions) if f.metadata["resumable"] or f.default is False])
     resume.set_defaults(run=run_resume)
 
 
@@ -105,11 +106,12 @@ def run_train(args):
             return go_on(run_dir, options)
     config = resolve_opened(options)
     run_dir = run_folder(options.outdir, config.run_description)
-    print_plan(config, run_dir)
+    print_plan(config, run_dir, options)
     if options.dry_run:
-        return dry_run_ends()
+        return 0
     _check_network_file(config.resume_pkl)
-    return start(config, run_dir, resume=False)
+    _check_disk(config, options.outdir)
+    return start(config, run_dir, resume=False, quiet=options.quiet)
 
 
 def run_resume(args):
@@ -133,16 +135,15 @@ def go_on(run_dir, options):
         UserError: The folder is no run of ours, the data are others, or an option would make another run of it.
     """
     saved = read_config(run_dir)
-    given = {name: value for name, value in options.given().items() if name not in ("outdir", "resume", "dry_run")}
+    given = {name: value for name, value in options.given().items() if name not in ("outdir", "resume", "dry_run", "quiet")}
     config = resolve_opened(TrainOptions(**dict(saved.options, **given)))
     config = replace(config, run_description=saved.run_description)
-    differences = check_resume(saved, config, run_dir)
-    print_plan(config, run_dir)
-    for difference in differences:
-        print("Changed:           {}".format(difference))
-    if options.dry_run:
-        return dry_run_ends()
-    return start(config, run_dir, resume=True)
+    changes = ["Changed:           {}".format(difference) for difference in check_resume(saved, config, run_dir)]
+    has_snapshots = bool(glob.glob(os.path.join(glob.escape(run_dir), "network-snapshot-*.pkl")))
+    if not has_snapshots:
+        changes.append("The run was stopped before its first snapshot: it begins anew.")
+    print_plan(config, run_dir, options, changes)
+    return 0 if options.dry_run else start(config, run_dir, resume=has_snapshots, quiet=options.quiet)
 
 
 def resolve_opened(options):
@@ -172,40 +173,67 @@ def _check_network_file(path):
     )
 
 
-def print_plan(config, run_dir):
-    """Print the options as NVIDIA's program does, where gamma came from, notes, and the estimate."""
-    print("\nTraining options:")
-    print(options_text(config, run_dir))
-    print()
-    print("Output directory:  {}".format(run_dir))
-    print("Training data:     {}".format(config.data_path))
-    print("Training length:   {} kimg".format(config.total_kimg))
-    print("Resolution:        {}".format(config.resolution))
-    print("Number of GPUs:    {}".format(config.num_gpus))
-    print("Gamma:             {} ({})".format(config.r1_gamma, config.gamma_rule))
-    for note in config.notes:
-        print("Note:              {}".format(note))
-    for line in estimate(config).lines():
-        print(line)
-    print()
+def _check_disk(config, outdir):
+    """Refuse a run whose first two snapshots would not fit on the disk: the second is whole before the first may go."""
+    cost, folder = estimate(config), os.path.abspath(outdir)
+    while not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    free, needed = shutil.disk_usage(folder).free, 2 * (cost.snapshot_bytes + cost.state_bytes)
+    if free < needed:
+        raise UserError(
+            "The disk of {} has {:.1f} GiB free.".format(folder, free / GIB),
+            "{:.1f} GiB for two snapshots; the whole run takes about {:.1f} GiB.".format(needed / GIB, cost.disk_bytes / GIB),
+            "Delete what is not needed, or choose an --outdir on another disk.",
+        )
 
 
-def dry_run_ends():
-    print("Dry run; exiting.")
-    return 0
+def print_plan(config, run_dir, options, changes=()):
+    """Print the settings as NVIDIA's program does, where gamma came from, notes, changes and, for a dry run, the estimate.
+
+    Args:
+        config: `TrainConfig`.
+        run_dir: The run's folder.
+        options: `TrainOptions`, of which `dry_run` and `quiet` count here.
+        changes: Lines on what is new when a run goes on.
+    """
+    if options.quiet and not options.dry_run:
+        return
+    lines = [
+        "",
+        "Training options:",
+        options_text(config, run_dir),
+        "",
+        "Output directory:  {}".format(run_dir),
+        "Training data:     {}".format(config.data_path),
+        "Training length:   {} kimg".format(config.total_kimg),
+        "Resolution:        {}".format(config.resolution),
+        "Number of GPUs:    {}".format(config.num_gpus),
+        "Gamma:             {} ({})".format(config.r1_gamma, config.gamma_rule),
+    ]
+    lines += ["Note:              {}".format(note) for note in config.notes]
+    lines += changes
+    lines += estimate(config).lines() if options.dry_run else []
+    lines += ["", "Dry run; exiting."] if options.dry_run else [""]
+    print("\n".join(lines))
 
 
-def start(config, run_dir, resume):
-    """Make the run's folder, write its options, and train; return the exit code.
+def start(config, run_dir, resume, quiet=False):
+    """Train, in this process; return the exit code.
 
     Args:
         config: `TrainConfig`.
         run_dir: The run's folder; made if `resume` is false.
         resume: Go on from the newest whole snapshot in it.
+        quiet: Print nothing.
     """
-    from ..training.loop import train
+    try:
+        os.makedirs(run_dir, exist_ok=True)
+    except OSError as problem:
+        raise UserError(
+            "The folder {} cannot be made: {}.".format(run_dir, problem.strerror),
+            "A folder that can be written to.",
+            "Choose another --outdir.",
+        ) from problem
+    from ..runs import start as runs  # imports TensorFlow: only now, when all is checked
 
-    os.makedirs(run_dir, exist_ok=resume)
-    with atomic_file(os.path.join(run_dir, FILE_NAME)) as file:
-        file.write(options_text(config, run_dir, ours=True).encode("utf-8"))
-    return train(config, run_dir, resume)
+    return runs.start(config, run_dir, resume=resume or None, quiet=quiet)

@@ -53,12 +53,12 @@ def _nvidia(*args, **more):
 class TrainOptions:
     """The flags of `sg2ada train`, as given: NVIDIA's by their names and meanings, and ours.
 
-    Every field but `dry_run` is None when not given; `config.resolve` turns them into what training needs. The texts are the
-    help texts of the command line, and state defaults and units.
+    Every field but `dry_run` and `quiet` is None when not given; `resolve.resolve` turns them into what training needs. The
+    texts are the help texts of the command line; they state units and defaults.
     """
 
     # fmt: off
-    outdir: Optional[str] = _nvidia("general", str, "DIR", "folder for runs; this run becomes a numbered folder in it (required)")
+    outdir: Optional[str] = _nvidia("general", str, "DIR", "folder for runs; this one becomes a numbered folder in it (required)")
     gpus: Optional[int] = _nvidia("general", int, "N",
         "number of GPUs that the formulas assume, a power of two (default: 1). Training runs on one device and accumulates "
         "the gradients that N GPUs would have computed")
@@ -66,6 +66,7 @@ class TrainOptions:
     dry_run: bool = _nvidia("general", bool, None,
         "print the options and an estimate of time, memory and disk, then stop; nothing is "
         "written", default=False, names=("-n",))
+    quiet: bool = _flag("general", bool, None, "print nothing; the log file has it all", default=False)
     desc: Optional[str] = _flag("general", str, "TEXT", "text at the end of the run's name")
 
     snap: Optional[int] = _nvidia("snapshots", int, "TICKS",
@@ -90,7 +91,7 @@ class TrainOptions:
     mirror: Optional[bool] = _nvidia("data", boolean, "BOOL", "flip training images left-right at random (default: false)")
     mirrory: Optional[bool] = _flag("data", boolean, "BOOL", "flip training images upside down at random (default: false)")
     cond: Optional[bool] = _flag("data", boolean, "BOOL", "train on labels (default: true if the dataset has any)")
-    subset: Optional[int] = _flag("data", int, "N", "train on N images, chosen at random by --seed (default: all)")
+    subset: Optional[int] = _flag("data", int, "N", "train on N images picked at random, always the same ones (default: all)")
 
     metrics: Optional[List[str]] = _nvidia("metrics", name_list, "LIST",
         "metrics to compute with the snapshots, separated by commas, or none (default: fid50k_full)", resumable=True)

@@ -78,7 +78,7 @@ def range_refusals(options):
     problems = []
     for f in fields(TrainOptions):
         value, flag = getattr(options, f.name), flag_of(f.name)
-        if value is None or f.name == "dry_run":
+        if value is None:
             continue
         kind = f.metadata["kind"] if isinstance(f.metadata["kind"], type) else None
         numeric = isinstance(value, (int, float)) and not isinstance(value, bool)

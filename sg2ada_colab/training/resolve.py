@@ -104,7 +104,7 @@ def resolve(options, data, metric_data=None, check_metric=None):
         xla=not options.no_xla,
         deterministic=bool(options.deterministic),
     )
-    given = {name: value for name, value in options.given().items() if name != "dry_run"}
+    given = {name: value for name, value in options.given().items() if name not in ("dry_run", "quiet")}
     config = TrainConfig(run_description=describe_run(options, data.name), options=given, **settings)
     return replace(config, notes=list(_notes(config, options, metric_data)))
 
@@ -292,7 +292,7 @@ def _notes(config, options, metric_data):
             config.num_gpus, config.minibatch_gpu
         )
     if options.resume in RESUME_PRESETS and config.mapping_layers != PRESET_MAPPING_LAYERS:
-        yield "--resume={0} has {1} mapping layers, this run {2}: its images begin broken. To take them all, --map-depth={1}.".format(
+        yield "--resume={0} has {1} mapping layers, this run {2}: it begins broken. For all of them pass --map-depth={1}.".format(
             options.resume, PRESET_MAPPING_LAYERS, config.mapping_layers
         )
     if metric_data and metric_data.resolution < config.resolution:

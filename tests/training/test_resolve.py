@@ -38,17 +38,8 @@ def reference_data(path):
 
 
 def some_data(**changes):
-    return DatasetInfo(
-        **dict(
-            {"path": "d/faces", "name": "faces", "resolution": 64, "channels": 3, "label_size": 0, "num_images": 500}, **changes
-        )
-    )
-
-
-def refusal(options, **data):
-    with pytest.raises(UserError) as caught:
-        resolve(options, some_data(**data))
-    return caught.value
+    known = {"path": "d/faces", "name": "faces", "resolution": 64, "channels": 3, "label_size": 0, "num_images": 500}
+    return DatasetInfo(**dict(known, **changes))
 
 
 @pytest.mark.parametrize("command", ACCEPTED, ids=[command["args"] for command in ACCEPTED])

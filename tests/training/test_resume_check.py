@@ -1,0 +1,86 @@
+"""What a run may change when it goes on, option by option."""
+
+from dataclasses import fields
+
+import pytest
+
+from sg2ada_colab.errors import UserError
+from sg2ada_colab.training.config import DatasetInfo
+from sg2ada_colab.training.options import TrainOptions
+from sg2ada_colab.training.resolve import resolve
+from sg2ada_colab.training.resume_check import FIXED, FREE, INEXACT, check_resume, compare
+
+DATA = DatasetInfo("d/faces", "faces", 64, 3, 10, 500, has_validation=True, digest="abc")
+# Another value for every option, on top of a run whose options are BASE.
+BASE = {"data": "d/faces", "outdir": "runs", "mirror": True, "kimg": 100}
+CHANGES = {
+    "gpus": 2, "seed": 7, "snap": 7, "snap_minutes": 1.0, "img_snap": 9, "tick": 1.0, "keep_last": 9, "keep_every_kimg": 9,
+    "keep_best": False, "res": 32, "mirror": False, "mirrory": True, "cond": False, "subset": 10, "metrics": ["is50k"],
+    "kimg": 200, "cfg": "stylegan2", "gamma": 3.0, "batch": 16, "batch_gpu": 8, "lrate": 1e-3, "glr": 1e-3, "dlr": 1e-3,
+    "map_depth": 3, "cbase": 4096, "cmax": 64, "mbstd_group": 2, "aug": "noaug", "target": 0.3, "augpipe": "bg",
+    "initstrength": 0.1, "max_p": 0.9, "cmethod": "bcr", "dcap": 0.5, "resume": "x.pkl", "freezed": 3, "start_kimg": 5,
+    "fp32": True, "no_xla": True, "deterministic": True,
+}  # fmt: skip
+NOT_SETTINGS = {"outdir", "data", "metricdata", "dry_run", "quiet", "desc", "p"}
+
+
+def config_of(data=DATA, **changes):
+    return resolve(TrainOptions(**dict(BASE, **changes)), data)
+
+
+def test_every_option_is_tried():
+    assert set(CHANGES) | NOT_SETTINGS == {f.name for f in fields(TrainOptions)}
+
+
+@pytest.mark.parametrize("option", sorted(CHANGES))
+def test_an_option_may_change_exactly_if_its_flag_says_so(option):
+    resumable = {f.name: f.metadata["resumable"] for f in fields(TrainOptions)}
+    old, new = config_of(), config_of(**{option: CHANGES[option]})
+    kinds = {difference.kind for difference in compare(old, new)}
+    if option == "mbstd_group":  # reaches a setting that --batch-gpu changes too
+        assert kinds == {INEXACT}
+    else:
+        assert kinds and (FIXED not in kinds) == resumable[option]
+
+
+@pytest.mark.parametrize("option", ["batch_gpu", "fp32", "no_xla", "deterministic"])
+def test_what_costs_exactness_is_said(option):
+    differences = check_resume(config_of(), config_of(**{option: CHANGES[option]}), "runs/00000-x")
+    assert {difference.kind for difference in differences} == {INEXACT}
+    assert all("not bit for bit" in str(difference) for difference in differences)
+
+
+def test_same_options_make_no_difference():
+    assert compare(config_of(), config_of()) == []
+
+
+def test_free_changes_are_listed_with_both_values():
+    (difference,) = check_resume(config_of(), config_of(kimg=250), "r")
+    assert difference == ("total_kimg", 100, 250, FREE)
+    assert str(difference) == "total_kimg: 100 before, 250 now"
+
+
+def test_refusal_says_what_differs_and_what_to_pass():
+    with pytest.raises(UserError) as caught:
+        check_resume(config_of(), config_of(mirror=False, gamma=3.0), "runs/00000-x")
+    problem = caught.value
+    assert problem.what.startswith("The run runs/00000-x was begun with other settings: ")
+    assert "mirror_x: True before, False now" in problem.what
+    assert "r1_gamma: 0.0256 before, 3.0 now" in problem.what
+    assert "--kimg" in problem.expected and "--gamma" not in problem.expected
+    assert problem.next_step.startswith("Pass --mirror=1 instead; leave out --gamma=3; for a new run ")
+
+
+@pytest.mark.parametrize("digest", ["other", None])
+def test_other_data_are_refused(digest):
+    other = DatasetInfo("d/faces", "faces", 64, 3, 10, 501, digest=digest)
+    with pytest.raises(UserError) as caught:
+        check_resume(config_of(), config_of(data=other), "r")
+    assert "data_num_images: 500 before, 501 now" in caught.value.what
+    assert caught.value.next_step.startswith("Pass --data as the dataset that the run was begun with; ")
+
+
+def test_the_same_data_in_another_place_are_welcome():
+    moved = DatasetInfo("elsewhere/copy", "copy", 64, 3, 10, 500, digest="abc")
+    differences = check_resume(config_of(), config_of(data=moved), "r")
+    assert {difference.setting for difference in differences} == {"data_path", "metric_data_path"}
