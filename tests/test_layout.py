@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "sg2ada_colab"
 # Every room imports from itself and from rooms before it. The loop of training takes its side effects (snapshots, previews,
-# metrics) as callables, so training imports neither; `cli` is where they are handed over.
+# metrics) as callables, so training imports neither; `runs` puts them together.
 ORDER = ["errors", "seeds", "tf", "draws", "images", "dataset", "networks", "augment", "training", "snapshots", "metrics",
          "previews", "runs", "colab", "cli", "__main__"]  # fmt: skip
 MAX_LINES = 400
