@@ -164,9 +164,9 @@ def _discriminator_kwargs(module, tensors):
     _set_unless(kwargs, "architecture", kwargs.pop("architecture"), "resnet")
     _set_unless(kwargs, "mbstd_num_features", _integer(statistics, "num_channels") if statistics else 0, 1)
     mapping = module.children().get("mapping")
-    if mapping is not None and kwargs["label_size"]:
+    if mapping is not None and kwargs["label_size"] and _integer(mapping, "num_layers"):
         kwargs["mapping_layers"] = _integer(mapping, "num_layers")
-        kwargs["mapping_lrmul"] = _lrmul(mapping) if kwargs["mapping_layers"] else 0.1
+        kwargs["mapping_lrmul"] = _lrmul(mapping)
     _checked(kwargs)
     width, stage_0 = int(_tensor(tensors, "b4.fc.weight").shape[0]), min(int(kwargs["fmap_base"]), kwargs["fmap_max"])
     if width != stage_0:

@@ -5,6 +5,7 @@ import pickle
 import struct
 import sys
 from collections import OrderedDict
+from contextlib import contextmanager
 from types import ModuleType
 
 import numpy as np
@@ -56,6 +57,20 @@ def fake_modules():
             modules.setdefault(package, ModuleType(package))
         setattr(modules[module], name, function)
     return modules
+
+
+@contextmanager
+def torch_modules():
+    """Let items pickle by the names of modules that are not installed."""
+    before = dict(sys.modules)
+    sys.modules.update(fake_modules())
+    try:
+        yield
+    finally:
+        for name in fake_modules():
+            sys.modules.pop(name)
+            if name in before:
+                sys.modules[name] = before[name]
 
 
 class StoragePickler(pickle.Pickler):
@@ -277,11 +292,9 @@ def torch_pickle_bytes(snapshot, protocol=3, **options):
 
     Args:
         options: offset (numbers before and after each tensor in its storage), permuted (channels-last strides), frozen (D's
-            convolutions as buffers), flat (settings as stylegan3 stores them), extra (more items of the dictionary).
+            convolutions as buffers), flat (settings as stylegan3 stores them), extra (dict of functions that make more items).
     """
-    before = dict(sys.modules)
-    sys.modules.update(fake_modules())
-    try:
+    with torch_modules():
         content = {
             "G": _Builder(snapshot.G, options).generator(),
             "D": _Builder(snapshot.D, options).discriminator(),
@@ -289,10 +302,5 @@ def torch_pickle_bytes(snapshot, protocol=3, **options):
             "augment_pipe": module("AugmentPipe", {}, {"p": tensor(np.float32(0.25))}),
             "training_set_kwargs": EasyDict({"class_name": "training.dataset.ImageFolderDataset", "path": "images.zip"}),
         }
-        content.update(options.get("extra", {}))
+        content.update((key, make()) for key, make in options.get("extra", {}).items())
         return pickle.dumps(content, protocol)
-    finally:
-        for name in fake_modules():
-            sys.modules.pop(name)
-            if name in before:
-                sys.modules[name] = before[name]

@@ -49,18 +49,14 @@ def pieces():
     file = io.BytesIO()
     write_network_pickle(file, snapshot)
     yield file.getvalue()
-    before = dict(sys.modules)
-    sys.modules.update(torch_files.fake_modules())
     image = np.arange(12, dtype=np.float32).reshape(1, 3, 2, 2)
-    items = [torch_files.tensor(image, 2, True), torch_files.EasyDict(a=1.5, b=[None, True, -7, 2**70]),
-             torch_files.module("MappingNetwork", {"weight": torch_files.tensor(image)}, num_layers=1, bias_gain=0.01),
-             np.float64(2.5), {1, "set"}, ("x", 300, -(2**20), b"bytes" * 60), np.array([1.5])]
-    for protocol in (2, 3, 4, 5):
-        for item in items:
-            yield pickle.dumps({"G": item, "D": item, "G_ema": item}, protocol)
-    for name in torch_files.fake_modules():
-        del sys.modules[name]
-    sys.modules.update(before)
+    with torch_files.torch_modules():
+        items = [torch_files.tensor(image, 2, True), torch_files.EasyDict(a=1.5, b=[None, True, -7, 2**70]),
+                 torch_files.module("MappingNetwork", {"weight": torch_files.tensor(image)}, num_layers=1, bias_gain=0.01),
+                 np.float64(2.5), {1, "set"}, ("x", 300, -(2**20), b"bytes" * 60), np.array([1.5])]
+        for protocol in (2, 3, 4, 5):
+            for item in items:
+                yield pickle.dumps({"G": item, "D": item, "G_ema": item}, protocol)
 
 
 def whole():

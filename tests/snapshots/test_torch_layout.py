@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+
+from sg2ada_colab.snapshots.network_pickle import read_network_pickle
+from sg2ada_colab.snapshots.read import ALL_GLOBALS, read_snapshot, snapshot_of_content
+from sg2ada_colab.snapshots.unpickler import MemorySource, Refused, load
+from tests.conftest import DATA
+from tests.oracles import torch_files
+from tests.oracles.small_snapshots import small_snapshot
+from tests.oracles.torch_files import torch_pickle_bytes
+
+
+def read(data):
+    return snapshot_of_content(load(MemorySource(data), ALL_GLOBALS))
+
+
+def assert_same_values(read_back, original):
+    """Equal bit for bit, but for the style biases, whose 1 was added and taken off again in float32."""
+    for one, other in zip(read_back.networks(), original.networks()):
+        assert list(one.variables) == list(other.variables)
+        for name, value in other.variables.items():
+            got = one.variables[name]
+            assert got.dtype == np.float32 and got.flags.c_contiguous and got.flags.writeable
+            if name.endswith("mod_bias"):
+                np.testing.assert_array_equal(got, (value + np.float32(1)) - np.float32(1))
+            else:
+                np.testing.assert_array_equal(got, value, err_msg=name)
+
+
+@pytest.mark.parametrize("tag", ["uncond", "cond"])
+@pytest.mark.parametrize("protocol", [3, 4])
+def test_tensorflow_to_pytorch_and_back(tag, protocol):
+    original = read_network_pickle(DATA / "network_tf_{}.pkl".format(tag))
+    back = read(torch_pickle_bytes(original, protocol))
+    assert_same_values(back, original)
+    for one, other in zip(back.networks(), original.networks()):
+        assert one.kwargs == other.kwargs
+    assert back.source == "pytorch" and back.details["augmentation p"] == 0.25
+
+
+@pytest.mark.parametrize(
+    "options", [{"permuted": True}, {"offset": 3}, {"frozen": True}, {"flat": True}, {"permuted": True, "offset": 5}]
+)
+def test_strides_offsets_and_frozen_layers_are_honoured(options):
+    original = small_snapshot(label_size=2, num_channels=1)
+    assert_same_values(read(torch_pickle_bytes(original, **options)), original)
+
+
+@pytest.mark.parametrize("architectures", [("orig", "orig"), ("resnet", "skip"), ("skip", "resnet")])
+def test_architectures(architectures):
+    original = small_snapshot(g_architecture=architectures[0], d_architecture=architectures[1], resolution=32)
+    back = read(torch_pickle_bytes(original))
+    assert_same_values(back, original)
+    assert (back.G.kwargs.get("architecture", "skip"), back.D.kwargs.get("architecture", "resnet")) == architectures
+
+
+def test_mapping_layers_of_a_conditional_discriminator_are_kept_and_explained():
+    original = small_snapshot(label_size=3, d_mapping_layers=8)
+    back = read(torch_pickle_bytes(original))
+    assert_same_values(back, original)
+    assert back.D.kwargs["mapping_layers"] == 8 and back.D.kwargs["mapping_lrmul"] == 0.01
+    assert "Mapping7/weight" in back.D.variables
+    assert len(back.notes) == 1 and "8 mapping layers" in back.notes[0]
+    assert read(torch_pickle_bytes(small_snapshot(label_size=3))).notes == []
+
+
+def test_half_precision_tensors_become_float32():
+    original = small_snapshot()
+    original.D.variables["Output/bias"] = np.array([1.5], np.float16)
+    assert read(torch_pickle_bytes(original)).D.variables["Output/bias"].tolist() == [1.5]
+
+
+@pytest.mark.parametrize("tag", ["uncond", "cond"])
+def test_reference_files_of_pytorch(tag):
+    snapshot = read_snapshot(DATA / "network_pt_{}.pkl".format(tag))
+    assert snapshot.source == "pytorch"
+    assert snapshot.Gs.kwargs["mapping_layers"] == 2 and snapshot.Gs.kwargs["fmap_base"] == 96
+    assert ("mapping_layers" in snapshot.D.kwargs) == (tag == "cond")
+    assert snapshot.details["training set"]["path"] == "dataset.zip"
+    assert snapshot.details.get("augmentation p") == (0.3125 if tag == "uncond" else None)
+
+
+def refusal(snapshot, **options):
+    """Return the message for a PyTorch file that cannot be used."""
+    with pytest.raises(Refused) as caught:
+        read(torch_pickle_bytes(snapshot, **options))
+    return str(caught.value)
+
+
+def test_wrong_shapes_and_settings_are_named(monkeypatch):
+    snapshot = small_snapshot()
+    snapshot.Gs.variables["synthesis/8x8/Conv1/weight"] = np.zeros((3, 3, 5, 5), np.float32)
+    assert "synthesis.b8.conv1.weight of shape (5, 5, 3, 3)" in refusal(snapshot)
+    snapshot = small_snapshot()
+    snapshot.D.kwargs["fmap_max"] = 0
+    assert "fmap_max" in refusal(snapshot)
+    snapshot = small_snapshot()
+    snapshot.D.kwargs["conv_clamp"] = object  # pickled by name
+    assert "asks for" in refusal(snapshot)
+    build = torch_files.module
+    monkeypatch.setattr(
+        torch_files,
+        "module",
+        lambda kind, *rest, **more: build(
+            kind, *rest, **{key: 24 if key == "img_resolution" else value for key, value in more.items()}
+        ),
+    )
+    assert "no power of two" in refusal(small_snapshot())
+
+
+def test_alias_free_networks_and_missing_ones_are_named():
+    module, tensor = torch_files.module, torch_files.tensor
+
+    def stylegan3():
+        inputs = module("SynthesisInput", {}, {"freqs": tensor(np.zeros(2))})
+        return module("Generator", children={"synthesis": module("SynthesisNetwork", children={"input": inputs})})
+
+    assert "StyleGAN3" in refusal(small_snapshot(), extra={"G": stylegan3})
+    assert "no network G_ema" in refusal(small_snapshot(), extra={"G_ema": lambda: None})
+    assert "not a StyleGAN2 generator" in refusal(small_snapshot(), extra={"G_ema": lambda: module("Other")})
+    assert "not a StyleGAN2 discriminator" in refusal(small_snapshot(), extra={"D": lambda: module("Other")})
+
+
+def test_a_discriminator_without_tensorflow_form_is_explained():
+    """PyTorch makes the last layers as wide as those at 4x4, TensorFlow by fmap_base; they differ for very small networks."""
+    snapshot = small_snapshot()
+    snapshot.D.variables["4x4/Dense0/weight"] = np.zeros((96, 5), np.float32)
+    snapshot.D.variables["4x4/Dense0/bias"] = np.zeros(5, np.float32)
+    assert "no TensorFlow form" in refusal(snapshot)
