@@ -10,13 +10,21 @@ from dataclasses import asdict, dataclass
 from typing import Optional
 
 from .atomic import sha256_of, write_text
-from .choose import run_names
 from .lease import LeaseLostError
 from .manifest import SnapshotRecord, read_manifest
 from .retention import Entry, Retention, what_to_delete
+from .room import what_takes_room
 from .store import RunStore
 from .tidy import tidy
-from .transfer import STATUS_FILE, DamagedSourceError, MismatchError, copy_verified, is_uploaded, make_drive_folder, small_files
+from .verified_copy import (
+    STATUS_FILE,
+    DamagedSourceError,
+    MismatchError,
+    copy_verified,
+    is_uploaded,
+    make_drive_folder,
+    small_files,
+)
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 GONE = (errno.ENOTCONN, errno.ENOENT, errno.ENOTDIR)  # the mount died; what it had not uploaded died with it
@@ -312,17 +320,3 @@ class Copier:
     def _write_status(self):
         with suppress(OSError):  # the disk is full: the training loop will say so
             write_text(self.store.path(STATUS_FILE), json.dumps(asdict(self.status())))
-
-
-def what_takes_room(results_dir, count=3):
-    """Name the largest snapshots' runs in a results folder, for a person who must choose what to delete."""
-    sizes = {}
-    for run in run_names(results_dir):
-        try:
-            folder = os.path.join(results_dir, run)
-            sizes[run] = sum(os.path.getsize(os.path.join(folder, name)) for name in os.listdir(folder))
-        except OSError:
-            continue
-    largest = sorted(sizes.items(), key=lambda one: -one[1])[:count]
-    listed = ", ".join("{} ({:.1f} GB)".format(os.path.join(results_dir, run), size / 1e9) for run, size in largest)
-    return "the runs that take most are {}; empty Drive's trash afterwards.".format(listed or "not known")

@@ -6,7 +6,7 @@ from .lease import TTL_S, Lease
 from .retention import Retention
 from .store import RunStore
 from .tidy import tidy
-from .transfer import make_drive_folder
+from .verified_copy import make_drive_folder
 
 
 class RunKeeper:

@@ -12,7 +12,7 @@ from sg2ada_colab.snapshots.copier import Copier
 from sg2ada_colab.snapshots.lease import Lease
 from sg2ada_colab.snapshots.retention import Retention
 from sg2ada_colab.snapshots.store import RunStore
-from sg2ada_colab.snapshots.transfer import fetch_run
+from sg2ada_colab.snapshots.verified_copy import fetch_run
 
 RUN = "00000-x"
 

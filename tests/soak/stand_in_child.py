@@ -17,7 +17,7 @@ from sg2ada_colab.snapshots.choose import latest_run
 from sg2ada_colab.snapshots.keeper import RunKeeper
 from sg2ada_colab.snapshots.retention import Retention
 from sg2ada_colab.snapshots.training_state import load_state
-from sg2ada_colab.snapshots.transfer import fetch_run
+from sg2ada_colab.snapshots.verified_copy import fetch_run
 
 RUN = "00000-stand-in"
 STEPS_PER_SNAPSHOT, IMAGES_PER_STEP, STEP_S = 6, 100, 0.004
@@ -61,9 +61,16 @@ def main(local, drive, ledger_folder, total_steps, keep_last, settle_s):
         ledger.write(event="resume", step=0, link=link.hex(), whole=True, skipped=choice.skipped)
     os.makedirs(os.path.join(local, RUN), exist_ok=True)
     keeper = RunKeeper(
-        os.path.join(local, RUN), os.path.join(drive, RUN), Retention(keep_last), settle_s, read_pickle=refuse,
-        say=lambda sentence: ledger.write(event="say", sentence=sentence), first_wait_s=0.02, longest_wait_s=0.2, logs_every_s=0.5,
-    )  # fmt: skip
+        os.path.join(local, RUN),
+        os.path.join(drive, RUN),
+        Retention(keep_last),
+        settle_s,
+        say=lambda sentence: ledger.write(event="say", sentence=sentence),
+        read_pickle=refuse,
+        first_wait_s=0.02,
+        longest_wait_s=0.2,
+        logs_every_s=0.5,
+    )
     ledger.write(event="begin")
     keeper.store.on_written = lambda: (ledger.write(event="written", step=keeper.step_written), keeper.copier.notify())
     with open(os.path.join(ledger_folder, "progress"), "wb", buffering=0) as progress:

@@ -1,0 +1,298 @@
+"""Google Drive behind one small interface: in Colab the mounted Drive, elsewhere a folder."""
+
+import errno
+import os
+import subprocess
+import threading
+
+from ..errors import UserError
+from ..snapshots.verified_copy import is_uploaded
+from .runtime import disk_bytes, has_front_end, in_colab
+
+MOUNTPOINT = "/content/drive"
+ANSWER_S = 30.0  # a Drive that takes longer to list its top folder counts as silent
+SETTLE_S = 900.0  # uploads happen in the background and cannot be waited for; see `Copier`
+
+# What google.colab raises, in the order of its own checks: a piece of its text, and the three parts of ours.
+MOUNT_FAILURES = (
+    (
+        "Mounting drive is unsupported",
+        "Google Drive cannot be mounted here: this is not Colab's hosted runtime.",
+        "a notebook at colab.research.google.com that is connected to a hosted runtime",
+        "work in a local folder instead: sg2ada init FOLDER",
+    ),
+    (
+        "must not contain a space",
+        "Google Drive cannot be mounted at a path with a space.",
+        "the usual place, {}".format(MOUNTPOINT),
+        "leave the mount point as it is",
+    ),
+    (
+        "Colab Enterprise",
+        "Colab Enterprise does not offer Google Drive.",
+        "a notebook at colab.research.google.com",
+        "work in a local folder and copy the results to a storage bucket: sg2ada init FOLDER",
+    ),
+    (
+        "credential propagation was unsuccessful",
+        "Google Drive was not allowed.",
+        "your consent in the window that opens, for the account whose Drive you want, with all boxes ticked",
+        "run this cell again; let the browser open pop-ups and third-party cookies for colab.research.google.com, and "
+        "be signed in to one Google account only",
+    ),
+    (
+        "must not be a symlink",
+        "{} is a symbolic link.".format(MOUNTPOINT),
+        "a folder, or nothing, at that path",
+        "remove the link (!rm {}), then run this cell again".format(MOUNTPOINT),
+    ),
+    (
+        "must not already contain files",
+        "{} already holds files, which were written while Drive was not mounted.".format(MOUNTPOINT),
+        "an empty folder, or nothing, at that path",
+        "look at them (!ls -R {0}), move what you need with !mv {0} /content/drive-before, then run this cell again".format(
+            MOUNTPOINT
+        ),
+    ),
+    (
+        "must either be a directory or not exist",
+        "{} is a file.".format(MOUNTPOINT),
+        "a folder, or nothing, at that path",
+        "remove it (!rm {}), then run this cell again".format(MOUNTPOINT),
+    ),
+    (
+        "must be in a directory that exists",
+        "The folder above {} does not exist.".format(MOUNTPOINT),
+        "the folder /content, which every Colab machine has",
+        "make it (!mkdir -p {}), then run this cell again".format(os.path.dirname(MOUNTPOINT)),
+    ),
+    (
+        "timeout during initial read of root folder",
+        "Google Drive took too long to list its top folder.",
+        "a few hundred items at most directly in My Drive",
+        "run this cell again, as part of the list is kept by then; if it stays so, move items from My Drive into folders",
+    ),
+    (
+        "domain policy has disabled",
+        "Your organisation has switched Drive for desktop off, which Colab's mount is.",
+        "an account whose administrator allows it, or a private one",
+        "use another account, or work in a local folder and download the results: sg2ada init FOLDER",
+    ),
+    (
+        "mount failed",
+        "Google Drive could not be mounted.",
+        "a Drive that answers",
+        "run this cell again in a minute; if it stays so, Runtime > Disconnect and delete runtime, then Run all",
+    ),
+)
+
+
+def mount_failure(error):
+    """Return the UserError for an exception of google.colab's `drive.mount`."""
+    text = str(error)
+    for piece, what, expected, next_step in MOUNT_FAILURES:
+        if piece.lower() in text.lower():
+            return UserError(what, expected, next_step)
+    if os.environ.get("VERTEX_PRODUCT") == "COLAB_ENTERPRISE":
+        return UserError(*MOUNT_FAILURES[2][1:])
+    return UserError(
+        "Google Drive could not be mounted: {}: {}".format(type(error).__name__, text),
+        "a Drive that answers",
+        "run this cell again; if it stays so, Runtime > Disconnect and delete runtime, then Run all",
+    )
+
+
+class LocalDrive:
+    """A folder that plays Drive's part outside Colab: what is written there stays there at once.
+
+    Args:
+        folder: The folder; made by `mount`.
+    """
+
+    is_remote = False  # runs are written into it directly; nothing needs copying
+    settle_s = 0.0
+
+    def __init__(self, folder):
+        self.root = os.path.abspath(os.path.expanduser(str(folder)))
+
+    def mount(self):
+        """Make the folder ready and return its path. Raises UserError when it cannot be made."""
+        try:
+            os.makedirs(self.root, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                "The folder {} cannot be made: {}".format(self.root, error.strerror),
+                "a folder that you may write to",
+                "choose another one: sg2ada init FOLDER",
+            ) from error
+        return self.root
+
+    def state(self):
+        """Return "alive", "absent", "dead" (its process has died) or "silent" (it hangs or fails)."""
+        return state_of(self.root)
+
+    def free_bytes(self):
+        """Return the free bytes, or None where they cannot be read."""
+        return disk_bytes(self.root)[1]
+
+    def pending_uploads(self, folder):
+        """Return the paths under `folder` that are known not to be uploaded yet."""
+        return []
+
+    def flush(self):
+        """Do nothing: a folder needs no flush."""
+
+    def disconnect(self):
+        """Do nothing: there is no session to end."""
+
+
+class ColabDrive:
+    """Google Drive as Colab mounts it.
+
+    Args:
+        mountpoint: Where; `root` is the folder MyDrive in it.
+    """
+
+    is_remote = True
+    settle_s = SETTLE_S
+
+    def __init__(self, mountpoint=MOUNTPOINT):
+        self.mountpoint = str(mountpoint)
+        self.root = os.path.join(self.mountpoint, "MyDrive")
+
+    def mount(self):
+        """Mount Drive, if it is not, and return the path of MyDrive.
+
+        Never remounts by force, which would lose files that are still to be uploaded. A mount whose process has died holds
+        up nothing any more, so it is taken away first; what DriveFS had kept for it is uploaded after the new mount.
+
+        Raises:
+            UserError: Drive cannot be mounted, with the reason and the remedy.
+        """
+        state = self.state()
+        if state == "alive":
+            return self.root
+        if state == "silent":
+            raise _silent(self.mountpoint)
+        if not has_front_end():
+            raise UserError(
+                "Google Drive is not mounted, and this process cannot ask you for it.",
+                "the mount to be made in the notebook, where your browser can answer",
+                "run the notebook's cell that connects Drive, then this again",
+            )
+        if state == "dead":
+            subprocess.run(["umount", "-l", self.mountpoint], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        from google.colab import drive
+
+        try:
+            drive.mount(self.mountpoint)
+        except Exception as error:  # MessageError derives from Exception alone
+            raise mount_failure(error) from error
+        if self.state() != "alive":  # "already mounted" is said without looking
+            raise _silent(self.mountpoint)
+        return self.root
+
+    def state(self):
+        """Return "alive", "absent", "dead" (its process has died) or "silent" (it hangs or fails)."""
+        return state_of(self.root, self.mountpoint)
+
+    def free_bytes(self):
+        """Return the free bytes of the Drive, or None: for some accounts DriveFS shows the VM's disk in their place."""
+        try:
+            total, free = disk_bytes(self.root)
+            machine_total, _ = disk_bytes(os.path.dirname(self.mountpoint))
+        except OSError:
+            return None
+        return None if total == machine_total else free
+
+    def pending_uploads(self, folder):
+        """Return the paths under `folder` that are known not to be uploaded yet."""
+        paths = [os.path.join(where, name) for where, _, names in os.walk(str(folder)) for name in names]
+        return [path for path in paths if is_uploaded(path) is False]
+
+    def flush(self):
+        """Wait until all is uploaded, then unmount; there is no flush that keeps the mount. Raises UserError on failure."""
+        from google.colab import drive
+
+        try:
+            drive.flush_and_unmount()
+        except Exception as error:
+            raise UserError(
+                "Google Drive did not take all files: {}".format(error),
+                "every file uploaded before the machine is given back",
+                "keep this session, see in the browser which files of the run are there and whether Drive is full, then "
+                "run this cell again",
+            ) from error
+
+    def disconnect(self):
+        """Give the machine back, which saves compute units. Raises UserError on failure."""
+        from google.colab import runtime
+
+        try:
+            runtime.unassign()
+        except Exception as error:
+            raise UserError(
+                "The session could not be ended: {}".format(error),
+                "Colab to give the machine back",
+                "Runtime > Disconnect and delete runtime",
+            ) from error
+
+
+def _silent(mountpoint):
+    return UserError(
+        "Google Drive is mounted at {} but does not answer.".format(mountpoint),
+        "a listing of My Drive within {:.0f} s".format(ANSWER_S),
+        "wait a minute and run this cell again. Training may go on meanwhile: its snapshots wait on this machine and are copied "
+        "later. Do not remount by force, which loses files that are being uploaded",
+    )
+
+
+def state_of(root, mountpoint=None, timeout_s=ANSWER_S):
+    """Return how a Drive folder answers: "alive", "absent", "dead" (Errno 107) or "silent" (it hangs or fails)."""
+    answer = []
+
+    def look():
+        try:
+            os.listdir(root)
+            answer.append("alive")
+        except OSError as error:
+            answer.append(error.errno)
+
+    # A hanging mount holds up the thread that asks, so another one asks.
+    thread = threading.Thread(target=look, name="drive-look", daemon=True)
+    thread.start()
+    thread.join(timeout_s)
+    if not answer:
+        return "silent"
+    if answer[0] in (errno.ENOENT, errno.ENOTDIR):
+        return "silent" if mountpoint and os.path.ismount(mountpoint) else "absent"
+    return {"alive": "alive", errno.ENOTCONN: "dead"}.get(answer[0], "silent")
+
+
+def choose_drive(folder=None):
+    """Return the Drive to work with: a folder if one is given, Colab's Drive in Colab, else the home folder."""
+    if folder is not None:
+        return LocalDrive(folder)
+    return ColabDrive() if in_colab() else LocalDrive("~")
+
+
+def finish(drive, results_dir=None, disconnect=False, say=print):
+    """End a session: upload everything, and give the machine back if asked.
+
+    Args:
+        drive: `ColabDrive` or `LocalDrive`.
+        results_dir: Folder on it whose waiting uploads are counted for the user.
+        disconnect: End the session afterwards.
+        say: Callable that gets sentences.
+
+    Raises:
+        UserError: Drive did not take everything; the machine is kept.
+    """
+    waiting = drive.pending_uploads(results_dir) if results_dir else []
+    if waiting:
+        say("{} files are still being uploaded; waiting for them.".format(len(waiting)))
+    drive.flush()
+    say("Everything is on Drive.")
+    if disconnect:
+        say("Giving the machine back.")
+        drive.disconnect()

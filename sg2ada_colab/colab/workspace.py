@@ -1,0 +1,109 @@
+"""The folder tree on Drive that all notebooks share, and the one file that holds the user's choices."""
+
+import json
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Dict
+
+from ..errors import UserError
+from ..snapshots.atomic import write_text
+from .runtime import in_colab
+
+TREE = os.path.join("colab-sg2-ada", "stylegan2-ada")
+FILE_NAME = "workspace.json"
+FORMAT_VERSION = 1
+MACHINE_FOLDER = "/content/sg2ada"  # on Colab's own disk: fast, and gone with the session
+
+
+@dataclass
+class Workspace:
+    """The workspace: its folders and the choices that notebooks share."""
+
+    root: str  # …/colab-sg2-ada/stylegan2-ada
+    choices: Dict[str, object] = field(default_factory=dict)  # what JSON can hold
+    notes: tuple = ()  # sentences about what was mended while opening
+
+    @property
+    def datasets(self):
+        return os.path.join(self.root, "datasets")
+
+    @property
+    def results(self):
+        return os.path.join(self.root, "results")
+
+    @property
+    def machine_results(self):
+        """The results folder on the machine's own disk, where runs are written first; the same as `results` off Colab."""
+        return os.path.join(MACHINE_FOLDER, "results") if in_colab() else self.results
+
+    def places(self):
+        """Return the results folders to look for runs in, the nearest first."""
+        return [self.machine_results] + ([self.results] if self.machine_results != self.results else [])
+
+    def choose(self, **choices):
+        """Remember choices, beside those made before, in workspace.json."""
+        self.choices.update(choices)
+        self._save()
+
+    def _save(self):
+        content = {"format_version": FORMAT_VERSION, "saved": time.time(), "choices": self.choices}
+        write_text(os.path.join(self.root, FILE_NAME), json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def workspace_root(folder):
+    """Return where the workspace of a folder lies: the folder itself if it is one, else the tree in it."""
+    folder = os.path.abspath(os.path.expanduser(str(folder)))
+    is_one = os.path.isfile(os.path.join(folder, FILE_NAME)) or folder.endswith(os.sep + TREE)
+    return folder if is_one else os.path.join(folder, TREE)
+
+
+def open_workspace(folder):
+    """Make or open the workspace in a folder; what is there stays as it is.
+
+    Args:
+        folder: MyDrive, or any folder; a path that is a workspace already is taken as such.
+
+    Returns:
+        Workspace.
+
+    Raises:
+        UserError: The folders cannot be made, or workspace.json is of a later version.
+    """
+    root = workspace_root(folder)
+    workspace = Workspace(root)
+    try:
+        for path in (workspace.datasets, workspace.results):
+            os.makedirs(path, exist_ok=True)
+        workspace.choices, workspace.notes = _read_choices(os.path.join(root, FILE_NAME))
+        if not os.path.exists(os.path.join(root, FILE_NAME)):
+            workspace._save()
+    except OSError as error:
+        raise UserError(
+            "The workspace {} cannot be made: {}".format(root, error.strerror or error),
+            "a folder that can be written to",
+            "connect Drive again (notebook), or choose another folder: sg2ada init FOLDER",
+        ) from error
+    return workspace
+
+
+def _read_choices(path):
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            content = json.loads(file.read())
+        version, choices = content["format_version"], dict(content["choices"])
+    except FileNotFoundError:
+        return {}, ()
+    except (ValueError, KeyError, TypeError):
+        # Drive can cut a file short. The choices are few and asked for again; the damaged file stays for a look.
+        with suppress(OSError):
+            os.replace(path, path + ".damaged")
+        return {}, ("{} was damaged and begins anew; the old one is {}.damaged.".format(path, FILE_NAME),)
+    if version != FORMAT_VERSION:
+        raise UserError(
+            "{} has format version {}.".format(path, version),
+            "format version {}, the one that this release reads".format(FORMAT_VERSION),
+            "install the latest sg2ada_colab; or delete the file, which holds only your choices in the notebooks",
+        )
+    return choices, ()
