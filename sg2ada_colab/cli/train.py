@@ -19,29 +19,29 @@ from ..training.run_name import latest_run, run_folder
 
 def register(verbs):
     """Add the verbs to the argparse subparsers `verbs`."""
-    train = _add_verb(
+    begin = _add_verb(
         verbs,
         "train",
         "sg2ada train --outdir=DIR --data=DIR [options]",
         "Train StyleGAN2 with adaptive augmentation on a dataset of TFRecords. Options and defaults are those of NVIDIA's "
         "train.py; the others are ours. Options may be abbreviated as long as they are unmistakable.",
     )
-    _add_flags(train, fields(TrainOptions), required=("outdir", "data"))
-    train.set_defaults(run=run_train)
+    _add_flags(begin, fields(TrainOptions), required=("outdir", "data"))
+    begin.set_defaults(run=run_train)
 
-    resume = _add_verb(
+    again = _add_verb(
         verbs,
         "resume",
         "sg2ada resume [RUN] [options]",
         "Go on with a run from its newest whole snapshot, in the same folder, as if it had never stopped. Options that are "
         "not given stay as they were.",
     )
-    resume.add_argument(
+    again.add_argument(
         "run_folder", metavar="RUN", nargs="?", default=".",
         help="folder of the run, or folder of runs, whose newest is taken (default: this folder)",
     )  # fmt: skip
-    _add_flags(resume, [f for f in fields(TrainOptions) if f.metadata["resumable"] or f.default is False])
-    resume.set_defaults(run=run_resume)
+    _add_flags(again, [f for f in fields(TrainOptions) if f.metadata["resumable"] or f.default is False])
+    again.set_defaults(run=run_resume)
 
 
 def _add_verb(verbs, name, usage, description):
@@ -98,12 +98,28 @@ def _add_flag(group, option, required):
 
 
 def run_train(args):
-    """Check the options and begin a run, or go on with one for --resume=latest; return the exit code."""
-    options = TrainOptions.from_args(args)
-    if options.resume == "latest":
-        run_dir = latest_run(options.outdir, FILE_NAME)
-        if run_dir:
-            return go_on(run_dir, options)
+    return train(TrainOptions.from_args(args))
+
+
+def train(options):
+    """Check the options, begin a run or go on with one for resume="latest", and train; return the exit code.
+
+    Args:
+        options: `TrainOptions`; `outdir` and `data` must be given.
+
+    Raises:
+        UserError: Something is wrong with the options or the data; nothing was started.
+    """
+    missing = [flag_of(name) for name in ("outdir", "data") if not getattr(options, name)]
+    if missing:
+        raise UserError(
+            "Not given: {}.".format(", ".join(missing)),
+            "A folder for runs and the folder of a dataset.",
+            "Pass --outdir=<folder> and --data=<folder>.",
+        )
+    latest = latest_run(options.outdir, FILE_NAME) if options.resume == "latest" else None
+    if latest:
+        return go_on(latest, options)
     config = resolve_opened(options)
     run_dir = run_folder(options.outdir, config.run_description)
     print_plan(config, run_dir, options)
@@ -115,25 +131,33 @@ def run_train(args):
 
 
 def run_resume(args):
-    """Go on with the run that is named, or with the newest one in the folder that is named; return the exit code."""
-    run_dir = args.run_folder
+    return resume(args.run_folder, TrainOptions.from_args(args))
+
+
+def resume(folder, options):
+    """Go on with a run; return the exit code.
+
+    Args:
+        folder: The run's folder, or a folder of runs, whose newest is taken.
+        options: `TrainOptions`; what is given must be the run's, or be free to change.
+
+    Raises:
+        UserError: There is no run of ours, the data are others, or an option would make another run of it.
+    """
+    run_dir = folder
     if not os.path.isfile(os.path.join(run_dir, FILE_NAME)):
         run_dir = latest_run(run_dir, FILE_NAME)
     if run_dir is None:
         raise UserError(
-            "There is no run in {}.".format(args.run_folder),
+            "There is no run in {}.".format(folder),
             "The folder of a run, or one that has such folders: each with a {}.".format(FILE_NAME),
             "Name the folder that was --outdir of sg2ada train, or begin a run: sg2ada train --help.",
         )
-    return go_on(run_dir, TrainOptions.from_args(args))
+    return go_on(run_dir, options)
 
 
 def go_on(run_dir, options):
-    """Go on with the run in `run_dir`; of `options` (`TrainOptions`) what is given must be the run's, or be free to change.
-
-    Raises:
-        UserError: The folder is no run of ours, the data are others, or an option would make another run of it.
-    """
+    """Go on with the run in `run_dir`, as `resume` does."""
     saved = read_config(run_dir)
     given = {name: value for name, value in options.given().items() if name not in ("outdir", "resume", "dry_run", "quiet")}
     config = resolve_opened(TrainOptions(**dict(saved.options, **given)))

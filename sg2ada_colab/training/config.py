@@ -147,10 +147,9 @@ class TrainConfig:
         """
         names = {f.name for f in fields(cls)}
         if saved.get("version") != VERSION or set(saved) != names:
+            strange = sorted(set(saved) ^ names) or ["version {}".format(saved.get("version"))]
             raise UserError(
-                "The saved training options are not of this version: {}.".format(
-                    ", ".join(sorted(set(saved) ^ names)) or "version {}".format(saved.get("version"))
-                ),
+                "The saved training options are not of this version: {}.".format(", ".join(strange)),
                 "Options of version {}.".format(VERSION),
                 "Go on with the sg2ada that began the run, or begin a new run with --resume=<its newest .pkl>.",
             )

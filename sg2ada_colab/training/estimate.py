@@ -43,8 +43,9 @@ class Estimate(NamedTuple):
     snapshots_kept: int  # at the end of the run
     disk_bytes: float  # of the run's folder at its end
     operations_per_kimg: float
-    seconds_per_kimg: dict  # device → rough time
+    seconds_per_kimg: dict  # device → rough time; too low for networks so small that they leave a GPU idle
     kimg: int  # left to train
+    float32: bool  # no float16 anywhere
 
     def lines(self):
         """Return the estimate as lines of text."""
@@ -55,7 +56,9 @@ class Estimate(NamedTuple):
         yield "Disk:              about {:.1f} GiB at the end: {} snapshots of {:.0f} + {:.0f} MiB and the image grids".format(
             self.disk_bytes / GIB, self.snapshots_kept, self.snapshot_bytes / MIB, self.state_bytes / MIB
         )
-        yield "Time, roughly:     {:.0f} TFLOP per kimg; the device decides:".format(self.operations_per_kimg / 1e12)
+        yield "Time, roughly:     {:.3g} TFLOP per kimg; the device decides{}:".format(
+            self.operations_per_kimg / 1e12, " (GPUs: in float16; float32 takes longer)" if self.float32 else ""
+        )
         for device, seconds in self.seconds_per_kimg.items():
             yield "  {:<11s}      {:>8.2f} s/kimg {:>14s} in all   ({})".format(
                 device, seconds, duration(seconds * self.kimg), RATES[device][1]
@@ -98,6 +101,7 @@ def estimate(config):
         operations_per_kimg=operations,
         seconds_per_kimg={device: operations / (rate * 1e12) for device, (rate, _) in RATES.items()},
         kimg=kimg,
+        float32=config.generator_kwargs["num_fp16_res"] == 0,
     )
 
 

@@ -111,7 +111,7 @@ def read_config(run_dir):
             "JSON as it was written when the run began.",
             "Begin a new run with --resume=<the newest network-snapshot of {}>.".format(run_dir),
         ) from problem
-    if not isinstance(saved, dict) or OUR_KEY not in saved:
+    if not isinstance(saved, dict) or not isinstance(saved.get(OUR_KEY), dict):
         raise UserError(
             "The run {} was not made by sg2ada, so it has no state to go on from.".format(run_dir),
             "A training_options.json with the key {!r}.".format(OUR_KEY),

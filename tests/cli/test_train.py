@@ -14,6 +14,7 @@ import pytest
 from sg2ada_colab.cli import train as cli
 from sg2ada_colab.dataset.records import RecordLayout
 from sg2ada_colab.errors import UserError
+from sg2ada_colab.training.options import TrainOptions
 from sg2ada_colab.training.options_file import FILE_NAME, options_text, read_config
 
 ROOT = Path(__file__).parents[2]
@@ -141,6 +142,14 @@ def test_ours_may_be_abbreviated_too(work):
     ((config, _, _, quiet),) = work
     assert (config.snapshot_seconds, config.keep_last, config.start_kimg) == (120, 7, 3)
     assert (config.xla, config.deterministic, config.mirror_y, quiet) == (False, False, True, True)
+
+
+def test_python_calls_are_checked_as_flags_are(work):
+    with pytest.raises(UserError, match="Not given: --outdir, --data."):
+        cli.train(TrainOptions(kimg=3))
+    assert cli.train(TrainOptions(outdir="runs", data="d/faces", kimg=3)) == 0
+    assert cli.resume("runs", TrainOptions(kimg=4)) == 0
+    assert [config.total_kimg for config, _, _, _ in work] == [3, 4]
 
 
 def test_a_new_run_gets_the_next_number(work):

@@ -29,6 +29,7 @@ def test_a_run_is_read_back(tmp_path):
     [
         (None, "cannot be read: No such file", "Name a run's folder"),
         ('{"G_args":', "is damaged: ", "Begin a new run with --resume="),
+        ('{"sg2ada": 3}', "was not made by sg2ada", "sg2ada train --resume="),
         ("[]", "was not made by sg2ada", "sg2ada train --resume="),
         (options_text(CONFIG, "r"), "was not made by sg2ada", "sg2ada train --resume="),
     ],
