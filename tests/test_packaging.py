@@ -118,4 +118,4 @@ def test_demo_images_are_small_public_and_each_has_its_source():
     head, table = (folder / "SOURCES.txt").read_text(encoding="utf-8").split("\n\nfile (author")
     assert "public domain" in head and "openclipart-png" in head
     assert [line.split("  ")[0].strip() for line in table.splitlines()[1:]] == names
-    assert len(names) == 371 and len(set(names)) == 371
+    assert len(names) == 366 and len(set(names)) == 366

@@ -26,7 +26,7 @@ FULL = Plan(kimg=12, kill_kimg=5, tick_kimg=0.5, snap=8, batch=16, cbase=1024, c
 QUICK = Plan(kimg=2, kill_kimg=1.25, tick_kimg=0.25, snap=4, batch=16, cbase=256, cmax=16, fakes=100)
 
 DESCRIPTION = """\
-Show the whole way on 371 public-domain flags: prepare a dataset, train a small StyleGAN2 at 32x32, kill it in the middle
+Show the whole way on 366 public-domain flags: prepare a dataset, train a small StyleGAN2 at 32x32, kill it in the middle
 (SIGKILL, as when a session is lost), resume, measure. Needs no GPU; takes about four minutes on two CPU cores."""
 
 CLOSING = """
