@@ -56,7 +56,7 @@ def apply_color(images, parameters):
     count, channels = images.shape[0], images.shape[3]
     matrix, offset = color_transform(parameters, count, channels)
     if channels == 1:
-        gain = tf.reduce_sum(tf.reduce_mean(matrix, axis=1), axis=1)
-        return images * gain[:, tf.newaxis, tf.newaxis, tf.newaxis] + tf.reduce_mean(offset, axis=1)[:, tf.newaxis, tf.newaxis, tf.newaxis]
+        gain, shift = tf.reduce_sum(matrix, axis=[1, 2]) / 3, tf.reduce_mean(offset, axis=1)
+        return images * gain[:, tf.newaxis, tf.newaxis, tf.newaxis] + shift[:, tf.newaxis, tf.newaxis, tf.newaxis]
     columns = matrix[:, tf.newaxis, tf.newaxis, :, :]
     return tf.add_n([images[..., k : k + 1] * columns[..., k] for k in range(3)]) + offset[:, tf.newaxis, tf.newaxis, :]

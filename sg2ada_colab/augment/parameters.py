@@ -77,8 +77,8 @@ def parameters(draws, p, config, resolution):
     Returns:
         Dictionary of float32 tensors [N]: xflip (0, 1), rotate90 (0...3), scale, aniso, contrast, saturation (factors),
         rotate_pre, rotate_post, hue (radians), brightness, lumaflip (0, 1), noise (standard deviation); [N, 2]: xint and
-        xfrac (pixels to the right and down), cutout (centre in image sizes; far outside where the gate is shut); [N, 4]: imgfilter
-        (a factor for each band); and the noise field [N, H, W, C].
+        xfrac (pixels to the right and down), cutout (centre in image sizes; far outside where the gate is shut); [N, 4]:
+        imgfilter (a factor for each band); and the noise field [N, H, W, C].
     """
     made = {}
 

@@ -2,7 +2,8 @@
 
 The original pads the images by a margin that depends on the batch. XLA needs static shapes, and the largest possible margin
 would make nine times the pixels. So the padded image never exists: a mirrored stretch of it, up-sampled, equals the
-un-padded image up-sampled with the time-reversed filter (sym6 is not symmetric). Each axis of the table that is sampled from holds
+un-padded image up-sampled with the time-reversed filter (sym6 is not symmetric). Each axis of the table that is sampled
+from holds
 
     [0, 2S)        the image, up-sampled
     [2S, 4S)       the image, up-sampled with the reversed filter: what the mirrored stretches consist of, read backwards

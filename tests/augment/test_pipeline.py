@@ -109,16 +109,20 @@ RANDOM = [
 
 @pytest.mark.parametrize("name, tag", RANDOM)
 def test_prescribed_draws_and_exact_gradient(reference, relmax, name, tag):
-    check_prescribed_draws(reference, relmax, name, tag, xla=False)
+    check_prescribed_draws(reference, relmax, name, tag, lambda function: function)
+
+
+def test_prescribed_draws_in_a_plain_graph(reference, relmax):
+    check_prescribed_draws(reference, relmax, *RANDOM[-1], compile=lambda function: compiled(function, xla=False))
 
 
 @pytest.mark.skipif(IS_TF1, reason="no XLA")
 @pytest.mark.parametrize("name, tag", [pytest.param(*r, marks=pytest.mark.slow) for r in RANDOM[:-1]] + RANDOM[-1:])
 def test_prescribed_draws_and_exact_gradient_compiled(reference, relmax, name, tag):
-    check_prescribed_draws(reference, relmax, name, tag, xla=True)
+    check_prescribed_draws(reference, relmax, name, tag, compiled)
 
 
-def check_prescribed_draws(reference, relmax, name, tag, xla):
+def check_prescribed_draws(reference, relmax, name, tag, compile):
     golden = reference(name)
     entry = golden.json("random_index")[tag]
     images = golden[tag + ".images"]
@@ -130,19 +134,22 @@ def check_prescribed_draws(reference, relmax, name, tag, xla):
         draws[key] = tf.constant(nhwc(value) if key == "noise.field" else value)
     d_out = tf.constant(nhwc(golden[tag + ".dout"]))
 
-    def run(images):
+    def run(images, draws):  # draws are an input, for as constants they would be folded at length
         with tf.GradientTape() as tape:
             tape.watch(images)
             result = apply(images, parameters(draws, entry["strength"], config, size), config)
             score = tf.reduce_sum(result * d_out)
         return result, tape.gradient(score, images)
 
-    result, d_in = compiled(run, xla)(tf.constant(nhwc(images)))
+    result, d_in = compile(run)(tf.constant(nhwc(images)), draws)
     assert relmax(nchw(result), golden[tag + ".out"]) < TOLERANCE
     assert relmax(nchw(d_in), golden[tag + ".din_exact"]) < TOLERANCE
 
 
-@pytest.mark.parametrize("xla", [False, pytest.param(True, marks=[pytest.mark.slow, pytest.mark.skipif(IS_TF1, reason="no XLA")])])
+COMPILED = pytest.param(True, marks=[pytest.mark.slow, pytest.mark.skipif(IS_TF1, reason="no XLA")])
+
+
+@pytest.mark.parametrize("xla", [False, COMPILED])
 def test_second_order_gradient(relmax, xla):
     # The pipeline is affine: A(x) = J x + b. R1's penalty |d Σ weight·A(x)² / dx|² then has a closed form.
     config = AugmentConfig.from_pipe("bgc")
@@ -153,7 +160,7 @@ def test_second_order_gradient(relmax, xla):
     images = rng.randn(count, size, size, 3).astype(np.float32)
     weight = rng.randn(count, size, size, 3).astype(np.float32)
 
-    def run(images, weight):
+    def run(images, weight, params):
         with tf.GradientTape() as outer:
             outer.watch([images, weight])
             with tf.GradientTape() as inner:
@@ -162,7 +169,7 @@ def test_second_order_gradient(relmax, xla):
             penalty = tf.reduce_sum(inner.gradient(score, images) ** 2)
         return [penalty] + outer.gradient(penalty, [images, weight])
 
-    penalty, d_images, d_weight = compiled(run, xla)(tf.constant(images), tf.constant(weight))
+    penalty, d_images, d_weight = compiled(run, xla)(tf.constant(images), tf.constant(weight), params)
 
     pixels = size * size * 3
     basis = np.concatenate([np.zeros([1, pixels]), np.eye(pixels)]).astype(np.float32)

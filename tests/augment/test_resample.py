@@ -62,8 +62,8 @@ def oracle(images, matrices):
 
 def affine(matrices):
     result = Affine(len(matrices))
-    m = matrices.astype(np.float32)
-    (result.a, result.b, result.tx), (result.c, result.d, result.ty) = ([tf.constant(m[:, i, j]) for j in range(3)] for i in (0, 1))
+    rows = [[tf.constant(matrices[:, i, j].astype(np.float32)) for j in range(3)] for i in (0, 1)]
+    (result.a, result.b, result.tx), (result.c, result.d, result.ty) = rows
     return result
 
 
