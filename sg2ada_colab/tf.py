@@ -1,8 +1,9 @@
 """The only import of TensorFlow: version 2 semantics on 1.14, what is compiled, which device, which precision."""
 import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-# oneDNN picks other summation orders from run to run where the thread count differs; it is not faster here once XLA compiles.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# oneDNN's kernels sum in other orders on other machines, and greet on the terminal; XLA's programs do not use them.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 import tensorflow as _tensorflow  # noqa: E402
 
 IS_TF1 = _tensorflow.__version__.startswith("1.")

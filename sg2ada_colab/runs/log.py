@@ -39,16 +39,16 @@ class Log:
 
 
 class TickLog(Callback):
-    """Writes the tick line."""
+    """Writes the tick line, and what the augmentation controller has to say."""
 
-    def __init__(self, log, controller_warning=lambda: None):
-        self.log, self.controller_warning = log, controller_warning
+    def __init__(self, log, controller=None):
+        self.log, self.controller = log, controller
 
     def on_tick(self, progress):
-        counters, controller = progress.state.counters, progress.state.controller
+        counters, controller = progress.state.counters, self.controller
         self.log(tick_line(progress.tick, counters.nimg / 1000.0, counters.elapsed_s, progress.tick_s, progress.tick_nimg / 1000.0,
                            progress.maintenance_s, peak_gpu_memory_gb(), controller.p if controller is not None else 0.0))
-        warning = self.controller_warning()
+        warning = controller.warning() if controller is not None else None
         if warning:
             self.log(warning)
 
@@ -80,6 +80,16 @@ class StatsFile(Callback):
 
     def __init__(self, run_dir):
         self.path = os.path.join(str(run_dir), "stats.jsonl")
+
+    def on_start(self, progress):
+        """Drop the lines of ticks after the snapshot that the run goes on from; they come again."""
+        if not os.path.exists(self.path):
+            return
+        with open(self.path, encoding="utf-8") as file:
+            lines = [line for line in file if line.endswith("\n") and json.loads(line)["Progress/tick"] < progress.state.counters.tick]
+        with open(self.path + ".tmp", "w", encoding="utf-8") as file:
+            file.writelines(lines)
+        os.replace(self.path + ".tmp", self.path)
 
     def on_tick(self, progress):
         line = dict(scalars(progress, peak_gpu_memory_gb()), timestamp=time.time())

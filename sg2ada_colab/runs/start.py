@@ -5,17 +5,18 @@ import sys
 import threading
 import time
 
+from ..augment.adapt import AdaptConfig, AdaptiveController
 from ..augment.config import AugmentConfig
 from ..augment.pipeline import augment
 from ..dataset import TrainingStream, open_dataset
 from ..errors import UserError
-from ..networks.variables import DiscriminatorConfig, GeneratorConfig
 from ..networks.summary import layer_table
+from ..networks.variables import DiscriminatorConfig, GeneratorConfig
 from ..snapshots.network_pickle import read_network_pickle
 from ..snapshots.store import RunStore
 from ..snapshots.training_state import load_state
 from ..tf import VERSION
-from ..training.loop import Means, train
+from ..training.loop import MINIBATCHES_PER_GROUP, Means, train
 from ..training.options_file import FILE_NAME, options_text
 from ..training.state import TrainState
 from ..training.steps import Phases, StepSettings
@@ -97,6 +98,15 @@ def augmentation(config):
     return lambda images, p, seed: augment(images, p, pipe, seed)
 
 
+def build_controller(config):
+    """Return the controller of the augmentation strength, or None where images are not augmented."""
+    if config.aug_heuristic is None and config.aug_initial_p == 0:
+        return None
+    return AdaptiveController(AdaptConfig(
+        heuristic=config.aug_heuristic, target=config.aug_target, tune_kimg=config.aug_tune_kimg,
+        images_per_tune=MINIBATCHES_PER_GROUP * config.minibatch_size, initial_p=config.aug_initial_p, max_p=config.aug_max_p))
+
+
 def find_snapshot(run_dir):
     """Return (Candidate, sentences about what was passed over) of a run to go on with.
 
@@ -170,6 +180,7 @@ def _train(config, run_dir, dataset, candidate, skipped, log, stop, quiet, extra
         state = build_state(config, read_network_pickle(config.resume_pkl))
     else:
         state = build_state(config)
+    state.controller = build_controller(config)
     state.counters.nimg = state.counters.tick_start_nimg = config.start_kimg * 1000
     state.counters.minibatch = state.counters.nimg // config.minibatch_size
     if candidate is not None:
@@ -182,7 +193,7 @@ def _train(config, run_dir, dataset, candidate, skipped, log, stop, quiet, extra
     log("Training for {} kimg...".format(config.total_kimg))
     phases = build_phases(config, state)
     store = RunStore(run_dir)
-    callbacks = [TickLog(log), StatsFile(run_dir), TensorBoardEvents(run_dir), Grids(run_dir, stream, config, state),
+    callbacks = [TickLog(log, state.controller), StatsFile(run_dir), TensorBoardEvents(run_dir), Grids(run_dir, stream, config, state),
                  Snapshots(store, config, log), ProgressBar(quiet or not sys.stderr.isatty() and not os.environ.get("SG2ADA_PROGRESS"))]
     callbacks += list(extra_callbacks)
     log("Start-up took {:.1f} s; the first minibatches also compile the network.".format(time.time() - began))

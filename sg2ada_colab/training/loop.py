@@ -148,7 +148,7 @@ def train(state, phases, stream, config, callbacks: List[Callback], stop: Callab
 
         # Train on four minibatches. The decay of the average is that of the count before them.
         group_start, begin_nimg = time.time(), counters.nimg
-        p = controller.p if controller is not None else 0.0
+        p = controller.p_float32 if controller is not None else 0.0
         beta = ema_beta(config.minibatch_size, counters.nimg, config.ema_kimg, config.ema_rampup)
         results = []
         for _ in range(MINIBATCHES_PER_GROUP):
@@ -161,13 +161,12 @@ def train(state, phases, stream, config, callbacks: List[Callback], stop: Callab
         if controller is not None:
             controller.update()
 
-        # Look at the clock and the stop flag.
+        # Look at the clock.
         now = time.time()
         progress.images_per_second = (counters.nimg - begin_nimg) / max(now - group_start, 1e-9)
         progress.session_s = now - session_start
         counters.elapsed_s = began_elapsed_s + progress.session_s
         progress.done = counters.nimg >= config.total_kimg * 1000
-        progress.stopped = None if progress.done else stop()
 
         # End the tick: the first check of a run, then every kimg_per_tick.
         if progress.done or counters.tick == 0 or counters.nimg >= counters.tick_start_nimg + config.kimg_per_tick * 1000:
@@ -181,6 +180,7 @@ def train(state, phases, stream, config, callbacks: List[Callback], stop: Callab
             maintenance_s, tick_start = time.time() - now, time.time()
         for callback in callbacks:
             callback.on_group(progress)
+        progress.stopped = None if progress.done else stop()
 
     batches.close()
     for callback in callbacks:
