@@ -9,12 +9,13 @@ import numpy as np
 from .. import seeds
 from ..errors import UserError
 from . import features
-from .catalogue import parse_metric
+from .catalogue import DEFAULT_REALS, SMALL_NETWORK, parse_metric
 from .fid import frechet_distance
 from .gathered import GatheredMoments, GatheredRows
 from .inception_score import inception_score
 from .kid import kernel_distance
 from .precision_recall import precision_and_recall
+from .spread import collapse_warning, spread_ratio
 from .weight_files import default_cache_dir
 
 SAVE_SECONDS = 60.0
@@ -78,14 +79,17 @@ def measure_all(
     started = time.time()
     watch = _Watch(progress, should_stop)
     reals = _Reals(dataset, opened, Path(cache_dir or default_cache_dir()), mirror, seed, watch)
-    real_side = [reals.gather(spec) for spec in specs]
+    real_side = reals.gather_all(specs)
     fake_side = _gather_fakes(specs, generate, opened, source, Path(partial_dir) if partial_dir and source else None, watch)
-    results = []
+    results, gathering_s = [], time.time() - started
     for spec, real, fake in zip(specs, real_side, fake_side):
+        started = time.time()
         values = compute(spec, real, fake, seed)
         num_reals = real.count if real else 0
         notes = warnings_of(spec, opened[spec.network].dimensions, num_reals)
-        results.append(MetricResult(spec.name, values, time.time() - started, num_reals, spec.num_fakes, notes))
+        collapse = collapse_warning(spread_ratio(real, fake)) if real else None
+        notes += [collapse] if collapse else []
+        results.append(MetricResult(spec.name, values, gathering_s + time.time() - started, num_reals, spec.num_fakes, notes))
     for gathered in set(fake_side):
         gathered.discard()
     return results
@@ -166,13 +170,20 @@ class _Watch:
 _Target = collections.namedtuple("_Target", "gathered network output total")
 
 
-def _target(spec, network, total, folder, identity):
-    """Return the _Target of one side of a metric, its file in `folder` (None: in memory) named after what it holds."""
-    output = OUTPUTS.get(spec.kind, "features")
-    kind = GatheredMoments if spec.kind == "fid" else GatheredRows
+def _target(kind, network, output, total, folder, identity):
+    """Return a _Target whose file in `folder` (None: in memory) is named after what it holds."""
     identity = "{}/{}/{}/{} images".format(identity, network.digest, output, total)
     file_name = "{}-{}-{}".format(network.name, kind.__name__.lower(), hashlib.sha256(identity.encode()).hexdigest()[:16])
     return _Target(kind(network.outputs[output], folder and folder / file_name, identity), network, output, total)
+
+
+def _kinds(specs, keys):
+    """Return {key: GatheredRows or GatheredMoments}: FID takes sums, and rows where another metric needs them."""
+    kinds = {}
+    for spec, key in zip(specs, keys):
+        if spec.kind != "fid" or key not in kinds:
+            kinds[key] = GatheredMoments if spec.kind == "fid" else GatheredRows
+    return kinds
 
 
 def _fill(targets, images_of, stage, watch):
@@ -204,14 +215,13 @@ def _add_batch(targets, images, start):
 
 def _gather_fakes(specs, generate, opened, source, partial_dir, watch):
     """Return the gathered fakes of each metric; metrics that need the same share them."""
-    targets, of_spec = collections.OrderedDict(), []
-    for spec in specs:
-        key = (spec.network, OUTPUTS.get(spec.kind), spec.kind == "fid", spec.num_fakes)
-        if key not in targets:
-            targets[key] = _target(spec, opened[spec.network], spec.num_fakes, partial_dir, "fakes/{}".format(source))
-        of_spec.append(targets[key].gathered)
+    keys = [(spec.network, OUTPUTS.get(spec.kind, "features"), spec.num_fakes) for spec in specs]
+    targets = {
+        key: _target(kind, opened[key[0]], key[1], key[2], partial_dir, "fakes/{}".format(source))
+        for key, kind in _kinds(specs, keys).items()
+    }
     _fill(list(targets.values()), generate, "fakes", watch)
-    return of_spec
+    return [targets[key].gathered for key in keys]
 
 
 class _Reals:
@@ -219,23 +229,31 @@ class _Reals:
 
     def __init__(self, dataset, opened, cache_dir, mirror, seed, watch):
         self.dataset, self.opened, self.cache_dir, self.watch = dataset, opened, cache_dir, watch
-        self.mirror, self.seed, self.shared = mirror, seed, {}
+        self.mirror, self.seed = mirror, seed
 
-    def gather(self, spec):
-        """Return the gathered reals of a metric, None if it needs none."""
+    def gather_all(self, specs):
+        """Return the gathered reals of each metric, None for one that needs none; metrics that need the same share them."""
+        keys = [self._key(spec) for spec in specs]
+        with_reals = [(spec, key) for spec, key in zip(specs, keys) if key]
+        gathered = {None: None}
+        for key, kind in _kinds(*zip(*with_reals)).items() if with_reals else ():
+            gathered[key] = self._gather(key, kind)
+        return [gathered[key] for key in keys]
+
+    def _key(self, spec):
+        """Return (network, flips, number of reals); as in the original, legacy metrics repeat a small dataset with new flips."""
         if spec.max_reals == 0:
             return None
-        flips = spec.mirror and self.mirror
         num_images = self.dataset.num_images
-        # As in the original the legacy metrics repeat a small dataset, with new flips; the others take each image once.
         total = spec.max_reals if spec.mirror else min(num_images, spec.max_reals or num_images)
-        key = (spec.network, spec.kind == "fid", flips, total)
-        if key not in self.shared:
-            identity = "reals/{}/flips {}".format(dataset_digest(self.dataset), self.seed if flips else "none")
-            target = _target(spec, self.opened[spec.network], total, self.cache_dir / "metrics", identity)
-            _fill([target], self._reader(flips), "reals", self.watch)
-            self.shared[key] = target.gathered
-        return self.shared[key]
+        return spec.network, spec.mirror and self.mirror, total
+
+    def _gather(self, key, kind):
+        network, flips, total = self.opened[key[0]], key[1], key[2]
+        identity = "reals/{}/flips {}".format(dataset_digest(self.dataset), self.seed if flips else "none")
+        target = _target(kind, network, "features", total, self.cache_dir / "metrics", identity)
+        _fill([target], self._reader(flips), "reals", self.watch)
+        return target.gathered
 
     def _reader(self, flips):
         def read(count, start):
@@ -246,6 +264,13 @@ class _Reals:
             return images
 
         return read
+
+
+def real_features(dataset, network, cache_dir=None, max_reals=DEFAULT_REALS, progress=None):
+    """Return the features of a dataset's first `max_reals` images, float32 [N, D], from the cache folder if they are there."""
+    spec = parse_metric("kid2_" + SMALL_NETWORK)._replace(network=network.name, max_reals=max_reals)
+    reals = _Reals(dataset, {network.name: network}, Path(cache_dir or default_cache_dir()), False, 0, _Watch(progress, None))
+    return reals.gather_all([spec])[0].rows()
 
 
 def dataset_digest(dataset):

@@ -103,6 +103,13 @@ def open_efficientnet(path=None, cache_dir=None, xla=False):
 
 
 def open_network(name, path=None, cache_dir=None, xla=False):
-    """Return the FeatureNetwork of a metric by its name: "efflite0"."""
+    """Return the FeatureNetwork of a metric by its name: "efflite0".
+
+    Raises:
+        UserError: Its weights are nowhere.
+    """
     openers = {"efflite0": open_efficientnet}
+    if name not in openers:
+        known = "one of {}".format(", ".join(openers))
+        raise UserError("there is no feature network {!r}".format(name), known, "choose another metric")
     return openers[name](path, cache_dir, xla)

@@ -108,6 +108,13 @@ class GatheredRows:
             self._blocks = [np.concatenate(self._blocks)] if self._blocks else [np.zeros([0, self.width], np.float32)]
         return self._blocks[0]
 
+    def statistics(self, unbiased):
+        """Return the FeatureStatistics of all rows, the same as GatheredMoments gives."""
+        moments, rows = Moments(self.width), self.rows()
+        for start in range(0, len(rows), CHUNK_ROWS):
+            moments.add(rows[start : start + CHUNK_ROWS])
+        return moments.statistics(unbiased)
+
     def save(self):
         """Make sure that what was added is on the disk."""
         if self._stream is not None:

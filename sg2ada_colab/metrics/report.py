@@ -1,6 +1,7 @@
 """Results on the disk: the original's metric-NAME.txt and the PyTorch version's metric-NAME.jsonl, appended and read back."""
 import collections
 import json
+import math
 import os
 import re
 import time
@@ -81,17 +82,20 @@ def measured_names(run_dir):
     return sorted(path.stem[len("metric-") :] for path in Path(run_dir).glob("metric-*.txt"))
 
 
-def best_measurement(measurements):
-    """Return the best of read_measurements' list, None of an empty one: smallest, for is and pr (by precision) largest.
+def lower_is_better(metric_name):
+    """Return whether a metric's smaller values are the better ones: all but inception score, precision and recall."""
+    return not re.match(r"(is|pr)\d", metric_name)
+
+
+def best_measurement(measurements, lower=True):
+    """Return the best of read_measurements' list by its first value (of precision and recall by precision), None of an empty one.
 
     Args:
         measurements: List of Measurements of one metric.
+        lower: Whether smaller is better.
     """
-    usable = [item for item in measurements if all(abs(value) < float("inf") for value in item.values.values())]
-    if not usable:
-        return None
-    larger_is_better = "_mean" in usable[0].values or "_precision" in usable[0].values
-    return (max if larger_is_better else min)(usable, key=lambda item: next(iter(item.values.values())))
+    usable = [item for item in measurements if all(math.isfinite(value) for value in item.values.values())]
+    return (min if lower else max)(usable, key=lambda item: next(iter(item.values.values()))) if usable else None
 
 
 def _parse_line(line, metric_name):

@@ -49,7 +49,7 @@ def test_a_line_cut_off_by_a_crash_is_left_out_and_closed(tmp_path):
 def test_best_of_scores_is_the_largest_and_nan_never_wins(tmp_path):
     for kimg, mean in ((0, 1.5), (200, 3.5), (400, float("nan"))):
         write_result(tmp_path, "network-snapshot-{:06d}.pkl".format(kimg), result("is50k", mean=mean, std=0.1))
-    assert best_measurement(read_measurements(tmp_path, "is50k")).kimg == 200
+    assert best_measurement(read_measurements(tmp_path, "is50k"), lower=False).kimg == 200
     assert best_measurement([]) is None
 
 

@@ -64,9 +64,8 @@ def test_distances_order_real_sets(network, tmp_path):
     noisy = np.clip(others + np.random.RandomState(1).normal(0, 40, others.shape), 0, 255).astype(np.uint8)
     values = []
     for fakes in (others, blurred(2), blurred(5), noisy):
-        results = measure_all(
-            ["kid200_efflite0", "fd200_efflite0"], lambda n, k, f=fakes: f[k : k + n], reals, lambda _: network, cache_dir=tmp_path
-        )
+        names = ["kid200_efflite0", "fd200_efflite0"]
+        results = measure_all(names, lambda n, k, f=fakes: f[k : k + n], reals, lambda _: network, cache_dir=tmp_path)
         values.append([result.values[""] for result in results])
     kids, distances = zip(*values)
     print("kid_efflite0", kids, "fd_efflite0", distances)

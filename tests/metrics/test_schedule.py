@@ -1,0 +1,46 @@
+"""When to measure and with how many images."""
+import pytest
+
+from sg2ada_colab.metrics.catalogue import parse_metric
+from sg2ada_colab.metrics.schedule import fit_to_seconds, is_due, seconds_allowed, usable_metrics
+
+
+def test_every_third_snapshot_and_never_right_after_a_resume():
+    assert [number for number in range(8) if is_due(number, 3)] == [0, 3, 6]
+    assert not is_due(6, 3, first_after_resume=True)
+    assert not is_due(0, 0)
+
+
+def test_the_share_of_the_session_counts_the_measurements_themselves():
+    seconds = seconds_allowed(0.05, 600, every=2)
+    assert seconds / (seconds + 1200) == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("rate,seconds,name", [
+    (100, 60, "fid5k_full"), (1000, 600, "fid50k_full"), (10, 10, "fid1k_full"), (100, 199, "fid10k_full"), (100, 200, "fid20k_full"),
+])  # fmt: skip
+def test_the_budget_chooses_the_largest_size_that_fits(rate, seconds, name):
+    spec, sentence = fit_to_seconds(parse_metric("fid50k_full"), rate, seconds)
+    assert spec.name == name and sentence.startswith(name)
+    assert ("longer than allowed" in sentence) == (rate * seconds < 1000)
+
+
+def test_a_metric_is_never_made_larger():
+    assert fit_to_seconds(parse_metric("kid_efflite0"), 1000, 1000)[0].name == "kid_efflite0"
+    assert fit_to_seconds(parse_metric("kid300_efflite0"), 1, 1)[0].name == "kid300_efflite0"
+
+
+def test_a_run_keeps_the_size_it_was_measured_with():
+    spec, sentence = fit_to_seconds(parse_metric("fid50k_full"), 1000, 1000, ["fid2k_full", "kid5k_full"])
+    assert spec.name == "fid2k_full" and "as before" in sentence
+
+
+def test_without_inception_the_small_network_takes_over_and_says_so():
+    def is_available(name):
+        return None if name == "efflite0" else "no weights; put them there"
+
+    specs, sentences = usable_metrics(["fid50k_full", "kid50k_full", "pr50k3_full", "fd_efflite0"], is_available)
+    assert [spec.name for spec in specs] == ["kid_efflite0", "fd_efflite0"]
+    assert "fid50k_full cannot be measured: no weights; put them there" in sentences[0]
+    assert "no FID" in sentences[1] and len(sentences) == 4
+    assert usable_metrics(["fid50k_full"], lambda name: "gone") == ([], ["fid50k_full cannot be measured: gone"])
