@@ -127,7 +127,8 @@ class TrainOptions:
     max_p: Optional[float] = _flag("augment", float, "FLOAT",
         "strength that the adaptation never exceeds, above 0 to 1 (default: no bound)")
 
-    cmethod: Optional[str] = _nvidia("methods", str, None, "comparison method (default: nocmethod)", choices=COMPARISON_METHODS)
+    cmethod: Optional[str] = _nvidia("methods", str, None,
+        "comparison method (default: nocmethod)", choices=tuple(COMPARISON_METHODS))
     dcap: Optional[float] = _nvidia("methods", float, "FLOAT",
         "capacity of the discriminator: multiplies its channels (default: 1)")
 

@@ -1,6 +1,6 @@
 """The tables behind `--cfg`, `--resume` and `--metrics`: NVIDIA's base configurations, pickles and metric definitions."""
 
-from typing import NamedTuple, Optional
+from typing import Dict, NamedTuple, Optional
 
 
 class BaseConfig(NamedTuple):
@@ -61,7 +61,36 @@ def auto_config(resolution, gpus, minibatch=None):
     )
 
 
-COMPARISON_METHODS = ("nocmethod", "bcr", "zcr", "pagan", "wgangp", "auxrot", "spectralnorm", "shallowmap", "adropout")
+class ComparisonMethod(NamedTuple):
+    """What a comparison method of the ADA paper changes."""
+
+    loss: str = "stylegan2"
+    loss_kwargs: Dict = {}  # in NVIDIA's names
+    D_kwargs: Dict = {}
+    needs_noaug: bool = False  # takes the place of augmentation
+    adapt_target: Optional[float] = None  # its strength is adapted as that of the augmentation is, to this target
+    float32: bool = False
+    learning_rate: Optional[float] = None  # None: the base configuration's
+
+
+# fmt: off
+_BCR = {"bcr_real_weight": 10, "bcr_fake_weight": 10,
+        "bcr_augment": {"func_name": "training.augment.augment_pipeline", "xint": 1, "xint_max": 1 / 32}}
+_ZCR = {"zcr_gen_weight": 0.02, "zcr_dis_weight": 0.2}
+_AUXROT = {"auxrot_alpha": 10, "auxrot_beta": 5}
+COMPARISON_METHODS = {
+    "nocmethod":    ComparisonMethod(),
+    "bcr":          ComparisonMethod("cmethods", _BCR),
+    "zcr":          ComparisonMethod("cmethods", _ZCR, float32=True),
+    "pagan":        ComparisonMethod(D_kwargs={"use_pagan": True}, needs_noaug=True, adapt_target=0.95),
+    "wgangp":       ComparisonMethod("wgangp", needs_noaug=True, float32=True, learning_rate=0.001),
+    "auxrot":       ComparisonMethod("cmethods", _AUXROT, D_kwargs={"score_max": 5}),
+    "spectralnorm": ComparisonMethod(D_kwargs={"use_spectral_norm": True}),
+    "shallowmap":   ComparisonMethod(),  # a mapping network of two layers
+    "adropout":     ComparisonMethod(D_kwargs={"adaptive_dropout": 1}, needs_noaug=True, adapt_target=0.6),
+}
+# fmt: on
+SHALLOW_MAPPING_LAYERS = 2
 
 _TRANSFER_URL = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada/pretrained/transfer-learning-source-nets/"
 RESUME_PRESETS = {

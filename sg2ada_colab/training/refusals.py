@@ -7,10 +7,8 @@ from dataclasses import fields
 from ..augment.config import PIPES, AugmentConfig
 from ..errors import UserError
 from .options import TrainOptions, as_text, flag_of
-from .presets import BASE_CONFIGS, COMPARISON_METHODS, CONFIG_NAMES, METRICS
+from .presets import BASE_CONFIGS, COMPARISON_METHODS, METRICS, SHALLOW_MAPPING_LAYERS
 
-NEEDS_NOAUG = ("pagan", "wgangp", "adropout")  # methods that take the place of augmentation
-ADAPTIVE_METHODS = ("pagan", "adropout")  # their strength is adapted as that of the augmentation is
 MIN_RESOLUTION = 8  # the networks begin at 4x4 and need one block above it
 
 _NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.+-]*")
@@ -50,12 +48,6 @@ RANGES = {
     "freezed": _FROM_0,
     "start_kimg": _FROM_0,
 }
-CHOICES = {
-    "cfg": CONFIG_NAMES,
-    "aug": ("noaug", "ada", "fixed", "adarv"),
-    "augpipe": tuple(PIPES),
-    "cmethod": COMPARISON_METHODS,
-}
 
 
 def together(problems):
@@ -86,8 +78,8 @@ def range_refusals(options):
             wanted = "a whole number" if kind is int else "a number"
         elif f.name in RANGES and not RANGES[f.name][0](value):
             wanted = RANGES[f.name][1]
-        elif f.name in CHOICES and value not in CHOICES[f.name]:
-            wanted = "one of {}".format(", ".join(CHOICES[f.name]))
+        elif f.metadata["choices"] and value not in f.metadata["choices"]:
+            wanted = "one of {}".format(", ".join(f.metadata["choices"]))
         else:
             continue
         default = f.metadata["help"].partition(" (default")[2].partition(")")[0]
@@ -138,7 +130,8 @@ def _check_nvidia_metric(name):
 def contradictions(options):
     """Return a UserError for every pair of options that exclude each other, whatever the data are."""
     aug, method = options.aug or "ada", options.cmethod or "nocmethod"
-    adapts = aug in ("ada", "adarv") or method in ADAPTIVE_METHODS
+    changes = COMPARISON_METHODS[method]
+    adapts = aug in ("ada", "adarv") or changes.adapt_target is not None
     found = []
 
     def refuse(condition, *texts):
@@ -183,7 +176,7 @@ def contradictions(options):
         "Lower --initstrength or raise --max-p.",
     )
     refuse(
-        method in NEEDS_NOAUG and aug != "noaug",
+        changes.needs_noaug and aug != "noaug",
         "--cmethod={} takes the place of augmentation, but --aug={} is on{}.".format(
             method, aug, "" if options.aug else " by default"
         ),
@@ -196,16 +189,16 @@ def contradictions(options):
         "--gamma only with losses that have the R1 penalty.",
         "Leave --gamma out.",
     )
-    deep = [name for name, base in BASE_CONFIGS.items() if base.mapping_layers > 2]
+    deep = [name for name, base in BASE_CONFIGS.items() if base.mapping_layers > SHALLOW_MAPPING_LAYERS]
     refuse(
         method == "shallowmap" and options.cfg not in deep,
         "--cmethod=shallowmap changes nothing with --cfg={}.".format(options.cfg or "auto"),
-        "A configuration whose mapping network has more than the method's 2 layers.",
+        "A configuration whose mapping network has more than {} layers.".format(SHALLOW_MAPPING_LAYERS),
         "Leave --cmethod out, or pass --cfg as one of {}.".format(", ".join(deep)),
     )
     refuse(
         method == "shallowmap" and options.map_depth is not None,
-        "--map-depth={} is given together with --cmethod=shallowmap, which sets 2 layers.".format(options.map_depth),
+        "--map-depth={} is given together with --cmethod=shallowmap, which sets the depth.".format(options.map_depth),
         "One of the two.",
         "Leave --map-depth or --cmethod out.",
     )
@@ -216,7 +209,7 @@ def contradictions(options):
         "Leave --lrate out.",
     )
     refuse(
-        options.fp32 is False and method in ("zcr", "wgangp"),
+        options.fp32 is False and changes.float32,
         "--fp32=0 is given together with --cmethod={}, which needs float32.".format(method),
         "float32 for this method.",
         "Leave --fp32 out.",

@@ -9,10 +9,12 @@ from ..networks.variables import DiscriminatorConfig, GeneratorConfig
 from .config import TrainConfig
 from .presets import (
     BASE_CONFIGS,
+    COMPARISON_METHODS,
     DEFAULT_METRICS,
     GAMMA_RULE,
     PRESET_MAPPING_LAYERS,
     RESUME_PRESETS,
+    SHALLOW_MAPPING_LAYERS,
     auto_config,
     auto_minibatch_per_gpu,
 )
@@ -143,8 +145,8 @@ def _width_refusals(discriminator_kwargs):
 
 def _networks(options, data, base, minibatch):
     """Return the static_kwargs of G and of D, keys in the order in which NVIDIA writes them."""
-    method = options.cmethod
-    mixed = not (options.fp32 or method in ("zcr", "wgangp"))
+    method = COMPARISON_METHODS[options.cmethod or "nocmethod"]
+    mixed = not (options.fp32 or method.float32)
     shape = {
         "num_channels": data.channels,
         "resolution": options.res or data.resolution,
@@ -154,7 +156,7 @@ def _networks(options, data, base, minibatch):
     fmap_max = options.cmax or 512
     capacity = options.dcap or 1
     precision = {"num_fp16_res": NUM_FP16_RES if mixed else 0, "conv_clamp": CONV_CLAMP if mixed else None}
-    layers = 2 if method == "shallowmap" else options.map_depth or base.mapping_layers
+    layers = SHALLOW_MAPPING_LAYERS if options.cmethod == "shallowmap" else options.map_depth or base.mapping_layers
     generator = dict(shape, fmap_base=fmap_base, fmap_max=fmap_max, mapping_layers=layers, **precision)
     discriminator = dict(
         shape,
@@ -166,28 +168,10 @@ def _networks(options, data, base, minibatch):
     if options.cfg == "cifar":
         generator["style_mixing_prob"] = None
         discriminator["architecture"] = "orig"
-    discriminator.update(_D_METHOD_KWARGS.get(method, {}))
+    discriminator.update(method.D_kwargs)
     if options.freezed:
         discriminator["freeze_layers"] = options.freezed
     return generator, discriminator
-
-
-_D_METHOD_KWARGS = {
-    "pagan": {"use_pagan": True},
-    "auxrot": {"score_max": 5},
-    "spectralnorm": {"use_spectral_norm": True},
-    "adropout": {"adaptive_dropout": 1},
-}
-_LOSS_METHOD_KWARGS = {
-    "bcr": {
-        "bcr_real_weight": 10,
-        "bcr_fake_weight": 10,
-        "bcr_augment": {"func_name": "training.augment.augment_pipeline", "xint": 1, "xint_max": 1 / 32},
-    },
-    "zcr": {"zcr_gen_weight": 0.02, "zcr_dis_weight": 0.2},
-    "auxrot": {"auxrot_alpha": 10, "auxrot_beta": 5},
-}
-_METHOD_TARGETS = {"pagan": 0.95, "adropout": 0.6}
 
 
 def _data_settings(options, data, metric_data):
@@ -205,8 +189,8 @@ def _data_settings(options, data, metric_data):
 
 
 def _loss_settings(options, base, minibatch, resolution):
-    method = None if options.cmethod == "nocmethod" else options.cmethod
-    wgangp = method == "wgangp"
+    method = COMPARISON_METHODS[options.cmethod or "nocmethod"]
+    wgangp = method.loss == "wgangp"
     gamma, rule = base.gamma, "--cfg={}".format(options.cfg)
     if options.cfg in (None, "auto"):
         rule = "--cfg=auto: " + GAMMA_RULE.format(resolution=resolution, minibatch=minibatch.size)
@@ -214,11 +198,11 @@ def _loss_settings(options, base, minibatch, resolution):
         gamma, rule = options.gamma, "--gamma"
     if wgangp:
         gamma, rule = None, "--cmethod=wgangp has no R1 penalty"
-    learning_rate = options.lrate or (0.001 if wgangp else base.learning_rate)
+    learning_rate = options.lrate or method.learning_rate or base.learning_rate
     return {
-        "comparison_method": method,
-        "loss": "wgangp" if wgangp else "cmethods" if method in _LOSS_METHOD_KWARGS else "stylegan2",
-        "loss_kwargs": dict(_LOSS_METHOD_KWARGS.get(method, {})),
+        "comparison_method": None if options.cmethod == "nocmethod" else options.cmethod,
+        "loss": method.loss,
+        "loss_kwargs": dict(method.loss_kwargs),
         "r1_gamma": gamma,
         "gamma_rule": rule,
         "pl_weight": 0 if wgangp or options.cfg == "cifar" else 2,
@@ -248,14 +232,13 @@ def _schedule_settings(options, base, minibatch):
 
 
 def _augment_settings(options):
-    aug, method = options.aug or "ada", options.cmethod
-    adapts = aug in ADA_TARGETS or method in _METHOD_TARGETS
-    heuristic = ("rv" if aug == "adarv" else "rt") if adapts else None
+    aug = options.aug or "ada"
+    target = ADA_TARGETS.get(aug, COMPARISON_METHODS[options.cmethod or "nocmethod"].adapt_target)
+    heuristic = None if target is None else "rv" if aug == "adarv" else "rt"
     pipe = None if aug == "noaug" else dict.fromkeys(PIPES[options.augpipe or DEFAULT_PIPE], 1)
-    target = options.target if options.target is not None else _METHOD_TARGETS.get(method, ADA_TARGETS.get(aug))
     return {
         "aug_heuristic": heuristic,
-        "aug_target": target,
+        "aug_target": target if options.target is None else options.target,
         "aug_initial_p": options.p if aug == "fixed" else options.initstrength or 0.0,
         "aug_tune_kimg": ADA_KIMG_TRANSFER if _resume_source(options) else ADA_KIMG,
         "aug_max_p": options.max_p,

@@ -188,7 +188,7 @@ def test_small_metric_data_is_a_note_as_nvidias_program_lets_it_pass():
 POSITIVE_LR = st.none() | st.floats(1e-6, 1e-1)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     resolution=st.sampled_from([8, 16, 32, 64, 128, 256, 512, 1024]),
     label_size=st.sampled_from([0, 1, 10]),
