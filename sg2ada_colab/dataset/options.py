@@ -8,6 +8,7 @@ from ..images.fit import FitOptions
 from ..images.read import ReadOptions
 
 COLORS = ("auto", "rgb", "grey")
+DUPLICATES = ("none", "exact", "near")
 
 
 @dataclass(frozen=True)
@@ -24,15 +25,15 @@ class PrepareOptions:
     shuffle: bool = True  # in the original's fixed order (RandomState 123)
     full_only: bool = False  # leave out the smaller levels: a quarter less disk, but the original cannot read it
     max_images: Optional[int] = None  # convert only so many source images
+    drop_duplicates: str = "none"  # exact: leave out repeated files; near: also the same picture saved again
     strict: bool = False  # stop at the first look if any file cannot be used, instead of leaving it out
     workers: Optional[int] = None  # processes; None = one per core
 
     def check(self):
         """Raise UserError for values that cannot be."""
-        if self.color not in COLORS:
-            raise UserError(
-                "--color {!r} does not exist".format(self.color), "one of " + ", ".join(COLORS), "choose one of these"
-            )
+        for value, known, flag in ((self.color, COLORS, "--color"), (self.drop_duplicates, DUPLICATES, "--drop-duplicates")):
+            if value not in known:
+                raise UserError("{} {!r} does not exist".format(flag, value), "one of " + ", ".join(known), "choose one of these")
         for name in ("max_images", "workers"):
             value = getattr(self, name)
             if value is not None and value < 1:

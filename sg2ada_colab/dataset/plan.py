@@ -7,11 +7,11 @@ from typing import Any, List, Tuple
 import numpy as np
 
 from ..errors import UserError
+from ..images.doctor import suggested_resolution
 from ..images.fit import regions
 from ..images.read import UnreadableImage
 from .pyramid import SMALLEST_PX, is_power_of_two
 
-LARGEST_SUGGESTED_PX = 1024
 GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -31,14 +31,6 @@ class Plan:
     problems: List[Tuple[str, str, str]]
 
 
-def suggested_resolution(headers, fit_mode="crop"):
-    """Return the largest power of two, up to 1024, that nine images in ten reach without being enlarged."""
-    longest = fit_mode == "pad"
-    sides = sorted((max if longest else min)(h.width, h.height) for h in headers)
-    tenth = sides[len(sides) // 10]
-    return max(SMALLEST_PX, min(LARGEST_SUGGESTED_PX, 1 << (tenth.bit_length() - 1)))
-
-
 def check_resolution(resolution):
     """Raise UserError unless the resolution is a power of two from 4 to 16384."""
     if not (is_power_of_two(resolution) and SMALLEST_PX <= resolution <= 16384):
@@ -49,7 +41,7 @@ def check_resolution(resolution):
         )
 
 
-def make_plan(source, headers, resolution, color, fit, max_images=None):
+def make_plan(source, headers, resolution, color, fit, max_images=None, repeated=None):
     """Return the `Plan`.
 
     Args:
@@ -59,13 +51,17 @@ def make_plan(source, headers, resolution, color, fit, max_images=None):
         color: "auto" (grey if all images are), "rgb" or "grey".
         fit: FitOptions.
         max_images: Convert at most so many source images.
+        repeated: {index: name of the image that it repeats} of images to leave out.
     """
     problems = [(source.names[i], h.kind, h.text) for i, h in enumerate(headers) if isinstance(h, UnreadableImage)]
-    good = [(i, h) for i, h in enumerate(headers) if not isinstance(h, UnreadableImage)][:max_images]
+    problems += [(source.names[i], "repeated", "the same as " + first) for i, first in (repeated or {}).items()]
+    good = [(i, h) for i, h in enumerate(headers) if not isinstance(h, UnreadableImage) and i not in (repeated or {})][
+        :max_images
+    ]
     if not good:
         raise no_images_error(source, problems)
     if resolution is None:
-        resolution = suggested_resolution([h for _, h in good], fit.mode)
+        resolution = suggested_resolution([(h.width, h.height) for _, h in good], fit.mode)
     check_resolution(resolution)
     grey = color == "grey" or color == "auto" and all(h.mode in GREY_MODES for _, h in good)
     tasks: List[Any] = []

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
+from ..images.duplicates import exact_duplicates, near_duplicates
+from ..images.inspect import inspect
 from ..images.labels import find_labels
 from ..images.progress import Progress
 from ..images.scan import scan
-from ..images.sources import open_source
 from ..images.workers import run_parallel
 from .convert import Conversion, convert_some
 from .manifest import JOURNAL_NAME, sha256_of_file, write_manifest
@@ -22,6 +23,7 @@ from .options import PrepareOptions
 from .plan import make_plan, no_images_error, record_order
 from .pyramid import resolutions
 from .records import RecordLayout
+from .sources import open_any_source
 
 CHUNK_BYTES = 2 << 20  # pixels that one job holds: little enough to stay in a cache
 CHUNK_RECORDS = 128
@@ -69,14 +71,15 @@ def prepare(source, destination, options=PrepareOptions(), progress=True):  # no
     """
     options.check()
     destination = Path(os.path.abspath(str(destination)))
-    _check_destination(destination)
-    source = open_source(source) if isinstance(source, (str, Path)) else source
+    check_destination(destination)
+    source = open_any_source(source) if isinstance(source, (str, Path)) else source
     if not len(source):
         raise no_images_error(source, [])
     labels = find_labels(source, options.labels)
     with Progress(progress, len(source), "Looking at the images") as bar:
         headers = scan(source, options.read_options(), options.workers, bar.update)
-    plan = make_plan(source, headers, options.resolution, options.color, options.fit, options.max_images)
+    repeated = _repeated(source, options, progress)
+    plan = make_plan(source, headers, options.resolution, options.color, options.fit, options.max_images, repeated)
     partial = destination.with_name(destination.name + ".partial")
     with _locked(partial):
         build = _Build(source, plan, labels, options, partial, destination.name)
@@ -93,7 +96,21 @@ def prepare(source, destination, options=PrepareOptions(), progress=True):  # no
     )  # fmt: skip
 
 
-def _check_destination(destination):
+def _repeated(source, options, progress):
+    """Return {index: name of the image that it repeats} for the images that `drop_duplicates` leaves out."""
+    if options.drop_duplicates == "none":
+        return {}
+    with Progress(progress, len(source), "Comparing the images") as bar:
+        findings = inspect(source, options.read_options(), options.workers, bar.update)
+    good = [i for i, finding in enumerate(findings) if finding.problem is None]
+    groups = exact_duplicates([findings[i].digest for i in good])
+    if options.drop_duplicates == "near" and good:
+        groups = near_duplicates(np.stack([findings[i].thumb for i in good]))
+    return {good[k]: source.names[good[group[0]]] for group in groups for k in group[1:]}
+
+
+def check_destination(destination):
+    """Raise UserError unless a folder can be made at this Path; makes its parents."""
     if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
         raise UserError(
             "{} is in use".format(destination),
@@ -152,7 +169,7 @@ class _Build:
         size = max(1, min(CHUNK_RECORDS, CHUNK_BYTES // per_image))
         count = len(self.order)
         positions = np.arange(count)
-        if len(self.plan.tasks) > len({task[0] for task in self.plan.tasks}):  # several regions of one image
+        if self.source.in_order or len(self.plan.tasks) > len({task[0] for task in self.plan.tasks}):  # several regions of one
             positions = np.argsort(self.order)
         return [tuple(int(p) for p in positions[start : start + size]) for start in range(0, count, size)]
 

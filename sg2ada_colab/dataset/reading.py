@@ -64,7 +64,7 @@ def open_dataset(path, resolution=None, max_label_size="full", validation=False,
     """Open a data set for reading.
 
     Args:
-        path: Folder of TFRecords.
+        path: Folder of TFRecords, or a zip or folder as stylegan2-ada-pytorch uses it.
         resolution: Which level to read, in pixels; None = the largest.
         max_label_size: "full", or take at most so many of each label's components; 0 = none.
         validation: Open the set of files that begin with "validation-" instead of the training set.
@@ -82,7 +82,10 @@ def open_dataset(path, resolution=None, max_label_size="full", validation=False,
         raise UserError(
             "{} does not exist".format(path), "a data set made by `sg2ada prepare`", "check the path, or prepare the data set"
         )
-    images, labels = _open_record_folder(path, resolution, validation)
+    if path.is_dir() and has_records(path):
+        images, labels = _open_record_folder(path, resolution, validation)
+    else:
+        images, labels = _open_torch_set(path, resolution, validation)
     labels = _limit_labels(labels, len(images), max_label_size)
     rows = None
     if max_images is not None and max_images < len(images):
@@ -90,6 +93,30 @@ def open_dataset(path, resolution=None, max_label_size="full", validation=False,
         np.random.RandomState(subset_seed).shuffle(rows)
         rows = np.sort(rows[:max_images])
     return Dataset(path, path.stem if path.is_file() else path.name, images, labels, rows)
+
+
+def has_records(folder):
+    """Return whether a folder holds TFRecords, finished or not."""
+    return (folder / JOURNAL_NAME).exists() or any(entry.name.endswith(".tfrecords") for entry in folder.iterdir())
+
+
+def _open_torch_set(path, resolution, validation):
+    from .torch_format import open_torch_set  # which needs this module
+
+    if validation:
+        raise UserError(
+            "{} has no validation set".format(path),
+            "a folder of TFRecords with validation-*.tfrecords",
+            "split one off with `sg2ada dataset pack`",
+        )
+    images, labels = open_torch_set(path)
+    if resolution not in (None, images.width):
+        raise UserError(
+            "{} has images of {} pixels, not {}".format(path, images.width, resolution),
+            "its own resolution: such a set has one level",
+            "leave the resolution out, or prepare it: sg2ada prepare {} FOLDER --resolution {}".format(path, resolution),
+        )
+    return images, labels
 
 
 def _limit_labels(labels, count, max_label_size):
@@ -155,8 +182,6 @@ def _check_agreement(folder, levels):
 
 
 def _open_record_folder(folder, resolution, validation):
-    if not folder.is_dir():
-        raise UserError("{} is a file".format(folder), "a folder of TFRecords", "give the folder that holds it")
     read_manifest(folder)
     levels = open_levels(folder, validation)
     wanted = max(levels) if resolution is None else resolution

@@ -51,6 +51,8 @@ def find_labels(source, how):
                 "sort the images into sub-folders, or leave out --labels folders",
             )
     elif how == "auto":
+        if source.label_rows is not None:
+            return Labels(source.label_rows, None, source.path)
         if source.own_labels is None:
             return None
         table, origin = _from_json(source.own_labels, source.path + "/dataset.json"), "dataset.json in " + source.path

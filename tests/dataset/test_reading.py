@@ -129,7 +129,8 @@ def test_what_is_no_data_set(tmp_path, make_folder):
         return str(caught.value)
 
     assert "does not exist" in message(tmp_path / "nothing")
-    assert "no .tfrecords files" in message(make_folder(random_images(1)))
+    (tmp_path / "empty").mkdir()
+    assert "holds neither TFRecords nor images" in message(tmp_path / "empty")
     write_level(tmp_path / "a", random_images(3))
     assert "no validation files" in message(tmp_path / "a", validation=True)
     assert "one of its resolutions: 8" in message(tmp_path / "a", resolution=16)

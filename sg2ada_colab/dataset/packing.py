@@ -1,0 +1,173 @@
+"""The original's `unpack` and `pack`: a set as PNGs with labels beside them, and subsets, mirrored copies, validation sets."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+import numpy as np
+from PIL import Image
+
+from ..errors import UserError
+from ..images.progress import Progress
+from .convert import Levels
+from .manifest import JOURNAL_NAME, sha256_of_file, write_manifest
+from .preparation import check_destination
+from .reading import VALIDATION_PREFIX, open_dataset
+from .tools import batches, new_folder, to_image
+
+EXTRAS_NAME = "pack_extras.npz"
+
+
+@dataclass(frozen=True)
+class PackOptions:
+    """What `pack` takes out of an unpacked set."""
+
+    num_train: Optional[int] = None  # images for training; None = all that are not for validation
+    num_validation: int = 0
+    mirror: bool = False  # add a left-right mirrored copy of each training image
+    seed: Optional[int] = None  # shuffles, the choice as well as the result; None = in order
+
+
+def unpacked_name(index):
+    """Return the original's name of an unpacked image."""
+    return "{:05d}/img{:08d}.png".format(index // 1000, index)
+
+
+def unpack(path, destination, resolution=None, progress=True):
+    """Write a set's images as PNGs in folders of a thousand, and its labels to `pack_extras.npz`; return their number.
+
+    Args:
+        path: Data set.
+        destination: New or empty folder.
+        resolution: Pixels to resize to with a Lanczos filter; None = as they are.
+        progress: Show a progress bar.
+    """
+    data = open_dataset(path)
+    folder = new_folder(destination)
+    with Progress(progress, len(data), "Unpacking") as bar:
+        for rows in batches(len(data), data.channels * data.resolution**2):
+            for index, image in zip(rows, data.read(rows)):
+                file = folder / unpacked_name(index)
+                file.parent.mkdir(exist_ok=True)
+                picture = to_image(image)
+                if resolution and resolution != data.resolution:
+                    picture = picture.resize((resolution, resolution), Image.LANCZOS)
+                picture.save(str(file))
+            bar.update(len(rows))
+    np.savez(str(folder / EXTRAS_NAME), labels=_as_uint8(data.labels), num_images=len(data))
+    return len(data)
+
+
+def _as_uint8(labels):
+    """Return labels as the original stores them; those that do not fit stay float32, which `pack` reads too."""
+    small = labels.astype(np.uint8)
+    return small if (small == labels).all() else labels
+
+
+def pack(unpacked, destination, options=PackOptions(), progress=True):  # noqa: B008 - frozen
+    """Make a data set of TFRecords from an unpacked one: all of it, a part, mirrored, or with a validation set split off.
+
+    Args:
+        unpacked: Folder made by `unpack`.
+        destination: New or empty folder.
+        options: PackOptions.
+        progress: Show a progress bar.
+
+    Returns:
+        (number of training images, number of validation images).
+    """
+    unpacked, destination = Path(unpacked), Path(os.path.abspath(str(destination)))
+    labels, count = _read_extras(unpacked)
+    train, validation = _choose(count, options)
+    check_destination(destination)
+    partial = destination.with_name(destination.name + ".partial")
+    if partial.exists():
+        shutil.rmtree(str(partial))
+    partial.mkdir()
+    (partial / JOURNAL_NAME).write_text("pack\n")
+    first = np.asarray(Image.open(str(unpacked / unpacked_name(0))))
+    shape = (3 if first.ndim == 3 else 1,) + first.shape[:2]
+    with Progress(progress, len(train) + len(validation), "Packing") as bar:
+        for picks, prefix in ((train, destination.name), (validation, VALIDATION_PREFIX + destination.name)):
+            if len(picks):
+                _write_set(unpacked, partial / prefix, picks, labels, shape, bar)
+    files = {
+        file.name: {"bytes": file.stat().st_size, "sha256": sha256_of_file(file)}
+        for file in sorted(partial.iterdir())
+        if file.name != JOURNAL_NAME
+    }
+    facts = {"name": destination.name, "resolution": shape[1], "channels": shape[0], "num_images": len(train)}
+    facts.update(label_size=labels.shape[1], num_validation=len(validation), source=str(unpacked), options=vars(options))
+    write_manifest(partial, facts, files)
+    (partial / JOURNAL_NAME).unlink()
+    if destination.exists():
+        destination.rmdir()
+    os.replace(str(partial), str(destination))
+    return len(train), len(validation)
+
+
+def _read_extras(unpacked):
+    try:
+        with np.load(str(unpacked / EXTRAS_NAME), allow_pickle=False) as extras:
+            labels, count = extras["labels"], int(extras["num_images"])
+        if labels.ndim != 2 or len(labels) != count:
+            raise ValueError("labels of shape {} for {} images".format(labels.shape, count))
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            "{} is not an unpacked data set: {}".format(unpacked, error),
+            "a folder with {} and numbered PNGs".format(EXTRAS_NAME),
+            "make one with `sg2ada dataset unpack`, or convert a folder of images with `sg2ada prepare`",
+        ) from error
+    return labels.astype(np.float32), count
+
+
+def _choose(count, options):
+    """Return (training, validation) lists of (mirrored, index), as the original orders them."""
+    num_train = count - options.num_validation if options.num_train is None else options.num_train
+    if num_train < 1 or options.num_validation < 0 or num_train + options.num_validation > count:
+        raise UserError(
+            "{} training and {} validation images".format(num_train, options.num_validation),
+            "at least one for training, and no more than the {} there are".format(count),
+            "change --num-train or --num-validation",
+        )
+    order = np.arange(count)
+    if options.seed is not None:
+        np.random.RandomState(options.seed).shuffle(order)
+    train = [(0, int(i)) for i in order[:num_train]]
+    validation = [(0, int(i)) for i in order[num_train : num_train + options.num_validation]]
+    if options.mirror:
+        train = train + [(1, i) for _, i in train]
+        if options.seed is not None:
+            np.random.RandomState(options.seed).shuffle(train)
+    return train, validation
+
+
+def _write_set(unpacked, prefix, picks, labels, shape, bar):
+    resolution = shape[1]
+    paths = {r: "{}-r{:02d}.tfrecords".format(prefix, r.bit_length() - 1) for r in (resolution >> k for k in range(15)) if r >= 4}
+    for path in paths.values():
+        open(path, "wb").close()
+    for rows in batches(len(picks), 8 * int(np.prod(shape))):
+        levels = Levels(len(rows), shape[0], resolution)
+        for row, position in enumerate(rows):
+            levels.put(row, _read_unpacked(unpacked, picks[position], shape))
+        levels.write([int(position) for position in rows], paths)
+        bar.update(len(rows))
+    with open("{}-rxx.labels".format(prefix), "wb") as file:
+        np.save(file, labels[[index for _, index in picks]])
+
+
+def _read_unpacked(unpacked, pick, shape):
+    mirrored, index = pick
+    path = unpacked / unpacked_name(index)
+    try:
+        with Image.open(str(path)) as image:
+            pixels = np.asarray(image)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UserError("{} cannot be read: {}".format(path, error), "a PNG", "unpack the data set again") from error
+    pixels = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    if pixels.shape != shape or pixels.dtype != np.uint8:
+        raise UserError("{} is {} (C, H, W)".format(path, pixels.shape), "{} like the first image".format(shape), "unpack again")
+    return np.ascontiguousarray(pixels[:, :, ::-1] if mirrored else pixels)
