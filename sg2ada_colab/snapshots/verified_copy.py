@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from contextlib import suppress
 
 from ..errors import UserError
@@ -14,7 +15,7 @@ from .store import RunStore
 from .tidy import record_of
 
 STATUS_FILE = "drive-status.json"
-GRIDS = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".mp4")  # written once and not needed to go on with a run
+GRIDS = re.compile(r"fakes\d+\.\w+$")  # many, large, written once and not needed to go on with a run
 
 
 class MismatchError(OSError):
@@ -106,8 +107,8 @@ def small_files(folder):
 def fetch_run(candidate, results_dir, say=None, read_pickle=None):
     """Bring a run to the VM's disk so that it can go on there; copies nothing when the candidate lies there already.
 
-    The snapshot's two files are copied and verified. The run's logs come along, so that they go on where they ended; image
-    grids stay on Drive.
+    The snapshot's two files are copied and verified. The run's logs come along, so that they go on where they ended;
+    numbered image grids stay on Drive.
 
     Args:
         candidate: `Candidate`, usually on Drive.
@@ -145,7 +146,7 @@ def _fetch_files(candidate, target):
     for name in small_files(candidate.run_dir):
         source, here = os.path.join(candidate.run_dir, name), os.path.join(target, name)
         # A log that is longer here holds more of the run than the one on Drive.
-        if not name.endswith(GRIDS) and not (os.path.exists(here) and os.path.getsize(here) >= os.path.getsize(source)):
+        if not GRIDS.match(name) and not (os.path.exists(here) and os.path.getsize(here) >= os.path.getsize(source)):
             pairs.append((source, name))
     for source, name in pairs:
         here = os.path.join(target, name)

@@ -50,7 +50,7 @@ class Setting:
 
     def end(self):
         if self.copier:
-            self.copier.stop()
+            self.copier.stop(0.1)
         self.drive.stop()
 
 

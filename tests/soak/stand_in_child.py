@@ -51,14 +51,12 @@ def main(local, drive, ledger_folder, total_steps, keep_last, settle_s):
     ledger = Ledger(ledger_folder)
     choice = latest_run([local, drive], refuse)
     step, link = 0, b"\0" * 32
+    ledger.write(event="chosen", name=choice.candidate and choice.candidate.name, skipped=choice.skipped)
     if choice.candidate:
         store = fetch_run(choice.candidate, local, read_pickle=refuse)
         arrays, meta = load_state(store.path("training-state-{}.npz".format(choice.candidate.name)))
         step, link = meta["step"], arrays["link"].tobytes()
-        whole = arrays["weights"].tobytes() == arrays_of(link)["weights"].tobytes()
-        ledger.write(event="resume", step=step, link=link.hex(), whole=whole, skipped=choice.skipped)
-    else:
-        ledger.write(event="resume", step=0, link=link.hex(), whole=True, skipped=choice.skipped)
+        assert arrays["weights"].tobytes() == arrays_of(link)["weights"].tobytes(), "the arrays are not of one moment"
     os.makedirs(os.path.join(local, RUN), exist_ok=True)
     keeper = RunKeeper(
         os.path.join(local, RUN),
@@ -71,9 +69,10 @@ def main(local, drive, ledger_folder, total_steps, keep_last, settle_s):
         longest_wait_s=0.2,
         logs_every_s=0.5,
     )
-    ledger.write(event="begin")
-    keeper.store.on_written = lambda: (ledger.write(event="written", step=keeper.step_written), keeper.copier.notify())
+    ledger.write(event="begin", at=step, proof=link.hex())
+    keeper.store.on_written = lambda: (ledger.write(event="written", at=keeper.step_written), keeper.copier.notify())
     with open(os.path.join(ledger_folder, "progress"), "wb", buffering=0) as progress:
+        os.pwrite(progress.fileno(), b"%12d" % step, 0)
         while step < total_steps:
             link = advance(link, step)
             step += 1
@@ -87,7 +86,7 @@ def main(local, drive, ledger_folder, total_steps, keep_last, settle_s):
                 meta = {"nimg": images, "step": step}
                 keeper.snapshot(images // 1000, lambda file, content=content: file.write(content), arrays_of(link), meta)
     done = keeper.finish(60)
-    ledger.write(event="end", step=step, link=link.hex(), done=done)
+    ledger.write(event="end", at=step, proof=link.hex(), done=done)
 
 
 def refuse(path):

@@ -1,0 +1,84 @@
+"""Real training processes of the engine, killed at random against the fake Drive: every resume equals an undisturbed run."""
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from crashes import HERE, REPOSITORY, Crashes
+from fake_drive import needs_fuse
+from PIL import Image
+from training_child import RUN
+
+from sg2ada_colab.dataset import PrepareOptions, prepare
+from sg2ada_colab.training.config import DatasetInfo
+from sg2ada_colab.training.options import TrainOptions
+from sg2ada_colab.training.resolve import resolve
+
+GROUP = 32  # images of four minibatches of 8
+
+
+class Training(Crashes):
+    config_path = None
+
+    def command(self):
+        return [HERE / "training_child.py", self.config_path, self.local, self.results, self.ledger]
+
+
+def write_config(folder, total_kimg):
+    """Prepare a dataset of 40 images of 8x8 and write the configuration of a tiny run with ADA and all regularisation."""
+    random, source = np.random.RandomState(3), folder / "source"
+    source.mkdir()
+    for number in range(40):
+        Image.fromarray(random.randint(0, 256, [8, 8, 3]).astype(np.uint8)).save(str(source / "{}.png".format(number)))
+    data = str(folder / "noise8")
+    prepare(str(source), data, PrepareOptions(resolution=8, workers=1), progress=False)
+    options = TrainOptions(
+        outdir="runs", data=data, kimg=total_kimg, batch=8, cbase=32, cmax=8, tick=0.25, snap=10**6, snap_minutes=0.6 / 60,
+        mirror=True, metrics=[], no_xla=True, img_snap=10**6,
+    )  # fmt: skip
+    path = folder / "config.json"
+    path.write_text(resolve(options, DatasetInfo.open(data)).to_json())
+    return path
+
+
+def undisturbed(folder, config_path, images):
+    """Return {images shown: digest of the whole state} of one training process that nobody kills."""
+    config = json.loads(config_path.read_text())
+    config["total_kimg"] = images / 1000
+    (folder / "calm").mkdir()
+    (folder / "calm.json").write_text(json.dumps(config))
+    child = [HERE / "training_child.py", folder / "calm.json", folder / "calm-vm", "-", folder / "calm"]
+    command = [sys.executable, "-W", "ignore"] + child
+    subprocess.check_call([str(part) for part in command], env=dict(os.environ, PYTHONPATH=str(REPOSITORY)))
+    lines = [json.loads(line) for line in (folder / "calm" / "ledger.jsonl").read_text().splitlines()]
+    return {line["at"]: line["proof"] for line in lines}
+
+
+def crash(folder, kills, seed):
+    with Training(folder, RUN, seed, (0.3, 1.0, 3.0), "nimg") as crashes:
+        crashes.config_path = write_config(folder, total_kimg=10**6)
+        while crashes.figures["kills"] < kills:
+            crashes.run_and_kill()
+    calm = undisturbed(folder, crashes.config_path, max(at for at, _ in crashes.proofs))
+    for at, proof in crashes.proofs:
+        assert proof == calm[at], "the state resumed at {} images is not that of an undisturbed run".format(at)
+    crashes.figures["images of the whole run"] = max(at for at, _ in crashes.proofs)
+    crashes.figures["different places resumed from"] = len({at for at, _ in crashes.proofs})
+    crashes.print_figures("training and fake Drive, seed {}".format(seed))
+    return crashes.figures
+
+
+@needs_fuse
+@pytest.mark.slow
+def test_twenty_kills_of_training(tmp_path):
+    figures = crash(tmp_path, 20, seed=7)
+    assert figures["kills"] == 20 and figures["resumes"] >= 10
+
+
+@needs_fuse
+@pytest.mark.soak
+def test_two_hundred_kills_of_training(tmp_path):
+    figures = crash(tmp_path, 200, seed=11)
+    assert figures["kills"] == 200 and figures["resumes"] >= 100 and figures["lost VMs"] >= 40

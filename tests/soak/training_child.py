@@ -1,0 +1,102 @@
+"""A real training process for the crash test: the engine's loop, the run kept on this machine and on the fake Drive.
+
+Run as a program: `python training_child.py CONFIG_JSON LOCAL_RESULTS DRIVE_RESULTS LEDGER`; DRIVE_RESULTS "-" trains without
+Drive and notes the digest of the whole state after every four minibatches: the undisturbed run.
+"""
+
+import hashlib
+import json
+import os
+import sys
+
+import numpy as np
+
+from sg2ada_colab.errors import UserError
+from sg2ada_colab.runs import start as start_module
+from sg2ada_colab.snapshots.choose import latest_run
+from sg2ada_colab.snapshots.keeper import RunKeeper
+from sg2ada_colab.snapshots.retention import Retention
+from sg2ada_colab.snapshots.verified_copy import fetch_run
+from sg2ada_colab.training.config import TrainConfig
+from sg2ada_colab.training.loop import Callback
+
+RUN = "00000-crash"
+
+
+def digest_of(state):
+    """Return the SHA-256 of everything that training changes but clock times."""
+    digest = hashlib.sha256()
+    for network in (state.G, state.D, state.Gs):
+        for name, value in sorted(network.get_values().items()):
+            digest.update(name.encode() + np.ascontiguousarray(value).tobytes())
+    for name, value in sorted(state.arrays().items()):
+        digest.update(name.encode() + np.ascontiguousarray(value).tobytes())
+    meta = state.meta()
+    counters = {name: value for name, value in meta["counters"].items() if name not in ("elapsed_s", "grid_kimg")}
+    digest.update(json.dumps([counters, meta["controller"]], sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+class Ledger(Callback):
+    """Notes what this process does in a folder outside the machine that may be lost."""
+
+    def __init__(self, folder, every_group):
+        self.folder, self.every_group = folder, every_group
+        self.progress = open(os.path.join(folder, "progress"), "wb", buffering=0)  # noqa: SIM115  as long as the process
+
+    def write(self, **line):
+        with open(os.path.join(self.folder, "ledger.jsonl"), "a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def on_start(self, progress):
+        os.pwrite(self.progress.fileno(), b"%12d" % progress.state.counters.nimg, 0)
+        self.write(event="begin", at=progress.state.counters.nimg, proof=digest_of(progress.state))
+
+    def on_group(self, progress):
+        os.pwrite(self.progress.fileno(), b"%12d" % progress.state.counters.nimg, 0)
+        if self.every_group:
+            self.write(event="group", at=progress.state.counters.nimg, proof=digest_of(progress.state))
+
+
+def main(config_path, local, drive, ledger_folder):
+    with open(config_path) as file:
+        config = TrainConfig.from_json(file.read())
+    ledger = Ledger(ledger_folder, every_group=drive == "-")
+    run_dir = os.path.join(local, RUN)
+    if drive == "-":
+        return start_module.start(config, run_dir, quiet=True, extra_callbacks=[ledger])
+    choice = latest_run([local, drive])
+    if choice.candidate:
+        fetch_run(choice.candidate, local)
+    os.makedirs(run_dir, exist_ok=True)
+    keeper = RunKeeper(
+        run_dir,
+        os.path.join(drive, RUN),
+        Retention(3),
+        settle_s=2.0,
+        say=lambda sentence: ledger.write(event="say", sentence=sentence),
+        first_wait_s=0.05,
+        longest_wait_s=0.5,
+        logs_every_s=2.0,
+    )
+
+    def written():
+        ledger.write(event="written", at=keeper.store.snapshots()[-1].nimg)
+        keeper.copier.notify()
+
+    keeper.store.on_written = written
+    start_module.RunStore = lambda folder: keeper.store
+    candidate = keeper.store.newest_good() if choice.candidate else None
+    ledger.write(event="chosen", name=candidate and candidate.name, skipped=choice.skipped)
+    try:
+        return start_module.start(config, run_dir, resume=candidate, quiet=True, extra_callbacks=[ledger])
+    finally:
+        ledger.write(event="end", done=keeper.finish(60))
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(*sys.argv[1:]))
+    except UserError as error:
+        Ledger(sys.argv[4], False).write(event="refused", text=str(error))
+        sys.exit(1)
