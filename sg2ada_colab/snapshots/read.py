@@ -3,7 +3,8 @@
 import os
 
 from ..errors import UserError
-from .network_pickle import TF_GLOBALS, described, snapshot_of
+from .network_pickle import TF_GLOBALS, snapshot_of
+from .numpy_pickle import described
 from .torch_layout import snapshot_of_modules
 from .torch_pickle import TORCH_GLOBALS
 from .unpickler import FileSource, Refused, Truncated, load

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .network_pickle import NUMPY_GLOBALS, element_count
+from .numpy_pickle import NUMPY_GLOBALS, element_count
 from .unpickler import Global, MemorySource, Refused, load
 
 LEGACY_MAGIC = 119547037146038801333356  # opens a torch.save stream of the form without a zip archive

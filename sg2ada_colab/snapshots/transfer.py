@@ -1,171 +1,131 @@
-"""Copy files between the VM's disk and Drive, and believe only what reads back."""
+"""Start from another network: does a snapshot fit the wanted settings, and what of it can be used if not."""
 
-import hashlib
-import os
-from contextlib import suppress
+import re
 
-from ..errors import UserError
-from .atomic import CHUNK_BYTES, TEMPORARY, sha256_of
-from .choose import RunFolder, list_folder, read_pickle_by_default
-from .lease import LEASE_FILE
-from .manifest import MANIFEST_FILE, SNAPSHOT_FILE, FileRecord, pickle_name, read_manifest, state_name
-from .retry import with_retries
-from .store import RunStore
-from .tidy import record_of
+import numpy as np
 
-STATUS_FILE = "drive-status.json"
-GRIDS = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".mp4")  # written once and not needed to go on with a run
+from ..networks.variables import DiscriminatorConfig, GeneratorConfig
 
-
-class MismatchError(OSError):
-    """A file did not read back as it was written; trying again may help."""
-
-
-class DamagedSourceError(Exception):
-    """The file to copy is not what its manifest says; trying again cannot help."""
-
-
-def copy_verified(source, target, record=None):
-    """Copy a file, make the file system write it out, and read it back.
-
-    The target gets its final name at once: what makes a snapshot valid is the manifest, which is written after it, and on
-    Drive a renamed file can appear twice.
-
-    Args:
-        source: Path of a file that does not change.
-        target: Path; overwritten.
-        record: Optional `FileRecord` that the source must have.
-
-    Returns:
-        The `FileRecord` of what was copied.
-
-    Raises:
-        DamagedSourceError: The source differs from the record.
-        MismatchError: The target did not read back alike.
-        OSError: Either side fails.
-    """
-    digest, size = hashlib.sha256(), 0
-    with open(source, "rb", buffering=0) as reader, open(target, "wb", buffering=0) as writer:
-        while True:
-            chunk = reader.read(CHUNK_BYTES)
-            if not chunk:
-                break
-            digest.update(chunk)
-            size += len(chunk)
-            view = memoryview(chunk)
-            while len(view):
-                view = view[writer.write(view) :]
-        os.fsync(writer.fileno())
-    copied = FileRecord(size, digest.hexdigest())
-    if record is not None and copied != record:
-        with suppress(OSError):
-            os.truncate(target, 0)
-        raise DamagedSourceError("{} is not what its manifest says".format(source))
-    forget_cached_pages(target)
-    if sha256_of(target) != (copied.bytes, copied.sha256):
-        raise MismatchError("{} did not read back as it was written".format(target))
-    return copied
+PARTIAL = "add `--resume-partial`: {} then start anew"
+# setting of G → (words, what fits; {have} is the snapshot's value)
+ADVICE = {
+    "resolution": (
+        "Resolution",
+        "Prepare the dataset with `sg2ada prepare --resolution {have}`, or add `--resume-partial`: the layers up to the smaller "
+        "of the two resolutions are copied, those above start anew",
+    ),
+    "num_channels": (
+        "Image channels",
+        "Use images of {have} channel(s), or " + PARTIAL.format("the layers that touch the image"),
+    ),
+    "label_size": ("Labels", "Use a dataset of {have} classes, or " + PARTIAL.format("the layers that take labels")),
+    "mapping_layers": ("Mapping layers", "Give `--map-depth={have}`; the shared layers alone would make broken images"),
+    "fmap_base": ("Channels (fmap_base)", "Give `--cbase={cbase}`"),
+    "fmap_max": ("Most channels of a layer (fmap_max)", "Give `--cmax={have}`"),
+    "architecture": ("Architecture of G", "Leave out what sets it"),
+    "latent_size": ("Length of z", "Leave out what sets it"),
+    "dlatent_size": ("Length of w", "Leave out what sets it"),
+}
+UNLABELLED = "Train without labels, `--cond=0`, or " + PARTIAL.format("the layers that take labels")
+D_LABEL_LAYERS = (
+    "Conditional snapshots of the PyTorch programs have 8, those of TensorFlow none. By default the snapshot's are taken over; "
+    "with `--resume-partial` they are left behind"
+)
+D_ARCHITECTURE = "Give the `--cfg` that it was trained with; `--cfg=cifar` has orig, all others resnet"
 
 
-def forget_cached_pages(path):
-    """Ask the kernel to drop its copy of a file, so that the next read asks the file system behind it."""
-    if hasattr(os, "posix_fadvise"):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        finally:
-            os.close(descriptor)
-
-
-def is_uploaded(path):
-    """Return whether DriveFS has given a file its identity on the server; None where the file system does not tell.
-
-    Files that wait for their upload carry an id that begins with "local".
-    """
-    try:
-        return not os.getxattr(path, "user.drive.id").startswith(b"local")
-    except (OSError, AttributeError):
-        return None
-
-
-def make_drive_folder(path):
-    """Make a run's folder on Drive if it is missing; raise OSError when its parent is, as Drive is not mounted then."""
-    # Never make the parents: under a mount that is gone they would land on the VM's disk and block the next mount.
-    if not os.path.isdir(path):
-        os.stat(os.path.dirname(path))  # says why, where isdir only says no
-        os.mkdir(path)
-
-
-def small_files(folder):
-    """Return the names of a run folder's files besides snapshots, manifests, leases and what is being written."""
-    names = [name for name in list_folder(folder) if not name.startswith(".") and not name.endswith(TEMPORARY)]
-    names = [name for name in names if not any(one.match(name) for one in (SNAPSHOT_FILE, MANIFEST_FILE, LEASE_FILE))]
-    return sorted(name for name in names if name != STATUS_FILE and os.path.isfile(os.path.join(str(folder), name)))
-
-
-def fetch_run(candidate, results_dir, say=None, read_pickle=None):
-    """Bring a run to the VM's disk so that it can go on there; copies nothing when the candidate lies there already.
-
-    The snapshot's two files are copied and verified. The run's logs come along, so that they go on where they ended; image
-    grids stay on Drive.
+def fit_report(snapshot, g_kwargs, d_kwargs):
+    """Return how a snapshot differs from wanted settings, as sentences that name the flag that would fit.
 
     Args:
-        candidate: `Candidate`, usually on Drive.
-        results_dir: Results folder on the VM's disk.
-        say: Optional callable that gets a sentence.
-        read_pickle: As for `choose.newest_good`.
+        snapshot: NetworkSnapshot to start from.
+        g_kwargs, d_kwargs: The wanted settings of G and D, as in a pickle's static_kwargs.
 
     Returns:
-        The candidate's `RunStore` on the VM's disk; its manifest lists the snapshot and the best metrics so far.
-
-    Raises:
-        UserError: Drive does not hand the files over whole.
+        list of str, empty where every variable of the snapshot fits; settings that change no variable are not compared.
     """
-    target = os.path.join(str(results_dir), os.path.basename(candidate.run_dir))
-    store = RunStore(target)
-    if os.path.realpath(target) != os.path.realpath(candidate.run_dir):
-        if say:
-            say("Copying {} at {} kimg from Drive to this machine.".format(os.path.basename(target), candidate.kimg))
-        try:
-            _fetch_files(candidate, target)
-        except OSError as error:
-            raise _fetch_failed(candidate.run_dir, error.strerror or error) from error
-        store.adopt_best(dict(_best_that_is_left(candidate.run_dir), **store.best()))
-    if store.record(candidate.name) is None:
-        # Nothing vouches for what lies here but the files themselves, so they are read from end to end once.
-        found, sentences = RunFolder(target).check(candidate.name, read_pickle or read_pickle_by_default)
-        if found is None:
-            raise _fetch_failed(candidate.run_dir, " ".join(sentences))
-        store.adopt(record_of(found))
-    return store
+    have, want = GeneratorConfig.from_kwargs(snapshot.Gs.kwargs), GeneratorConfig.from_kwargs(g_kwargs)
+    lines = [_difference(words, getattr(have, name), getattr(want, name), _advice(name, advice, have))
+             for name, (words, advice) in ADVICE.items() if getattr(have, name) != getattr(want, name)]  # fmt: skip
+    have, want = DiscriminatorConfig.from_kwargs(snapshot.D.kwargs), DiscriminatorConfig.from_kwargs(d_kwargs)
+    if have.architecture != want.architecture:
+        lines.append(_difference("Architecture of D", have.architecture, want.architecture, D_ARCHITECTURE))
+    if have.mapping_layers != want.mapping_layers:
+        lines.append(_difference("D's mapping layers on labels", have.mapping_layers, want.mapping_layers, D_LABEL_LAYERS))
+    return lines
 
 
-def _fetch_files(candidate, target):
-    pairs = [(candidate.pickle, pickle_name(candidate.name)), (candidate.state, state_name(candidate.name))]
-    for name in small_files(candidate.run_dir):
-        source, here = os.path.join(candidate.run_dir, name), os.path.join(target, name)
-        # A log that is longer here holds more of the run than the one on Drive.
-        if not name.endswith(GRIDS) and not (os.path.exists(here) and os.path.getsize(here) >= os.path.getsize(source)):
-            pairs.append((source, name))
-    for source, name in pairs:
-        here = os.path.join(target, name)
-        temporary = here + TEMPORARY  # a fetch that is killed must not leave half a log that then counts as the log
-        with_retries(lambda source=source, temporary=temporary: copy_verified(source, temporary))
-        os.replace(temporary, here)
+def _difference(words, have, want, advice):
+    return "{}: the snapshot has {}, this run wants {}. {}.".format(words, have, want, advice)
 
 
-def _best_that_is_left(run_dir):
-    """Return the best metrics that a run folder's manifest notes for snapshots that it still lists."""
-    try:
-        manifest = with_retries(lambda: read_manifest(run_dir))
-    except OSError:
-        return {}
-    return {metric: best for metric, best in manifest.best.items() if manifest.get(best[1])}
+def _advice(name, advice, config):
+    if name == "label_size" and not config.label_size:
+        return UNLABELLED
+    return advice.format(have=getattr(config, name), cbase=int(config.fmap_base * 2))
 
 
-def _fetch_failed(run_dir, why):
-    return UserError(
-        "The run {} cannot be copied from Drive: {}".format(run_dir, why),
-        "a Drive that hands over the snapshot whole",
-        "run the cell that connects Drive again, then this one; if Drive reports a quota, wait an hour",
-    )
+def copy_matching(source, target_shapes):
+    """Return the variables of a network that another one can use, and a report layer by layer.
+
+    Layers are named by their resolution, so a network of another resolution shares the layers up to the smaller one.
+
+    Args:
+        source: NetworkData to copy from.
+        target_shapes: Ordered dict name → shape of every variable of the network to be filled.
+
+    Returns:
+        (values, lines): dict name → array of those that fit by name and shape, and a list of sentences, one a layer.
+    """
+    values = {name: source.variables[name] for name, shape in target_shapes.items() if _fits(source.variables.get(name), shape)}
+    lines = []
+    for layer, names in _by_layer(target_shapes).items():
+        copied = [name for name in names if name in values]
+        if len(copied) == len(names):
+            lines.append("{}: copied".format(layer))
+            continue
+        reasons = sorted({_reason(source.variables.get(name), target_shapes[name]) for name in names if name not in values})
+        what = "new" if not copied else "copied " + ", ".join(_leaf(name) for name in copied) + "; the rest is new"
+        lines.append("{}: {} ({})".format(layer, what, "; ".join(reasons)))
+    unused = _by_layer({name: () for name in source.variables if name not in target_shapes})
+    lines += ["{}: left behind, this network has no such layer".format(layer) for layer in unused]
+    return values, [source.name + " " + line for line in lines]
+
+
+def partial_values(source, target_values):
+    """Return the values to start from: the source's where they fit, otherwise the given ones, and the report of `copy_matching`.
+
+    Across resolutions the mapping, the constant noise and all blocks up to the smaller resolution are shared. A network of
+    higher resolution starts its upper blocks anew; one of lower resolution drops them.
+    """
+    values, lines = copy_matching(source, {name: np.shape(value) for name, value in target_values.items()})
+    return {name: values.get(name, value) for name, value in target_values.items()}, lines
+
+
+def _fits(value, shape):
+    return value is not None and tuple(np.shape(value)) == tuple(shape)
+
+
+def _leaf(name):
+    return name.split("/")[-1]
+
+
+def _by_layer(names):
+    """Return dict layer → names, in order; all constant noise is one layer."""
+    layers = {}
+    for name in names:
+        layer = name.rpartition("/")[0] or name
+        if re.search(r"(^|/)noise\d+$", name):
+            layer = name.rpartition("/")[0] + "/noise"
+        layers.setdefault(layer, []).append(name)
+    return layers
+
+
+def _reason(value, shape):
+    if value is None:
+        return "the snapshot has none"
+    return "the snapshot's is {}, this one is {}".format(_sides(np.shape(value)), _sides(shape))
+
+
+def _sides(shape):
+    return "x".join(str(side) for side in shape) or "a number"
