@@ -1,0 +1,107 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sg2ada_colab import UserError
+from sg2ada_colab.dataset import PrepareOptions, open_dataset, prepare
+from sg2ada_colab.dataset.tools import compare, extract, info, verify
+
+
+def flip_bit(path, position):
+    data = bytearray(path.read_bytes())
+    data[position] ^= 1
+    path.write_bytes(bytes(data))
+
+
+def test_info_tells_the_facts(small_set):
+    facts = info(small_set[0])
+    assert (facts["images"], facts["resolution"], facts["channels"], facts["label size"]) == (11, 16, 3, 3)
+    assert facts["images per class"] == "4, 4, 3"
+    assert facts["classes"] == "a, b, c"
+    assert facts["manifest"] == "yes" and facts["mean label length"] == "1.000"
+
+
+def test_a_whole_set_verifies(small_set):
+    result = verify(small_set[0], progress=False)
+    assert result.problems == []
+    assert result.records == 33
+    assert result.checked["manifest"]
+
+
+@pytest.mark.parametrize("position, message", [(3, "breaks off|damaged"), (9, "checksum"), (60, "checksum"), (-2, "checksum")])
+def test_one_changed_bit_is_found_by_both_checks(small_set, position, message):
+    path, _ = small_set
+    flip_bit(path / "small-r04.tfrecords", position)
+    problems = verify(path, progress=False).problems
+    assert any("SHA-256" in problem for problem in problems)
+    (path / "manifest.json").unlink()
+    problems = verify(path, progress=False).problems
+    import re
+
+    assert len(problems) == 1 and re.search(message, problems[0])
+
+
+def test_all_problems_are_told_at_once(small_set):
+    path, _ = small_set
+    flip_bit(path / "small-r04.tfrecords", 100)
+    flip_bit(path / "small-r03.tfrecords", -9)
+    (path / "small-r02.tfrecords").unlink()
+    problems = verify(path, progress=False).problems
+    assert len([p for p in problems if "SHA-256" in p]) == 2
+    assert len([p for p in problems if "record 0 does not match" in p]) == 1
+    assert len([p for p in problems if "record 10 does not match" in p]) == 1
+    assert len([p for p in problems if "is missing" in p]) == 1
+
+
+def test_a_level_of_other_images_is_found(small_set, tmp_path, make_folder):
+    path, images = small_set
+    other = prepare(
+        make_folder(255 - images, folder="x"), tmp_path / "small2", PrepareOptions(shuffle=False), progress=False
+    ).path
+    shutil.copy(other + "/small2-r03.tfrecords", str(path / "small-r03.tfrecords"))
+    (path / "manifest.json").unlink()
+    problems = verify(path, progress=False).problems
+    assert len(problems) == 1 and "record 0 is not the mean of the full resolution" in problems[0]
+
+
+def test_labels_that_do_not_fit_are_a_problem(small_set):
+    path, _ = small_set
+    with open(str(path / "small-rxx.labels"), "wb") as file:
+        np.save(file, np.zeros((5, 2), np.float32))
+    assert any("holds (5, 2)" in problem for problem in verify(path, progress=False).problems)
+
+
+def test_extract_names_images_as_the_original_does(small_set, tmp_path):
+    path, images = small_set
+    assert extract(path, tmp_path / "out", progress=False) == 11
+    names = sorted(entry.name for entry in (tmp_path / "out").iterdir())
+    assert names == ["img{:08d}.png".format(i) for i in range(11)]
+    assert (np.asarray(Image.open(str(tmp_path / "out" / names[7]))) == images[7]).all()
+    with pytest.raises(UserError, match="is in use"):
+        extract(path, tmp_path / "out", progress=False)
+
+
+def test_compare_counts_what_is_equal(small_set, tmp_path, make_folder):
+    path, images = small_set
+    assert compare(path, path, progress=False).equal
+    changed = images.copy()
+    changed[4] += 1
+    other = prepare(make_folder(changed, folder="x"), tmp_path / "other", PrepareOptions(shuffle=False), progress=False).path
+    result = compare(path, other, ignore_labels=True, progress=False)
+    assert (result.equal_images, result.equal_labels, result.equal) == (10, 11, False)
+    assert compare(path, other, progress=False).equal_labels == 0
+    smaller = prepare(make_folder(images[:3], folder="y"), tmp_path / "third", PrepareOptions(resolution=8), progress=False).path
+    result = compare(path, smaller, progress=False)
+    assert (result.images_b, result.compared, result.equal_images) == (3, 3, 0)
+
+
+def test_preparing_a_set_again_gives_the_same_set(small_set, tmp_path):
+    path, _ = small_set
+    again = prepare(path, tmp_path / "x" / "small", PrepareOptions(shuffle=False), progress=False)
+    old, new = json.loads((path / "manifest.json").read_text()), again.manifest
+    assert old["files"] == new["files"]
+    smaller = prepare(path, tmp_path / "smaller", PrepareOptions(resolution=8, shuffle=False), progress=False)
+    assert open_dataset(smaller.path).label_size == 3 and open_dataset(smaller.path).resolution == 8
