@@ -149,7 +149,8 @@ def read_header(file, options=ReadOptions()):  # noqa: B008 - frozen
     """Return the `Header` of a binary file object without decoding its pixels; raises UnreadableImage."""
     image = _open(file, options)
     notes = []
-    width, height = image.size
+    # Pillow turns TIFFs itself when it decodes them, and only some versions say so in `size` before.
+    width, height = (image.tag_v2[256], image.tag_v2[257]) if image.format == "TIFF" else image.size
     orientation = _orientation(image)
     if orientation not in (0, 1):
         notes.append("EXIF rotation")
@@ -210,7 +211,9 @@ def decode(file, options=ReadOptions(), least_px=None):  # noqa: B008 - frozen
         if least_px and image.format in ("JPEG", "MPO"):
             image.draft(None, least_px)
         image.load()
-        return image if _orientation(image) in (0, 1) else ImageOps.exif_transpose(image)
+        if image.format == "TIFF" or _orientation(image) in (0, 1):  # Pillow has turned TIFFs already
+            return image
+        return ImageOps.exif_transpose(image)
 
 
 def to_plain(image, options=ReadOptions()):  # noqa: B008 - frozen

@@ -144,6 +144,8 @@ class _FolderWalk:
                 self.source.own_labels = Path(entry.path).read_text(encoding="utf-8", errors="replace")
             elif not entry.is_file():
                 self.source.ignored["not a plain file"] += 1
+            elif entry.path in self.seen_files:  # in a linked folder, after a link to this very file
+                self.source.ignored["link to a file already here"] += 1
             elif self.source.add(name, entry.path):
                 self.seen_files.add(entry.path)
 
