@@ -1,9 +1,13 @@
 """What a run saves while it trains: grids of reals and fakes, snapshots with the training state."""
+import dataclasses
 import os
 import time
 
 import numpy as np
 
+from ..dataset import open_dataset
+from ..errors import UserError
+from ..metrics.report import lower_is_better
 from ..previews.grid import choose_cells, grid_size, save_grid
 from ..previews.sample import Sampler, grid_latents
 from ..snapshots.network_data import NetworkData, NetworkSnapshot
@@ -100,7 +104,6 @@ class Snapshots(Callback):
 
     def on_end(self, progress):
         self.save(progress)
-        self.store.close()
 
     def save(self, progress):
         """Copy everything off the device and hand it to the writer; training goes on while it is written."""
@@ -111,10 +114,73 @@ class Snapshots(Callback):
         snapshot = snapshot_of(state)
         arrays, meta = state.arrays(), dict(state.meta(), nimg=state.counters.nimg, means=progress.unreported.sums)
         kimg = state.counters.nimg // 1000
-        self.store.write_snapshot_async(
-            kimg, lambda file: write_network_pickle(file, snapshot, self.source_text), arrays, meta)
-        self.last_nimg, self.last_time = state.counters.nimg, time.time()
+        last = progress.stopped or progress.done
+        try:
+            self.store.write_snapshot_async(
+                kimg, lambda file: write_network_pickle(file, snapshot, self.source_text), arrays, meta)
+            if last:
+                self.store.wait()
+        except OSError as error:
+            self._not_written(error, last)
+        else:
+            self.last_nimg = state.counters.nimg
+            if last:
+                self.log("Saved the networks and the training state of {:.1f} kimg.".format(state.counters.nimg / 1000))
+        self.last_time = time.time()
         self.pauses_s.append(self.last_time - began)
-        if progress.stopped or progress.done:
+
+    def _not_written(self, error, last):
+        """Training goes on with a full disk and tries again; only at the end is it an error."""
+        problem = UserError(
+            "A snapshot could not be written to {}: {}.".format(self.store.run_dir, error.strerror or error),
+            "room for two snapshots; the snapshots before this one are whole",
+            "delete what is not needed there; " + ("then: sg2ada resume" if last else "the next snapshot is tried all the same"))
+        if last:
+            raise problem from error
+        self.log(str(problem))
+
+
+class Metrics(Callback):
+    """Measures the snapshots that fall on a snapshot tick; a metric that fails is told and training goes on.
+
+    Args:
+        dataset: Dataset with the reals, unless the config names another.
+        config: TrainConfig.
+        store: RunStore, which is told what is best.
+        snapshots: The Snapshots callback, which must come before this one.
+        log: Callable of one line.
+        stop: Callable; a reason to leave a measurement.
+    """
+
+    def __init__(self, dataset, config, store, snapshots, log, stop):
+        self.dataset, self.config, self.store, self.snapshots, self.log, self.stop = dataset, config, store, snapshots, log, stop
+        self._measure = None
+
+    def on_tick(self, progress):
+        # Tick 0 has an untrained network, and after a resume a network that was measured before.
+        due = progress.tick and progress.tick % self.config.network_snapshot_ticks == 0
+        if self.config.metrics and (due or progress.done):
+            self.measure(progress)
+
+    def measure(self, progress):
+        try:
+            self.snapshots.save(progress)
             self.store.wait()
-            self.log("Saved network-snapshot-{:06d}.pkl with the training state.".format(kimg))
+            newest = self.store.snapshots()[-1]
+            for result in self._metrics().measure_or_say(self.store.path("network-snapshot-{}.pkl".format(newest.name))):
+                value = next(iter(result.values.values()))
+                self.store.note_metric(newest.name, result.name, value, lower_is_better(result.name))
+        except UserError as error:
+            self.log("No metric: {}".format(error))
+            self.config = dataclasses.replace(self.config, metrics=[])
+
+    def _metrics(self):
+        if self._measure is None:
+            from ..metrics.snapshots import SnapshotMetrics  # takes a feature network, which not every run wants
+
+            dataset = self.dataset
+            if self.config.metric_data_path != self.config.data_path:
+                dataset = open_dataset(self.config.metric_data_path, resolution=self.config.resolution)
+            self._measure = SnapshotMetrics(dataset, self.config.metrics, mirror=self.config.mirror_x, xla=self.config.xla,
+                                            seed=self.config.seed, say=self.log, should_stop=lambda: self.stop() is not None)
+        return self._measure

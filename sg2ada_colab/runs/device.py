@@ -1,14 +1,14 @@
 """The device that training runs on: memory, determinism, precision, peak use."""
+from contextlib import suppress
+
 from ..tf import IS_TF1, gpus, tf
 
 
 def prepare_device(deterministic=False, seed=0):
     """Let TensorFlow take GPU memory as it needs it, and use operations that repeat bit for bit where asked."""
     for gpu in gpus():
-        try:
+        with suppress(RuntimeError, ValueError):  # already in use: the setting of before stays
             tf.config.experimental.set_memory_growth(gpu, True)
-        except (RuntimeError, ValueError):  # already in use: the setting of before stays
-            pass
     if deterministic and not IS_TF1:
         tf.random.set_seed(seed)
         tf.config.experimental.enable_op_determinism()

@@ -46,8 +46,9 @@ class TickLog(Callback):
 
     def on_tick(self, progress):
         counters, controller = progress.state.counters, self.controller
-        self.log(tick_line(progress.tick, counters.nimg / 1000.0, counters.elapsed_s, progress.tick_s, progress.tick_nimg / 1000.0,
-                           progress.maintenance_s, peak_gpu_memory_gb(), controller.p if controller is not None else 0.0))
+        p = controller.p if controller is not None else 0.0
+        self.log(tick_line(progress.tick, counters.nimg / 1000.0, counters.elapsed_s, progress.tick_s,
+                           progress.tick_nimg / 1000.0, progress.maintenance_s, peak_gpu_memory_gb(), p))
         warning = controller.warning() if controller is not None else None
         if warning:
             self.log(warning)
@@ -86,7 +87,8 @@ class StatsFile(Callback):
         if not os.path.exists(self.path):
             return
         with open(self.path, encoding="utf-8") as file:
-            lines = [line for line in file if line.endswith("\n") and json.loads(line)["Progress/tick"] < progress.state.counters.tick]
+            whole = [line for line in file if line.endswith("\n")]
+        lines = [line for line in whole if json.loads(line)["Progress/tick"] < progress.state.counters.tick]
         with open(self.path + ".tmp", "w", encoding="utf-8") as file:
             file.writelines(lines)
         os.replace(self.path + ".tmp", self.path)

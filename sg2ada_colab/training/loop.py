@@ -108,6 +108,14 @@ def run_minibatch(state, phases, stream, batches, config, p, beta):
     return results
 
 
+def run_validation(state, phases, validation, config, p):
+    """Let D judge the next held-out images, augmented like the others."""
+    key = state.counters.minibatch - 1
+    images, labels = (tf.constant(x) for x in validation.batch(key))
+    report = phases.validate(tf.constant(step_seed(config.seed, "D_valid", key)), images, labels, tf.constant(p, tf.float32))
+    return [("D_valid", report, None)]
+
+
 def collect(results, means, controller):
     """Fetch the reports of a group from the device, add them to the means and feed the augmentation controller."""
     for phase, report, finite in results:
@@ -118,11 +126,12 @@ def collect(results, means, controller):
             network = "Reg" if phase.endswith("reg") else "Train"
             means.add(network + phase[0] + "/overflow_frequency", 0.0 if bool(finite) else 1.0)
         if controller is not None:
-            controller.observe({kind: values.get("Loss/scores/" + kind) for kind in ("real", "fake")},
+            controller.observe({kind: values.get("Loss/scores/" + kind) for kind in ("real", "fake", "valid")},
                                values.get("Loss/signs/real"))
 
 
-def train(state, phases, stream, config, callbacks: List[Callback], stop: Callable[[], Optional[str]], means=None):
+def train(state, phases, stream, config, callbacks: List[Callback], stop: Callable[[], Optional[str]], means=None,
+          validation=None):
     """Train until `config.total_kimg`, or until `stop()` gives a reason; return the Progress at the end.
 
     Args:
@@ -133,6 +142,7 @@ def train(state, phases, stream, config, callbacks: List[Callback], stop: Callab
         callbacks: Called in order.
         stop: Asked after every four minibatches.
         means: Means of the unfinished tick that a resume goes on with.
+        validation: TrainingStream of held-out images for the r_v heuristic, or None.
     """
     counters, controller = state.counters, state.controller
     progress = Progress(state, config)
@@ -153,6 +163,8 @@ def train(state, phases, stream, config, callbacks: List[Callback], stop: Callab
         results = []
         for _ in range(MINIBATCHES_PER_GROUP):
             results += run_minibatch(state, phases, stream, batches, config, p, beta)
+            if validation is not None:
+                results += run_validation(state, phases, validation, config, p)
 
         # Fetch what the phases report; this waits for the device.
         collect(results, means, controller)

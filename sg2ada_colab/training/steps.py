@@ -19,7 +19,9 @@ REPORTS = {
     "D_main": ("Loss/scores/fake", "Loss/signs/fake", "Loss/squares/fake",
                "Loss/scores/real", "Loss/signs/real", "Loss/squares/real", "Loss/D/loss"),
     "D_reg": ("Loss/scores/real", "Loss/signs/real", "Loss/squares/real", "Loss/r1_penalty", "Loss/D/reg"),
+    "D_valid": ("Loss/scores/valid", "Loss/signs/valid", "Loss/squares/valid"),
 }
+TRAINING_PHASES = ("G_main", "G_reg", "D_main", "D_reg")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,11 +63,12 @@ class Phases:
         self.state, self.settings = state, settings
         self.accumulators = {}
         if settings.rounds > 1:
-            for name in REPORTS:
+            for name in TRAINING_PHASES:
                 trainable = (state.G if name[0] == "G" else state.D).trainable
                 self.accumulators[name] = Accumulator(trainable, settings.rounds)
-        self._rounds = {name: compiled(self._phase(name, getattr(self, "_" + name)), settings.xla) for name in REPORTS}
+        self._rounds = {name: compiled(self._phase(name, getattr(self, "_" + name)), settings.xla) for name in TRAINING_PHASES}
         self._applies = {name: compiled(self._apply(name), settings.xla) for name in self.accumulators}
+        self.validate = compiled(self._validate, settings.xla)
         self.update_average = compiled(lambda beta: update_average(state.G, state.Gs, beta), settings.xla)
 
     def run(self, name, round_index, *inputs):
@@ -166,3 +169,6 @@ class Phases:
         regulariser = tf.reduce_mean(penalty) * (self.settings.r1_gamma * 0.5)
         return (regulariser * self.settings.d_reg_interval,
                 scores_of(scores) + [tf.reduce_mean(penalty), regulariser])
+
+    def _validate(self, seed, images, labels, p):
+        return tf.stack(scores_of(self.state.D(self._augment(to_float(images), p, seed), labels)))

@@ -1,0 +1,29 @@
+"""A wish to stop: signals become a flag that the loop looks at."""
+import signal
+import threading
+
+
+class StopFlag:
+    """Turns SIGINT and SIGTERM into a wish that the loop sees after the minibatches in hand; a second one is obeyed at once."""
+
+    def __init__(self):
+        self.reason = None
+        self._before = {}
+
+    def __enter__(self):
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(self, *error):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _on_signal(self, number, frame):
+        if self.reason is not None:
+            raise KeyboardInterrupt
+        self.reason = "interrupted" if number == signal.SIGINT else "asked to end"
+
+    def __call__(self):
+        return self.reason
