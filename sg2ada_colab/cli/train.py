@@ -4,16 +4,17 @@ import argparse
 import glob
 import os
 import shutil
-from dataclasses import fields, replace
+from dataclasses import fields
 
 from ..errors import UserError
+from ..metrics.catalogue import parse_metric
 from ..training.config import DatasetInfo
 from ..training.estimate import GIB, estimate
 from ..training.options import GROUPS, TrainOptions, flag_of, switch
 from ..training.options_file import FILE_NAME, options_text, read_config
 from ..training.refusals import together
 from ..training.resolve import option_refusals, resolve
-from ..training.resume_check import check_resume
+from ..training.resume_check import check_resume, continued
 from ..training.run_name import latest_run, run_folder
 
 
@@ -120,7 +121,7 @@ def train(options):
     latest = latest_run(options.outdir, FILE_NAME) if options.resume == "latest" else None
     if latest:
         return go_on(latest, options)
-    config = resolve_opened(options)
+    config = resolve(options, *open_data(options), check_metric=parse_metric)
     run_dir = run_folder(options.outdir, config.run_description)
     print_plan(config, run_dir, options)
     if options.dry_run:
@@ -160,8 +161,10 @@ def go_on(run_dir, options):
     """Go on with the run in `run_dir`, as `resume` does."""
     saved = read_config(run_dir)
     given = {name: value for name, value in options.given().items() if name not in ("outdir", "resume", "dry_run", "quiet")}
-    config = resolve_opened(TrainOptions(**dict(saved.options, **given)))
-    config = replace(config, run_description=saved.run_description)
+    wished = TrainOptions(**dict(saved.options, **given))
+    opened = open_data(wished)
+    as_begun = resolve(TrainOptions(**saved.options), *opened, check_metric=parse_metric)
+    config = continued(saved, as_begun, resolve(wished, *opened, check_metric=parse_metric))
     changes = ["Changed:           {}".format(difference) for difference in check_resume(saved, config, run_dir)]
     has_snapshots = bool(glob.glob(os.path.join(glob.escape(run_dir), "network-snapshot-*.pkl")))
     if not has_snapshots:
@@ -170,21 +173,19 @@ def go_on(run_dir, options):
     return 0 if options.dry_run else start(config, run_dir, resume=has_snapshots, quiet=options.quiet)
 
 
-def resolve_opened(options):
-    """Open the datasets that the options name and return the `TrainConfig`; all that is wrong comes in one UserError."""
-    from ..metrics.catalogue import parse_metric
-
-    opened, problems = {}, option_refusals(options, parse_metric)
+def open_data(options):
+    """Return the `DatasetInfo`s of --data and --metricdata (None where not given); all that is wrong comes in one UserError."""
+    opened, problems = [], option_refusals(options, parse_metric)
     for name in ("data", "metricdata"):
         path = getattr(options, name)
         try:
-            opened[name] = None if path is None else DatasetInfo.open(path)
+            opened.append(None if path is None else DatasetInfo.open(path))
         except UserError as problem:
             what = "{}: {}".format(flag_of(name), problem.what)
             problems.append(UserError(what, problem.expected, problem.next_step))
     if problems:
         raise together(problems)
-    return resolve(options, opened["data"], opened["metricdata"], parse_metric)
+    return opened
 
 
 def _check_network_file(path):

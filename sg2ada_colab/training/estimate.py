@@ -81,10 +81,12 @@ def estimate(config):
     G_specs, D_specs = generator_specs(G), discriminator_specs(D, config.freeze_layers)
     G_all, D_all = _count(G_specs), _count(D_specs)
     G_trained, D_trained = _count(G_specs, trainable=True), _count(D_specs, trainable=True)
-    weight_bytes = FLOAT32_BYTES * (2 * G_all + D_all + 3 * (G_trained + D_trained))
+    moments = 2 if config.beta1 else 1  # without β1 the first moment is the gradient
+    gradients = 2 if config.rounds > 1 else 1  # of this round, and the sum of all
+    weight_bytes = FLOAT32_BYTES * (2 * G_all + D_all + (moments + gradients) * (G_trained + D_trained))
     activation_bytes = ACTIVATION_COPIES * config.minibatch_gpu * (_G_activation_bytes(G) + _D_activation_bytes(D))
     snapshot_bytes = FLOAT32_BYTES * (2 * G_all + D_all)
-    state_bytes = FLOAT32_BYTES * 2 * (G_trained + D_trained)
+    state_bytes = FLOAT32_BYTES * moments * (G_trained + D_trained)
     kimg = config.total_kimg - config.start_kimg
     operations = 1000 * 2 * (G_PASSES * _G_multiplications(G) + D_PASSES * _D_multiplications(D))
     kept = _snapshots_kept(config, kimg)

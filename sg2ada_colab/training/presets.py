@@ -100,7 +100,6 @@ RESUME_PRESETS = {
     "celebahq256": _TRANSFER_URL + "celebahq-res256-mirror-paper256-kimg100000-ada-target0.5.pkl",
     "lsundog256": _TRANSFER_URL + "lsundog-res256-paper256-kimg100000-noaug.pkl",
 }
-PRESET_MAPPING_LAYERS = 8  # all of these networks have them
 
 _ONCE = {"shuffle": False, "max_images": None, "repeat": False, "mirror_augment": False}
 _AS_TRAINED = {"shuffle": False, "max_images": None}

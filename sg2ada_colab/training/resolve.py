@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import NamedTuple
 
+from ..augment.adapt import DEFAULT_TARGETS
 from ..augment.config import DEFAULT_PIPE, PIPES
 from ..errors import UserError
 from ..networks.variables import DiscriminatorConfig, GeneratorConfig
@@ -12,7 +13,6 @@ from .presets import (
     COMPARISON_METHODS,
     DEFAULT_METRICS,
     GAMMA_RULE,
-    PRESET_MAPPING_LAYERS,
     RESUME_PRESETS,
     SHALLOW_MAPPING_LAYERS,
     auto_config,
@@ -23,7 +23,7 @@ from .run_name import describe_run
 
 DEFAULT_SEED = 1000
 ADA_KIMG, ADA_KIMG_TRANSFER = 500, 100  # kimg in which p can rise by 1, from scratch and from a trained network
-ADA_TARGETS = {"ada": 0.6, "adarv": 0.5}
+HEURISTICS = {"ada": "rt", "adarv": "rv"}
 SNAPSHOT_TICKS, SNAPSHOT_MINUTES, KEEP_LAST, KIMG_PER_TICK = 50, 10, 3, 4
 NUM_FP16_RES, CONV_CLAMP = 4, 256  # of mixed precision
 
@@ -233,12 +233,14 @@ def _schedule_settings(options, base, minibatch):
 
 def _augment_settings(options):
     aug = options.aug or "ada"
-    target = ADA_TARGETS.get(aug, COMPARISON_METHODS[options.cmethod or "nocmethod"].adapt_target)
-    heuristic = None if target is None else "rv" if aug == "adarv" else "rt"
+    method = COMPARISON_METHODS[options.cmethod or "nocmethod"]
+    heuristic = HEURISTICS.get(aug, None if method.adapt_target is None else "rt")
+    target = options.target if method.adapt_target is None else method.adapt_target
+    target = DEFAULT_TARGETS.get(heuristic) if target is None else target
     pipe = None if aug == "noaug" else dict.fromkeys(PIPES[options.augpipe or DEFAULT_PIPE], 1)
     return {
         "aug_heuristic": heuristic,
-        "aug_target": target if options.target is None else options.target,
+        "aug_target": target,
         "aug_initial_p": options.p if aug == "fixed" else options.initstrength or 0.0,
         "aug_tune_kimg": ADA_KIMG_TRANSFER if _resume_source(options) else ADA_KIMG,
         "aug_max_p": options.max_p,
@@ -274,9 +276,9 @@ def _notes(config, options, metric_data):
         yield "--gpus={}: one device computes the work of all of them, {} images at a time.".format(
             config.num_gpus, config.minibatch_gpu
         )
-    if options.resume in RESUME_PRESETS and config.mapping_layers != PRESET_MAPPING_LAYERS:
-        yield "--resume={0} has {1} mapping layers, this run {2}: it begins broken. For all of them pass --map-depth={1}.".format(
-            options.resume, PRESET_MAPPING_LAYERS, config.mapping_layers
+    if config.resume_pkl is not None:
+        yield "The networks take over the architecture of {}; where it differs, that of the options does not count.".format(
+            options.resume
         )
     if metric_data and metric_data.resolution < config.resolution:
         yield "The metrics' dataset has {} pixels a side and the networks make {}: metrics that need it will fail.".format(

@@ -1,6 +1,6 @@
 """What may change when a run goes on: compare the settings it was begun with to those it is to go on with."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
 from ..errors import UserError
@@ -58,6 +58,24 @@ def _flat(settings):
         else:
             flat[name] = value
     return flat
+
+
+def continued(saved, as_begun, wished):
+    """Return the config that a run goes on with.
+
+    What the run took over from a network that it started from stays, unless an option that is given now says otherwise.
+
+    Args:
+        saved: `TrainConfig` of the run's file.
+        as_begun: `TrainConfig` that the run's own options resolve to now.
+        wished: `TrainConfig` that they resolve to with the options that are given now.
+    """
+    networks = {}
+    for name in ("generator_kwargs", "discriminator_kwargs"):
+        before, now = getattr(as_begun, name), getattr(wished, name)
+        changed = {key: value for key, value in now.items() if before.get(key) != value}
+        networks[name] = dict(getattr(saved, name), **changed)
+    return replace(wished, run_description=saved.run_description, **networks)
 
 
 def check_resume(old, new, run_dir):

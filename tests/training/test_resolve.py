@@ -168,7 +168,7 @@ def test_transfer_makes_adaptation_faster_and_drops_the_ramp():
 @pytest.mark.parametrize(
     "options, data, words",
     [
-        ({"resume": "ffhq256"}, {"resolution": 256}, "--map-depth=8"),
+        ({"resume": "ffhq256"}, {"resolution": 256}, "take over the architecture of ffhq256"),
         ({"gpus": 4}, {}, "one device"),
         ({"cbase": 1024}, {}, "generator has fewer than 512 channels at 4x4"),
     ],

@@ -1,6 +1,6 @@
 """What a run may change when it goes on, option by option."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
@@ -8,7 +8,7 @@ from sg2ada_colab.errors import UserError
 from sg2ada_colab.training.config import DatasetInfo
 from sg2ada_colab.training.options import TrainOptions
 from sg2ada_colab.training.resolve import resolve
-from sg2ada_colab.training.resume_check import FIXED, FREE, INEXACT, check_resume, compare
+from sg2ada_colab.training.resume_check import FIXED, FREE, INEXACT, check_resume, compare, continued
 
 DATA = DatasetInfo("d/faces", "faces", 64, 3, 10, 500, has_validation=True, digest="abc")
 # Another value for every option, on top of a run whose options are BASE.
@@ -84,3 +84,19 @@ def test_the_same_data_in_another_place_are_welcome():
     moved = DatasetInfo("elsewhere/copy", "copy", 64, 3, 10, 500, digest="abc")
     differences = check_resume(config_of(), config_of(data=moved), "r")
     assert {difference.setting for difference in differences} == {"data_path", "metric_data_path"}
+
+
+def test_an_architecture_that_was_taken_over_stays_when_the_run_goes_on():
+    as_begun = config_of(resume="x.pkl")  # two mapping layers by --cfg=auto; the network had eight
+    saved = replace(as_begun, generator_kwargs=dict(as_begun.generator_kwargs, mapping_layers=8))
+    config = continued(saved, as_begun, config_of(resume="x.pkl", kimg=300))
+    assert config.mapping_layers == 8 and config.run_description == saved.run_description
+    assert [difference.setting for difference in check_resume(saved, config, "r")] == ["total_kimg"]
+
+
+def test_an_option_that_is_given_now_still_contradicts_what_was_taken_over():
+    as_begun = config_of(resume="x.pkl")
+    saved = replace(as_begun, generator_kwargs=dict(as_begun.generator_kwargs, mapping_layers=8))
+    config = continued(saved, as_begun, config_of(resume="x.pkl", map_depth=4))
+    with pytest.raises(UserError, match="mapping_layers: 8 before, 4 now"):
+        check_resume(saved, config, "r")
