@@ -1,0 +1,45 @@
+import os
+import signal
+import sys
+
+import pytest
+
+from sg2ada_colab import UserError
+from sg2ada_colab.images.workers import run_parallel
+
+
+def square(shared, job):
+    return shared + job * job
+
+
+def die(shared, job):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fail(shared, job):
+    raise ValueError("job {}".format(job))
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+@pytest.mark.parametrize("has_tensorflow", [False, True])
+def test_every_job_is_done_once(monkeypatch, workers, has_tensorflow):
+    modules = dict(sys.modules)
+    modules.pop("tensorflow", None)
+    if has_tensorflow:
+        modules["tensorflow"] = None
+    monkeypatch.setattr(sys, "modules", modules)
+    assert dict(run_parallel(square, 7, range(100), workers)) == {n: 7 + n * n for n in range(100)}
+    assert list(run_parallel(square, 7, [], workers)) == []
+
+
+def test_a_worker_that_is_killed_ends_in_a_clear_error(monkeypatch):
+    modules = dict(sys.modules)
+    modules.pop("tensorflow", None)
+    monkeypatch.setattr(sys, "modules", modules)
+    with pytest.raises(UserError, match="a worker process died(.|\n)*--workers 1"):
+        list(run_parallel(die, None, range(4), 2))
+
+
+def test_a_bug_in_a_job_is_not_hidden():
+    with pytest.raises(ValueError, match="job"):
+        list(run_parallel(fail, None, range(4), 2))
