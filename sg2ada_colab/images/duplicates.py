@@ -6,7 +6,7 @@ THUMB_PX = 16
 _BANDS = 4  # of 16 bits each: two 64-bit hashes that differ in up to three bits agree in one of them
 _HASH_DISTANCE = 3
 # In levels of 0..255 at 16 x 16: saving as JPEG or resizing changes less, another drawing on the same white ground more.
-_MEAN_DIFFERENCE, _LARGEST_DIFFERENCE = 1.5, 16
+_MEAN_DIFFERENCE, _LARGEST_DIFFERENCE = 2.0, 16
 
 
 def difference_hashes(thumbs):

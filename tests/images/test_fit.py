@@ -25,7 +25,7 @@ def test_all_squares_lie_inside_and_are_large_enough(width, height, resolution, 
     assert bool(boxes) != bool(reason)
     side = tile_px or resolution
     for left, top, right, bottom in boxes:
-        assert 0 <= left and 0 <= top and right <= width and bottom <= height
+        assert left >= 0 and top >= 0 and right <= width and bottom <= height
         assert right - left == bottom - top == side >= resolution
 
 
