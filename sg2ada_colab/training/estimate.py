@@ -27,6 +27,7 @@ RATES = {
 # published 6.2, 4.5, 6.8 and 7.2 GB (auto at 128, 256, 512, 1024) to within a third.
 ACTIVATION_COPIES = 2.0
 WORKSPACE_BYTES = 1.4e9
+STEP_S = 0.01  # least time of a pass over one share of a minibatch, whatever the device; assumed, not measured
 PNG_SHARE = 0.6  # of a grid's raw size
 
 
@@ -43,7 +44,7 @@ class Estimate(NamedTuple):
     snapshots_kept: int  # at the end of the run
     disk_bytes: float  # of the run's folder at its end
     operations_per_kimg: float
-    seconds_per_kimg: dict  # device → rough time; too low for networks so small that they leave a GPU idle
+    seconds_per_kimg: dict  # device → rough time
     kimg: int  # left to train
     float32: bool  # no float16 anywhere
 
@@ -89,6 +90,7 @@ def estimate(config):
     state_bytes = FLOAT32_BYTES * moments * (G_trained + D_trained)
     kimg = config.total_kimg - config.start_kimg
     operations = 1000 * 2 * (G_PASSES * _G_multiplications(G) + D_PASSES * _D_multiplications(D))
+    least_s = STEP_S * 1000 / config.minibatch_gpu
     kept = _snapshots_kept(config, kimg)
     return Estimate(
         G_parameters=G_trained,
@@ -101,7 +103,7 @@ def estimate(config):
         snapshots_kept=kept,
         disk_bytes=kept * (snapshot_bytes + state_bytes) + _grid_bytes(config, kimg),
         operations_per_kimg=operations,
-        seconds_per_kimg={device: operations / (rate * 1e12) for device, (rate, _) in RATES.items()},
+        seconds_per_kimg={device: max(operations / (rate * 1e12), least_s) for device, (rate, _) in RATES.items()},
         kimg=kimg,
         float32=config.generator_kwargs["num_fp16_res"] == 0,
     )

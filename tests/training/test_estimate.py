@@ -7,7 +7,6 @@ from sg2ada_colab.training.config import DatasetInfo
 from sg2ada_colab.training.estimate import RATES, duration, estimate
 from sg2ada_colab.training.options import TrainOptions
 from sg2ada_colab.training.resolve import resolve
-from sg2ada_colab.training.state import TrainState
 
 
 def estimate_of(resolution, label_size=0, **options):
@@ -64,6 +63,8 @@ def test_float32_doubles_activations_but_for_the_lowest_levels():
 
 
 def test_snapshot_and_state_are_as_large_as_what_training_holds():
+    from sg2ada_colab.training.state import TrainState  # brings TensorFlow, which nothing else here needs
+
     config = resolve(TrainOptions(cbase=256, cmax=16, freezed=2), DatasetInfo("d", "d", 16, 3, 2, 9))
     settings = {"G_lr": 0.1, "D_lr": 0.1, "beta1": config.beta1, "beta2": 0.9, "g_reg_interval": 4, "d_reg_interval": 16}
     settings.update(freeze_layers=config.freeze_layers, seed=0, num_fp16_res=0)
@@ -88,6 +89,10 @@ def test_snapshots_that_stay_are_counted(options, kept):
     cost = estimate_of(64, **options)
     assert cost.snapshots_kept == kept
     assert cost.disk_bytes > kept * (cost.snapshot_bytes + cost.state_bytes)
+
+
+def test_small_networks_are_no_faster_than_their_steps():
+    assert estimate_of(16, cbase=256, cmax=16, batch=8).seconds_per_kimg["H100"] == pytest.approx(0.01 * 1000 / 8)
 
 
 def test_only_what_is_left_to_train_takes_time():
