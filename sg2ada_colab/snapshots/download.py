@@ -26,7 +26,7 @@ def local_snapshot(name, cache_folder=None, progress=None):
     """Return the path of a local file for what a user typed.
 
     Args:
-        name: A path; a URL (http or https), which may end in `#sha256=HEX` to be checked; or a preset: a name in `RESUME_PRESETS`.
+        name: A path; a URL (http or https), which may end in `#sha256=HEX` to be checked; or a preset, a key of `RESUME_PRESETS`.
         cache_folder: Where downloads are kept; by default $SG2ADA_CACHE_DIR, else ~/.cache/sg2ada_colab/downloads.
         progress: Optional function of (bytes so far, bytes in all or None), called while downloading.
 

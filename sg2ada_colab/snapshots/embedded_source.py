@@ -1,6 +1,6 @@
 """The Python source that our TensorFlow pickles carry: stylegan2-ada runs it to build the networks.
 
-It is a text, not part of this program: it runs in a process with TensorFlow 1.14 and NVIDIA's dnnlib, needs neither of our modules,
+It is a text, not part of this program: it runs in a process with TensorFlow 1.14 and NVIDIA's dnnlib, needs none of our modules,
 and is written from the papers (StyleGAN2; StyleGAN2-ADA). It computes in float32 throughout and on CPUs too; the options about
 precision that the tools pass are accepted and change nothing.
 """
@@ -114,8 +114,9 @@ def _modulated(x, w_latent, layer, fan_out, kernel, demodulate=True, up=False, t
 
 
 def G_main(latents_in, labels_in, truncation_psi=0.5, truncation_cutoff=None, truncation_psi_val=None, truncation_cutoff_val=None,
-           dlatent_avg_beta=0.995, w_avg_beta=None, style_mixing_prob=0.9, is_training=False, is_validation=False, return_dlatents=False,
-           is_template_graph=False, components=None, latent_size=512, label_size=0, dlatent_size=512, resolution=1024, **kwargs):
+           dlatent_avg_beta=0.995, w_avg_beta=None, style_mixing_prob=0.9, is_training=False, is_validation=False,
+           return_dlatents=False, is_template_graph=False, components=None, latent_size=512, label_size=0, dlatent_size=512,
+           resolution=1024, **kwargs):
     """z, labels -> images: mapping, average of w, style mixing, truncation, synthesis."""
     latents_in.set_shape([None, latent_size])
     if labels_in is not None:
@@ -133,7 +134,8 @@ def G_main(latents_in, labels_in, truncation_psi=0.5, truncation_cutoff=None, tr
             with tf.control_dependencies([tf.assign(average, batch + (average - batch) * beta)]):
                 dlatents = tf.identity(dlatents)
         if style_mixing_prob is not None:
-            others = components.mapping.get_output_for(tf.random_normal(tf.shape(latents_in)), labels_in, is_training=True, **kwargs)
+            latents = tf.random_normal(tf.shape(latents_in))
+            others = components.mapping.get_output_for(latents, labels_in, is_training=is_training, **kwargs)
             cutoff = tf.where(tf.random_uniform([]) < style_mixing_prob, tf.random_uniform([], 1, layers, tf.int32), layers)
             mine = tf.range(layers)[np.newaxis, :, np.newaxis] < cutoff
             dlatents = tf.where(tf.broadcast_to(mine, tf.shape(dlatents)), dlatents, others)
@@ -167,8 +169,8 @@ def G_mapping(latents_in, labels_in, latent_size=512, label_size=0, dlatent_size
     return tf.identity(x, name="dlatents_out")
 
 
-def G_synthesis(dlatents_in, dlatent_size=512, num_channels=3, resolution=1024, fmap_base=16384, fmap_max=512, randomize_noise=True,
-                architecture="skip", resample_kernel=(1, 3, 3, 1), conv_clamp=None, **_kwargs):
+def G_synthesis(dlatents_in, dlatent_size=512, num_channels=3, resolution=1024, fmap_base=16384, fmap_max=512,
+                randomize_noise=True, architecture="skip", resample_kernel=(1, 3, 3, 1), conv_clamp=None, **_kwargs):
     """w of every layer -> images (StyleGAN2, figure 7)."""
     log2, taps = int(np.log2(resolution)), resample_kernel
     dlatents_in.set_shape([None, 2 * log2 - 2, dlatent_size])

@@ -1,0 +1,118 @@
+import json
+import struct
+
+import numpy as np
+import pytest
+
+from sg2ada_colab.errors import UserError
+from sg2ada_colab.snapshots.export_safetensors import write_safetensors
+from sg2ada_colab.snapshots.read import read_snapshot
+from tests.conftest import DATA
+from tests.oracles.small_snapshots import small_snapshot
+
+
+@pytest.mark.parametrize("tag", ["tf_uncond", "tf_cond", "pt_cond"])
+def test_round_trip_is_exact(tag, tmp_path):
+    original = read_snapshot(DATA / "network_{}.pkl".format(tag))
+    write_safetensors(tmp_path / "n.safetensors", original)
+    back = read_snapshot(tmp_path / "n.safetensors")
+    assert back.source == "safetensors" and back.details["written from"] == original.source
+    for one, other in zip(back.networks(), original.networks()):
+        assert one.name == other.name and one.kwargs == other.kwargs and list(one.variables) == list(other.variables)
+        for name, value in other.variables.items():
+            assert one.variables[name].dtype == np.float32 and one.variables[name].flags.writeable
+            np.testing.assert_array_equal(one.variables[name], value)
+
+
+def test_names_and_alignment(tmp_path):
+    write_safetensors(tmp_path / "n.safetensors", small_snapshot(label_size=2))
+    data = (tmp_path / "n.safetensors").read_bytes()
+    size = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8 : 8 + size].decode())
+    assert size % 8 == 0
+    assert {"Gs/dlatent_avg", "Gs/mapping/LabelEmbed/weight", "Gs/synthesis/4x4/Conv/noise_strength", "D/Output/bias"} <= set(
+        header
+    )
+    assert header["Gs/synthesis/4x4/Conv/noise_strength"]["shape"] == []
+    assert max(entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__") == len(data) - 8 - size
+    assert json.loads(header["__metadata__"]["Gs"])["label_size"] == 2
+
+
+def test_the_real_library_reads_it(tmp_path):
+    safetensors = pytest.importorskip("safetensors.numpy")
+    snapshot = small_snapshot(label_size=2)
+    snapshot.D.variables["empty"] = np.zeros((0, 3), np.float32)
+    write_safetensors(tmp_path / "n.safetensors", snapshot)
+    arrays = safetensors.load_file(str(tmp_path / "n.safetensors"))
+    assert len(arrays) == sum(len(network.variables) for network in snapshot.networks())
+    for network in snapshot.networks():
+        for name, value in network.variables.items():
+            np.testing.assert_array_equal(arrays["{}/{}".format(network.name, name)], value)
+    # And what the library writes, with its own order of tensors, is read by us.
+    with pytest.importorskip("safetensors").safe_open(str(tmp_path / "n.safetensors"), "numpy") as file:
+        metadata = file.metadata()
+    safetensors.save_file(arrays, str(tmp_path / "other.safetensors"), metadata)
+    back = read_snapshot(tmp_path / "other.safetensors")
+    for one, other in zip(back.networks(), snapshot.networks()):
+        for name, value in other.variables.items():
+            np.testing.assert_array_equal(one.variables[name], value)
+
+
+def with_header(change):
+    header = {
+        "__metadata__": {
+            "format": "sg2ada_colab snapshot",
+            "format_version": "1",
+            "source": "tensorflow",
+            "G": '{"resolution": 8}',
+            "D": "{}",
+            "Gs": "{}",
+        },
+        "G/a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]},
+    }
+    change(header)
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + b"\0" * 4
+
+
+def entry(**items):
+    return lambda header: header["G/a"].update(items)
+
+
+def metadata(**items):
+    return lambda header: header["__metadata__"].update(items)
+
+
+BAD = {
+    "another program": (lambda header: header.pop("__metadata__"), "another program"),
+    "later version": (metadata(format_version="2"), "format version '2'"),
+    "settings no JSON": (metadata(D="{"), "settings of D"),
+    "settings no object": (metadata(D="[]"), "settings of D"),
+    "settings impossible": (metadata(G='{"resolution": 12}'), "no power of two"),
+    "half precision": (entry(dtype="F16"), "float32"),
+    "negative": (entry(shape=[-1]), "float32"),
+    "other size": (entry(shape=[2]), "wrong place"),
+    "elsewhere": (entry(data_offsets=[4, 8]), "wrong place"),
+    "no place": (entry(data_offsets=None), "wrongly"),
+    "huge": (entry(shape=[1 << 39, 1 << 39], data_offsets=[0, 4 << 78]), "cut short"),
+    "unknown": (lambda header: header.update({"E/x": header.pop("G/a")}), "unknown tensor 'E/x'"),
+    "too little": (lambda header: header.pop("G/a"), "4 bytes behind"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(BAD))
+def test_damage_is_named(name, tmp_path):
+    change, message = BAD[name]
+    (tmp_path / "n.safetensors").write_bytes(with_header(change))
+    with pytest.raises(UserError) as caught:
+        read_snapshot(tmp_path / "n.safetensors")
+    assert message in caught.value.what
+
+
+def test_truncated(tmp_path):
+    write_safetensors(tmp_path / "n.safetensors", small_snapshot())
+    data = (tmp_path / "n.safetensors").read_bytes()
+    for end in (9, 100, len(data) // 2, len(data) - 1):
+        (tmp_path / "cut.safetensors").write_bytes(data[:end])
+        with pytest.raises(UserError, match="cut short"):
+            read_snapshot(tmp_path / "cut.safetensors")
