@@ -51,6 +51,11 @@ def server(monkeypatch):
     server.server_close()
 
 
+def content_of(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def files(folder):
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
@@ -66,7 +71,7 @@ def refused(name, folder):
 def test_a_download_is_kept_and_not_repeated(page, server, tmp_path):
     seen = []
     path = local_snapshot(server.url + page, tmp_path, progress=lambda done, total: seen.append((done, total)))
-    assert open(path, "rb").read() == CONTENT
+    assert content_of(path) == CONTENT
     assert seen[-1][0] == len(CONTENT) and seen[-1][1] in (len(CONTENT), None)
     assert server.requests[0][1] == "sg2ada_colab"
     count = len(server.requests)
@@ -77,7 +82,7 @@ def test_a_download_is_kept_and_not_repeated(page, server, tmp_path):
 
 def test_digest_in_the_url(server, tmp_path):
     path = local_snapshot(server.url + "a.pkl#sha256=" + DIGEST.upper(), tmp_path / "good")
-    assert open(path, "rb").read() == CONTENT
+    assert content_of(path) == CONTENT
     error = refused(server.url + "a.pkl#sha256=" + "0" * 64, tmp_path / "bad")
     assert "wrong digest" in error.what and DIGEST in error.what and "0" * 64 in error.expected
     with pytest.raises(UserError, match="wrong digest"):  # also of what lies in the cache
@@ -90,7 +95,7 @@ def test_a_damaged_cache_is_downloaded_again(server, tmp_path):
     with open(path, "r+b") as file:
         file.truncate(100)
     assert local_snapshot(server.url + "a.pkl", tmp_path) == path
-    assert open(path, "rb").read() == CONTENT and len(server.requests) == 2
+    assert content_of(path) == CONTENT and len(server.requests) == 2
     (tmp_path / (cached_name(server.url + "a.pkl") + ".sha256")).write_bytes(b"\xff garbage")
     assert local_snapshot(server.url + "a.pkl", tmp_path) == path and len(server.requests) == 3
 
@@ -101,7 +106,7 @@ def test_a_file_that_changed_behind_its_url_is_reported_once(server, tmp_path):
     server.content = CONTENT[:-1]
     with pytest.raises(UserError, match="another file than when it was first downloaded"):
         local_snapshot(server.url + "a.pkl", tmp_path)
-    assert open(local_snapshot(server.url + "a.pkl", tmp_path), "rb").read() == CONTENT[:-1]
+    assert content_of(local_snapshot(server.url + "a.pkl", tmp_path)) == CONTENT[:-1]
 
 
 @pytest.mark.parametrize("page, what, next_step", [

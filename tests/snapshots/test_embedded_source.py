@@ -92,7 +92,7 @@ def test_it_gives_the_reference_images(tag, original_way, reference, relmax):
     if "w_without_labels" in got.files:
         np.testing.assert_array_equal(got["w_without_labels"], got["w"])
     # Names that the tools look up, and what is trained.
-    assert "G_synthesis_1/noise0" in got["names"] and "G_synthesis_1/4x4/Const/const" in got["names"]
+    assert "G_synthesis/noise0" in got["names"] and "G_synthesis/4x4/Const/const" in got["names"]
     assert got["own"].tolist() == ["dlatent_avg"]
     label_size = snapshot.D.label_size
     assert str(got["D_shapes"]) == str(([[None, 3, 32, 32], [None, label_size]], [[None, 1]]))
