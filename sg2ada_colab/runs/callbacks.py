@@ -173,6 +173,10 @@ class Metrics(Callback):
         except UserError as error:
             self.log("No metric: {}".format(error))
             self.config = dataclasses.replace(self.config, metrics=[])
+        except KeyboardInterrupt:
+            if self.stop() is None:
+                raise
+            self.log("The measurement was left for the stop; it goes on with: sg2ada metrics {}".format(self.store.run_dir))
 
     def _metrics(self):
         if self._measure is None:

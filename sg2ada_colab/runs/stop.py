@@ -1,13 +1,16 @@
 """A wish to stop: signals become a flag that the loop looks at."""
 import signal
 import threading
+import time
+
+ECHO_S = 3.0  # a shell or notebook may send one interruption twice
 
 
 class StopFlag:
     """Turns SIGINT and SIGTERM into a wish that the loop sees after the minibatches in hand; a second one is obeyed at once."""
 
     def __init__(self):
-        self.reason = None
+        self.reason, self._since = None, 0.0
         self._before = {}
 
     def __enter__(self):
@@ -21,8 +24,9 @@ class StopFlag:
             signal.signal(number, handler)
 
     def _on_signal(self, number, frame):
-        if self.reason is not None:
+        if self.reason is not None and time.time() - self._since > ECHO_S:
             raise KeyboardInterrupt
+        self._since = time.time()
         self.reason = "interrupted" if number == signal.SIGINT else "asked to end"
 
     def __call__(self):
