@@ -184,7 +184,7 @@ class _Build:
     def convert(self, progress):
         """Write all records that are not written yet, and note the images that could not be read in the plan."""
         chunks = self.chunks()
-        done = self._open_journal()
+        done = self._open_journal(chunks)
         self._check_space(done)
         left = [i for i in range(len(chunks)) if i not in done]
         for positions in (chunks[i] for i in done):
@@ -216,7 +216,7 @@ class _Build:
             for hasher in self.hashers.values():
                 hasher.add(positions)
 
-    def _open_journal(self):
+    def _open_journal(self, chunks):
         """Return the numbers of chunks that an earlier, equal run has written; start the folder anew for any other run."""
         path = self.folder / JOURNAL_NAME
         done = set()
@@ -225,8 +225,10 @@ class _Build:
             if lines and json.loads(lines[0]) == self.identity():
                 for line in lines[1:]:
                     number, failures = json.loads(line)
-                    done.add(number)
-                    self.failures.update({position: (kind, text) for position, kind, text in failures})
+                    failures = {position: (kind, text) for position, kind, text in failures}
+                    if self._is_written([position for position in chunks[number] if position not in failures]):
+                        done.add(number)
+                        self.failures.update(failures)
                 return done
         except (OSError, ValueError, TypeError):
             pass
@@ -237,6 +239,18 @@ class _Build:
         for file in self.paths.values():
             open(file, "wb").close()
         return done
+
+    def _is_written(self, positions):
+        """Return whether these records stand in all files: a machine that crashed may have lost what it had promised to write."""
+        for resolution, path in self.paths.items():
+            layout = self.layouts[resolution]
+            with open(path, "rb") as file:
+                for position in positions:
+                    file.seek(position * layout.record_bytes)
+                    record = np.frombuffer(file.read(layout.record_bytes), np.uint8)[None]
+                    if record.shape[1] != layout.record_bytes or not layout.is_sealed(record).all():
+                        return False
+        return True
 
     def _check_space(self, done):
         needed = sum(layout.record_bytes for layout in self.layouts.values()) * len(self.order)

@@ -97,7 +97,11 @@ def open_dataset(path, resolution=None, max_label_size="full", validation=False,
 
 def has_records(folder):
     """Return whether a folder holds TFRecords, finished or not."""
-    return (folder / JOURNAL_NAME).exists() or any(entry.name.endswith(".tfrecords") for entry in folder.iterdir())
+    return (
+        folder.name.endswith(".partial")
+        or (folder / JOURNAL_NAME).exists()
+        or any(entry.name.endswith(".tfrecords") for entry in folder.iterdir())
+    )
 
 
 def _open_torch_set(path, resolution, validation):

@@ -68,6 +68,11 @@ class RecordLayout:
         """Return the place of the pixels in uint8 [N, record_bytes] records, as a view [N, C*H*W]."""
         return records[:, self.pixel_offset : self.pixel_offset + self.pixel_bytes]
 
+    def is_sealed(self, records):
+        """Return bool [N]: which of uint8 [N, record_bytes] records have this layout and the right checksums."""
+        good = (records[:, : self.pixel_offset] == np.frombuffer(self.head, np.uint8)).all(1)
+        return good & (payload_checksums([records])[0] == records[:, -FRAME_TAIL_BYTES:]).all(1)
+
     def encode(self, images_nchw):
         """Return the records of uint8 [N, C, H, W] images as uint8 [N, record_bytes]."""
         records = self.blank(len(images_nchw))

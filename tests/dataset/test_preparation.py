@@ -8,6 +8,7 @@ from PIL import Image
 
 from sg2ada_colab import UserError
 from sg2ada_colab.dataset import PrepareOptions, open_dataset, prepare
+from sg2ada_colab.dataset.tools import verify
 from sg2ada_colab.images.fit import FitOptions
 
 
@@ -111,6 +112,31 @@ def test_a_killed_run_goes_on_and_gives_the_same_files(tmp_path, make_folder, mo
     assert len(calls) == 2 + 1 + 1  # the two finished jobs are not done again
     assert again.manifest["files"] == whole.manifest["files"]
     assert os.listdir(str(tmp_path / "part")) == ["set"]
+
+
+def test_what_a_crashed_machine_lost_is_written_again(tmp_path, make_folder, monkeypatch):
+    from sg2ada_colab.dataset import preparation as module
+
+    images = np.random.RandomState(1).randint(0, 256, (300, 8, 8, 3)).astype(np.uint8)
+    folder = make_folder(images)
+    convert, calls = module.convert_some, []
+
+    def killed(conversion, positions):
+        calls.append(positions)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return convert(conversion, positions)
+
+    monkeypatch.setattr(module, "convert_some", killed)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(folder, tmp_path / "set", PrepareOptions(workers=1), progress=False)
+    file = tmp_path / "set.partial" / "set-r02.tfrecords"
+    data = bytearray(file.read_bytes())
+    data[200 * 82 : 201 * 82] = bytes(82)  # a record of the second job
+    file.write_bytes(bytes(data))
+    prepare(folder, tmp_path / "set", PrepareOptions(workers=1), progress=False)
+    assert [positions[0] for positions in calls[3:]] == [128, 256]
+    assert verify(tmp_path / "set", progress=False).problems == []
 
 
 def test_other_options_start_the_partial_folder_anew(tmp_path, make_folder):
