@@ -89,8 +89,8 @@ def write_text(path, text):
         file.write(text.encode("utf-8"))
 
 
-def sha256_of(path):
-    """Return (size in bytes, SHA-256 in hex) of a file as the file system returns it now."""
+def sha256_of(path, beat=None):
+    """Return (size in bytes, SHA-256 in hex) of a file as the file system returns it now; call `beat` after each MB."""
     digest, size = hashlib.sha256(), 0
     with open(str(path), "rb", buffering=0) as file:
         while True:
@@ -99,3 +99,5 @@ def sha256_of(path):
                 return size, digest.hexdigest()
             digest.update(chunk)
             size += len(chunk)
+            if beat:
+                beat()

@@ -28,9 +28,13 @@ from .verified_copy import (
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 GONE = (errno.ENOTCONN, errno.ENOENT, errno.ENOTDIR)  # the mount died; what it had not uploaded died with it
-FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 300.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 100.0  # shorter than a lease lasts
 BEHIND = 3  # so many snapshots waiting are worth a sentence
 LOCAL_RESERVE = 4  # prune the VM's disk, copied or not, when it has room for fewer than this many snapshots
+
+
+class StoppedError(Exception):
+    """The copier was asked to stop in the middle of a copy."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,8 @@ class Copier:
             try:
                 self._pass()
                 self._succeeded()
+            except StoppedError:
+                return
             except LeaseLostError as error:
                 self._state, self._sentence = "lost", str(error)
                 self.say(self._sentence)
@@ -209,6 +215,7 @@ class Copier:
     def _pass(self):
         make_drive_folder(self.drive_dir)
         if self.lease:
+            self.lease.check()
             self.lease.renew_if_due()
         if self._drive is None:
             self._open_drive()
@@ -261,9 +268,7 @@ class Copier:
         try:
             # The state first: a copy that is cut off here leaves a state, which `tidy` knows to be ours.
             for name, file in sorted(record.files.items(), reverse=True):
-                copy_verified(self.store.path(name), os.path.join(self.drive_dir, name), file)
-                if self.lease:
-                    self.lease.renew_if_due()
+                copy_verified(self.store.path(name), os.path.join(self.drive_dir, name), file, self._beat)
         except FileNotFoundError:
             if self.store.record(record.name) and all(os.path.exists(self.store.path(name)) for name in record.files):
                 raise  # it is Drive's side that is gone
@@ -279,6 +284,13 @@ class Copier:
             raise MismatchError("manifest.json did not read back as it was written")
         self._safe[record.name] = (record, time.monotonic())
         self._last = record.name
+
+    def _beat(self):
+        """Keep the lease while a long copy runs, and let the process end in the middle of one."""
+        if self.lease:
+            self.lease.renew_if_due()
+        if self._stop.is_set():
+            raise StoppedError
 
     def _copy_small_files(self):
         for name in small_files(self.store.run_dir):
@@ -313,7 +325,8 @@ class Copier:
             largest = max((record.bytes for record in self.store.snapshots()), default=0)
             disk = os.statvfs(self.store.run_dir)
             short = disk.f_bavail * disk.f_frsize < LOCAL_RESERVE * largest
-            self.store.prune(self.retention, (lambda record: True) if short else self._is_safe)
+            for name in self.store.prune(self.retention, (lambda record: True) if short else self._is_safe):
+                self._safe.pop(name, None)
         except OSError as error:
             self.say("This machine's disk does not let old snapshots be deleted ({}).".format(error.strerror or error))
 

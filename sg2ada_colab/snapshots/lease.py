@@ -118,14 +118,14 @@ class Lease:
             raise OSError(errno.EIO, "the lease did not read back as it was written")
 
     def renew_if_due(self):
-        """Renew the lease when a third of its time has passed.
+        """Renew the lease when a third of its time has passed; costs nothing before.
 
         Raises:
             LeaseLostError: Another process holds it now.
             OSError: Drive does not answer.
         """
-        self.check()
         if time.monotonic() - self._renewed >= self.ttl_s / 3:
+            self.check()
             self._write()
 
     def check(self):

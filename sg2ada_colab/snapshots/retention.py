@@ -11,7 +11,7 @@ from .manifest import order_of, pickle_name, state_name
 class Retention:
     """What to keep of a run's snapshots."""
 
-    keep_last: int = 3  # newest verified ones; Drive can lose the last, so at least 2 where the run lives on Drive
+    keep_last: int = 3  # newest verified ones; Drive can lose the last, so at least 2 where the run is kept there; 0: all
     keep_every_kimg: Optional[int] = None  # besides, the first one of every so many kimg; None keeps none of these
 
 
@@ -31,17 +31,20 @@ def what_to_delete(entries, keep_last, keep_every_kimg=None, best=()):
 
     Args:
         entries: `Entry` objects in any order.
-        keep_last: How many of the newest verified snapshots stay; at least 1.
-        keep_every_kimg: Besides, of every so many kimg the first verified snapshot stays; None for none.
+        keep_last: How many of the newest verified snapshots stay; 0 keeps all.
+        keep_every_kimg: Besides, of every so many kimg the first snapshot stays, and the first verified one; None for none.
         best: Names that stay in any case.
     """
-    assert keep_last >= 1, "keep_last is {}".format(keep_last)
+    if not keep_last:
+        return []
     entries = sorted(entries, key=lambda entry: order_of(entry.name))
     verified = [entry.name for entry in entries if entry.verified]
     if len(verified) < keep_last:
         return []
     oldest_of_last = order_of(verified[-keep_last])
-    kept = set(best) | _milestones(verified, keep_every_kimg)
+    # What an earlier session left as a milestone is not verified in this one; it stays, beside the first that is.
+    milestones = _milestones(verified, keep_every_kimg) | _milestones([entry.name for entry in entries], keep_every_kimg)
+    kept = set(best) | milestones
     return [entry.name for entry in entries if order_of(entry.name) < oldest_of_last and entry.name not in kept]
 
 

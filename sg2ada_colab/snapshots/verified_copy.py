@@ -26,7 +26,7 @@ class DamagedSourceError(Exception):
     """The file to copy is not what its manifest says; trying again cannot help."""
 
 
-def copy_verified(source, target, record=None):
+def copy_verified(source, target, record=None, beat=None):
     """Copy a file, make the file system write it out, and read it back.
 
     The target gets its final name at once: what makes a snapshot valid is the manifest, which is written after it, and on
@@ -36,6 +36,7 @@ def copy_verified(source, target, record=None):
         source: Path of a file that does not change.
         target: Path; overwritten.
         record: Optional `FileRecord` that the source must have.
+        beat: Optional callable, called after each MB; what it raises ends the copy.
 
     Returns:
         The `FileRecord` of what was copied.
@@ -56,6 +57,8 @@ def copy_verified(source, target, record=None):
             view = memoryview(chunk)
             while len(view):
                 view = view[writer.write(view) :]
+            if beat:
+                beat()
         os.fsync(writer.fileno())
     copied = FileRecord(size, digest.hexdigest())
     if record is not None and copied != record:
@@ -63,7 +66,7 @@ def copy_verified(source, target, record=None):
             os.truncate(target, 0)
         raise DamagedSourceError("{} is not what its manifest says".format(source))
     forget_cached_pages(target)
-    if sha256_of(target) != (copied.bytes, copied.sha256):
+    if sha256_of(target, beat) != (copied.bytes, copied.sha256):
         raise MismatchError("{} did not read back as it was written".format(target))
     return copied
 

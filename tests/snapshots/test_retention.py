@@ -17,6 +17,7 @@ def test_keeps_the_last_n():
     assert what_to_delete(entries(*names_at(0, 4, 8, 12)), keep_last=2) == names_at(0, 4)
     assert what_to_delete(entries(*names_at(0, 4)), keep_last=2) == []
     assert what_to_delete([], keep_last=1) == []
+    assert what_to_delete(entries(*names_at(0, 4, 8, 12)), keep_last=0) == []
     assert what_to_delete(entries(*names_at(4, 8), unverified=names_at(4)), keep_last=1) == names_at(4)
 
 
@@ -43,6 +44,12 @@ def test_milestones_stay_when_applied_again_and_again():
         kept = [name for name in kept if name not in gone]
     survivors = set(kept)
     assert survivors == set(names_at(105, 203, 301, 406, 504, 602, 700, 805, 903, 987, 994))
+
+
+def test_milestones_of_an_earlier_session_stay_although_nobody_verified_them_again():
+    names = names_at(100, 104, 108, 200, 204, 208)
+    gone = what_to_delete(entries(*names, unverified=names_at(100, 104)), keep_last=2, keep_every_kimg=100)
+    assert gone == names_at(104)  # 100 is the milestone of the earlier session, 108 the first verified one of its span
 
 
 def test_parts_of_one_kimg_are_ordered_by_number():

@@ -26,7 +26,7 @@ class Training(Crashes):
         return [HERE / "training_child.py", self.config_path, self.local, self.results, self.ledger]
 
 
-def write_config(folder, total_kimg):
+def write_config(folder, total_kimg, snap_minutes=0.6 / 60):
     """Prepare a dataset of 40 images of 8x8 and write the configuration of a tiny run with ADA and all regularisation."""
     random, source = np.random.RandomState(3), folder / "source"
     source.mkdir()
@@ -35,8 +35,8 @@ def write_config(folder, total_kimg):
     data = str(folder / "noise8")
     prepare(str(source), data, PrepareOptions(resolution=8, workers=1), progress=False)
     options = TrainOptions(
-        outdir="runs", data=data, kimg=total_kimg, batch=8, cbase=32, cmax=8, tick=0.25, snap=10**6, snap_minutes=0.6 / 60,
-        mirror=True, metrics=[], no_xla=True, img_snap=10**6,
+        outdir="runs", data=data, kimg=total_kimg, batch=8, cbase=32, cmax=8, tick=0.25, snap=10**6, snap_minutes=snap_minutes,
+        mirror=True, metrics=[], no_xla=True, img_snap=10**6, augpipe="blit",
     )  # fmt: skip
     path = folder / "config.json"
     path.write_text(resolve(options, DatasetInfo.open(data)).to_json())
