@@ -1,4 +1,5 @@
 """The verb `metrics`: measure one snapshot, a run or several, show the results, plot them, look for copies."""
+
 import argparse
 import json
 import sys

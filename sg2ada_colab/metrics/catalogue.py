@@ -1,4 +1,5 @@
 """The metrics by name: what a name means, in the original's spelling and in ours."""
+
 import collections
 import re
 

@@ -1,4 +1,5 @@
 """EfficientNet-Lite0 (Tan and Le 2019, without squeeze-excite, with ReLU6) as a TensorFlow function of its weights."""
+
 import numpy as np
 
 from ..tf import tf

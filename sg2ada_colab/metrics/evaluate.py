@@ -1,4 +1,5 @@
 """Measure metrics of a generator against a dataset: one pass over the fakes for all of them, and it goes on where it stopped."""
+
 import collections
 import hashlib
 import time
@@ -14,6 +15,7 @@ from .fid import frechet_distance
 from .gathered import GatheredMoments, GatheredRows
 from .inception_score import inception_score
 from .kid import kernel_distance
+from .path_length import EPSILON, trimmed_mean
 from .precision_recall import precision_and_recall
 from .spread import collapse_warning, spread_ratio
 from .weight_files import default_cache_dir
@@ -42,6 +44,7 @@ def measure_all(
     seed=0,
     progress=None,
     should_stop=None,
+    path_pairs=None,
 ):
     """Measure several metrics of one generator in one pass over its images.
 
@@ -58,6 +61,7 @@ def measure_all(
         seed: Seeds the flips and the subsets of KID.
         progress: Function (stage, done, total), called after every batch.
         should_stop: Function without arguments; when it returns True the work is saved and KeyboardInterrupt raised.
+        path_pairs: Function of a MetricSpec of kind "ppl" -> function (count, start) -> pairs; see path_pairs.PathPairs.
 
     Returns:
         A list of MetricResults, in the order of `metrics`.
@@ -66,13 +70,6 @@ def measure_all(
         UserError: Unknown metric, no feature network, too few images, images that do not fit together.
     """
     specs = [parse_metric(metric) if isinstance(metric, str) else metric for metric in metrics]
-    path_lengths = [spec.name for spec in specs if spec.kind == "ppl"]
-    if path_lengths:
-        raise UserError(
-            "{} needs pairs of images along a path and the network itself".format(", ".join(path_lengths)),
-            "metrics of single images",
-            "measure it with `sg2ada metrics`, which has the network",
-        )
     open_network = networks or features.open_network
     opened = {spec.network: open_network(spec.network) for spec in specs}
     check_images(specs, generate, dataset)
@@ -80,7 +77,8 @@ def measure_all(
     watch = _Watch(progress, should_stop)
     reals = _Reals(dataset, opened, Path(cache_dir or default_cache_dir()), mirror, seed, watch)
     real_side = reals.gather_all(specs)
-    fake_side = _gather_fakes(specs, generate, opened, source, Path(partial_dir) if partial_dir and source else None, watch)
+    folder = Path(partial_dir) if partial_dir and source else None
+    fake_side = _gather_fakes(specs, generate, path_pairs, opened, source, folder, watch)
     results, gathering_s = [], time.time() - started
     for spec, real, fake in zip(specs, real_side, fake_side):
         started = time.time()
@@ -105,6 +103,8 @@ def compute(spec, reals, fakes, seed=0):
     if spec.kind == "pr":
         precision, recall = precision_and_recall(reals.rows(), fakes.rows())
         return _values([("_precision", precision), ("_recall", recall)])
+    if spec.kind == "ppl":
+        return _values([("", trimmed_mean(fakes.rows()[:, 0] / EPSILON**2)[0])])
     mean, std = inception_score(fakes.rows())
     return _values([("_mean", mean), ("_std", std)])
 
@@ -121,6 +121,8 @@ def warnings_of(spec, dimensions, num_reals):
         return [text.format(spec.name, smaller, dimensions) + ", or use kid"]
     if spec.kind == "fid" and smaller < 10000:
         return ["{}: with {} images the distance is biased upwards; compare only with the same sizes".format(spec.name, smaller)]
+    if spec.network == "vgg16":
+        return ["{}: features of PyTorch's VGG16; NVIDIA's file of that network gives slightly other values".format(spec.name)]
     if spec.kind == "kid" and smaller < 100:
         return ["{}: with {} images the value scatters too much to compare snapshots".format(spec.name, smaller)]
     return []
@@ -213,14 +215,20 @@ def _add_batch(targets, images, start):
             gathered.add(rows[network.name, output][gathered.count - start : total - start])
 
 
-def _gather_fakes(specs, generate, opened, source, partial_dir, watch):
-    """Return the gathered fakes of each metric; metrics that need the same share them."""
-    keys = [(spec.network, OUTPUTS.get(spec.kind, "features"), spec.num_fakes) for spec in specs]
-    targets = {
-        key: _target(kind, opened[key[0]], key[1], key[2], partial_dir, "fakes/{}".format(source))
-        for key, kind in _kinds(specs, keys).items()
-    }
-    _fill(list(targets.values()), generate, "fakes", watch)
+def _gather_fakes(specs, generate, path_pairs, opened, source, partial_dir, watch):
+    """Return the gathered fakes of each metric; metrics share what they can, and all but path lengths one pass."""
+    keys = [(spec.network, spec.kind == "ppl" and spec, OUTPUTS.get(spec.kind, "features"), spec.num_fakes) for spec in specs]
+    targets = {}
+    for key, kind in _kinds(specs, keys).items():
+        network, path, output, total = key
+        identity = "fakes/{}/{}".format(source, path and "{} {} {}".format(path.space, path.ends, path.crop))
+        targets[key] = _target(kind, opened[network], output, total, partial_dir, identity)
+    single = [target for key, target in targets.items() if not key[1]]
+    if single:
+        _fill(single, generate, "fakes", watch)
+    for key, target in targets.items():
+        if key[1]:
+            _fill([target], path_pairs(key[1]), "pairs", watch)
     return [targets[key].gathered for key in keys]
 
 

@@ -1,4 +1,5 @@
 """Fakes by number from a generator's moving average: the same number gives the same image, whatever was asked for before."""
+
 import hashlib
 
 import numpy as np

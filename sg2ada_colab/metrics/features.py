@@ -1,8 +1,12 @@
 """Feature networks: uint8 images in, one vector an image out, in batches of a fixed size."""
+
+import os
+
 import numpy as np
 
 from ..errors import UserError
-from .weight_files import WeightsFile, find_weights
+from ..snapshots.atomic import sha256_of
+from .weight_files import WeightsFile, find_any, find_weights
 
 BATCH_SIZE = 32
 
@@ -29,10 +33,11 @@ class FeatureNetwork:
         outputs: Maps the name of an output ("features", "probabilities") to its width.
         forward: Compiled function from uint8 [batch_size, H, W, 3] to {output name: float32 [batch_size, width]}.
         batch_size: Images that one call of `forward` takes.
+        check: Function that checks and prepares what comes in.
     """
 
-    def __init__(self, name, digest, outputs, forward, batch_size=BATCH_SIZE):
-        self.name, self.digest, self.outputs = name, digest, dict(outputs)
+    def __init__(self, name, digest, outputs, forward, batch_size=BATCH_SIZE, check=None):
+        self.name, self.digest, self.outputs, self.check = name, digest, dict(outputs), check or rgb_images
         self.forward, self.batch_size = forward, batch_size
 
     @property
@@ -45,12 +50,12 @@ class FeatureNetwork:
         Raises:
             UserError: Images of another kind, or features that are not finite.
         """
-        images = rgb_images(images)
+        images = self.check(images)
         rows = [self._batch(images[start : start + self.batch_size], output) for start in range(0, len(images), self.batch_size)]
         return np.concatenate(rows) if rows else np.zeros([0, self.outputs[output]], np.float32)
 
     def _batch(self, images, output):
-        padding = [(0, self.batch_size - len(images))] + [(0, 0)] * 3
+        padding = [(0, self.batch_size - len(images))] + [(0, 0)] * (images.ndim - 1)
         values = np.asarray(self.forward(np.pad(images, padding, mode="constant"))[output])[: len(images)]
         if not np.isfinite(values).all():
             raise UserError(
@@ -75,6 +80,12 @@ def rgb_images(images):
             "convert the dataset to RGB or grey with `sg2ada prepare`",
         )
     return np.repeat(images, 3, axis=3) if images.shape[3] == 1 else images
+
+
+def image_pairs(pairs):
+    """Return float32 [n, 2, H, W, 3] as it is."""
+    assert pairs.dtype == np.float32 and pairs.ndim == 5 and pairs.shape[1] == 2, "pairs of shape {}".format(pairs.shape)
+    return pairs
 
 
 def open_efficientnet(path=None, cache_dir=None, xla=False):
@@ -102,14 +113,95 @@ def open_efficientnet(path=None, cache_dir=None, xla=False):
     return FeatureNetwork("efflite0", EFFICIENTNET_LITE0.sha256, {"features": DIMENSIONS, "logits": 1000}, compiled(forward, xla))
 
 
+def open_inception(path=None, cache_dir=None, xla=False):
+    """Return the Inception network of 2015 as a FeatureNetwork with outputs "features" (2048) and "probabilities" (1008).
+
+    Args: as of `open_efficientnet`; without `path` the public archive is downloaded into the cache folder once.
+
+    Raises:
+        UserError: No weights, or not the expected ones.
+    """
+    from ..tf import compiled, tf
+    from .inception import CLASSES, DIMENSIONS, inception_v3
+    from .inception_weights import INCEPTION_FILES, read_inception_weights
+
+    source = find_any(INCEPTION_FILES, path, cache_dir)
+    convolutions, output = read_inception_weights(source)
+    weights = {scope: tuple(tf.constant(array) for array in pair) for scope, pair in convolutions.items()}
+    output = tf.constant(output)
+
+    def forward(images):
+        features, probabilities = inception_v3(images, weights, output)
+        return {"features": features, "probabilities": probabilities}
+
+    outputs = {"features": DIMENSIONS, "probabilities": CLASSES}
+    return FeatureNetwork("inception", sha256_of(source)[1], outputs, compiled(forward, xla))
+
+
+def open_vgg16(path=None, cache_dir=None, xla=False):
+    """Return VGG16 as a FeatureNetwork with the output "features" (4096), for precision and recall.
+
+    Args: as of `open_inception`.
+
+    Raises:
+        UserError: No weights, or not the expected ones.
+    """
+    from ..tf import compiled, tf
+    from . import vgg
+    from .torch_weights import read_torch_weights
+
+    source = find_weights(vgg.VGG16, path, cache_dir)
+    arrays = read_torch_weights(source)
+    convolutions = [tuple(tf.constant(array) for array in pair) for pair in vgg.convolution_weights(arrays)]
+    dense = [tuple(tf.constant(array) for array in pair) for pair in vgg.dense_weights(arrays)]
+
+    def forward(images):
+        return {"features": vgg.vgg16_features(images, convolutions, dense)}
+
+    return FeatureNetwork("vgg16", vgg.VGG16.sha256, {"features": vgg.DIMENSIONS}, compiled(forward, xla))
+
+
+def open_lpips(path=None, cache_dir=None, xla=False):
+    """Return the distance LPIPS as a FeatureNetwork of pairs with the output "features" (1), for perceptual path length.
+
+    Args: as of `open_inception`.
+
+    Raises:
+        UserError: No weights, or not the expected ones.
+    """
+    from ..tf import compiled, tf
+    from . import vgg
+    from .torch_weights import read_torch_weights
+
+    layers = read_torch_weights(find_weights(vgg.LPIPS_LAYERS, path if path and os.path.isdir(str(path)) else None, cache_dir))
+    arrays = read_torch_weights(find_weights(vgg.VGG16, path, cache_dir))
+    convolutions = [tuple(tf.constant(array) for array in pair) for pair in vgg.convolution_weights(arrays)]
+    layers = [tf.constant(layers["lin{}.model.1.weight".format(index)].reshape(-1)) for index in range(len(vgg.STAGES))]
+
+    def forward(pairs):
+        return {"features": vgg.lpips_distance(pairs, convolutions, layers)}
+
+    digest = vgg.VGG16.sha256 + vgg.LPIPS_LAYERS.sha256
+    return FeatureNetwork("lpips", digest, {"features": 1}, compiled(forward, xla), check=image_pairs)
+
+
 def open_network(name, path=None, cache_dir=None, xla=False):
-    """Return the FeatureNetwork of a metric by its name: "efflite0".
+    """Return the FeatureNetwork of a metric by its name: "efflite0", "inception", "vgg16" or "lpips".
 
     Raises:
         UserError: Its weights are nowhere.
     """
-    openers = {"efflite0": open_efficientnet}
+    openers = {"efflite0": open_efficientnet, "inception": open_inception, "vgg16": open_vgg16, "lpips": open_lpips}
     if name not in openers:
         known = "one of {}".format(", ".join(openers))
         raise UserError("there is no feature network {!r}".format(name), known, "choose another metric")
-    return openers[name](path, cache_dir, xla)
+    return openers[name](path_for(name, path), cache_dir, xla)
+
+
+def path_for(name, path):
+    """Return `path`, or None where it is the well-known file of another network, for which others need not look there."""
+    known = {"efflite0": ("efficientnet",), "inception": ("inception", "classify_image")}
+    known.update(vgg16=("vgg16",), lpips=("vgg16",))
+    other = [beginning for network, beginnings in known.items() if beginnings != known[name] for beginning in beginnings]
+    file_name = os.path.basename(str(path or "")).replace("weights-", "")
+    return None if file_name.startswith(tuple(other)) else path

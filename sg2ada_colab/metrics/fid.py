@@ -1,4 +1,5 @@
 """Fréchet distance of two Gaussians fitted to features (Heusel et al. 2017, section 3), in plain NumPy."""
+
 import numpy as np
 
 

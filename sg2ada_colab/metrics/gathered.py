@@ -1,4 +1,5 @@
 """Features gathered image by image into files that an interruption does not spoil."""
+
 import json
 import os
 import struct

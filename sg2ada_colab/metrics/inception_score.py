@@ -1,4 +1,5 @@
 """Inception score (Salimans et al. 2016, section 4): exp of the mean divergence of class probabilities from their average."""
+
 import numpy as np
 
 

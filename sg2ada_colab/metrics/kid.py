@@ -1,4 +1,5 @@
 """Kernel Inception distance (Binkowski et al. 2018, section 4): an unbiased estimate of the squared MMD over random subsets."""
+
 import numpy as np
 
 NUM_SUBSETS = 100

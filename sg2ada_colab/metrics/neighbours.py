@@ -1,4 +1,5 @@
 """The training images nearest to fakes, in the features of a network: is the generator repeating what it was shown?"""
+
 import collections
 
 import numpy as np

@@ -1,4 +1,5 @@
 """A picture of a metric against training length, drawn with Pillow alone."""
+
 import math
 
 from PIL import Image, ImageDraw, ImageFont

@@ -1,8 +1,9 @@
 """Improved precision and recall (Kynkäänniemi et al. 2019, section 2): shares of points inside the other set's manifold."""
+
 import numpy as np
 
 NEIGHBOURS = 3
-BLOCK_ROWS = 2000
+BLOCK_ROWS, BLOCK_COLUMNS = 2000, 5000
 
 
 def precision_and_recall(reals, fakes, neighbours=NEIGHBOURS):
@@ -16,18 +17,30 @@ def precision_and_recall(reals, fakes, neighbours=NEIGHBOURS):
 
 
 def _share_inside(points, manifold, neighbours):
-    manifold = np.asarray(manifold, np.float64)
-    squared_radii = np.concatenate(
-        [np.partition(block, neighbours, axis=1)[:, neighbours] for block in _squared_distances(manifold, manifold)]
-    )
-    inside = [np.any(block <= squared_radii, axis=1) for block in _squared_distances(np.asarray(points, np.float64), manifold)]
-    return float(np.concatenate(inside).mean())
+    squared_radii = _squared_radii(manifold, neighbours)
+    inside = np.zeros(len(points), bool)
+    for rows, columns, block in _squared_distances(points, manifold):
+        inside[rows] |= np.any(block <= squared_radii[columns], axis=1)
+    return float(inside.mean())
 
 
-def _squared_distances(rows, columns):
-    """Yield float64 blocks [n, len(columns)] of squared distances, BLOCK_ROWS rows at a time."""
-    squared_columns = np.sum(columns**2, axis=1)
-    for start in range(0, len(rows), BLOCK_ROWS):
-        block = rows[start : start + BLOCK_ROWS]
-        products = np.sum(block**2, axis=1)[:, None] - 2.0 * (block @ columns.T) + squared_columns
-        yield np.maximum(products, 0.0)
+def _squared_radii(points, neighbours):
+    """Return the squared distance of each point to its k-th nearest other; the point itself is the nearest of all."""
+    nearest = np.full([len(points), neighbours + 1], np.inf)
+    for rows, _, block in _squared_distances(points, points):
+        merged = np.concatenate([nearest[rows], block], axis=1)
+        nearest[rows] = np.partition(merged, neighbours, axis=1)[:, : neighbours + 1]
+    return nearest.max(axis=1)
+
+
+def _squared_distances(points, others):
+    """Yield (rows, columns, float64 squared distances) block by block, so that memory stays small for any number of points."""
+    for start in range(0, len(points), BLOCK_ROWS):
+        rows = slice(start, start + BLOCK_ROWS)
+        block = np.asarray(points[rows], np.float64)
+        squared_rows = np.sum(block**2, axis=1)[:, None]
+        for left in range(0, len(others), BLOCK_COLUMNS):
+            columns = slice(left, left + BLOCK_COLUMNS)
+            part = np.asarray(others[columns], np.float64)
+            products = squared_rows - 2.0 * (block @ part.T) + np.sum(part**2, axis=1)
+            yield rows, columns, np.maximum(products, 0.0)

@@ -1,4 +1,5 @@
 """Results on the disk: the original's metric-NAME.txt and the PyTorch version's metric-NAME.jsonl, appended and read back."""
+
 import collections
 import json
 import math

@@ -1,4 +1,5 @@
 """Antialiased resizing as two small matrix products, the same on every TensorFlow version."""
+
 import numpy as np
 
 from ..tf import tf

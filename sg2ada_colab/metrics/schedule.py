@@ -1,4 +1,5 @@
 """When to measure while a run trains, and with how many images, so that it costs no more than was agreed."""
+
 from .catalogue import parse_metric, resized
 
 SIZES = (1000, 2000, 5000, 10000, 20000, 50000)

@@ -1,4 +1,5 @@
 """Measure the snapshots of a run: what is missing is measured and written into the run's folder, the rest is left alone."""
+
 import time
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from .catalogue import SMALL_NETWORK
 from .evaluate import measure_all, real_features
 from .fakes import SnapshotFakes
 from .neighbours import draw_neighbours, memorisation_sentence, nearest_reals
+from .path_pairs import PathPairs
 from .report import best_measurement, lower_is_better, measured_names, read_measurements, write_result
 from .schedule import fit_to_seconds, usable_metrics
 
@@ -44,7 +46,7 @@ class SnapshotMetrics:
             dataset, mirror, cache_dir, budget_s, seed, xla,
         )  # fmt: skip
         self.features_path, self.say, self.progress, self.should_stop = features_path, say, progress, should_stop
-        self._networks = {}
+        self._networks, self._problems = {}, {}
         self.specs, sentences = usable_metrics(metrics, self._problem_with)
         for sentence in sentences:
             say(sentence)
@@ -73,13 +75,17 @@ class SnapshotMetrics:
             return []
         network = read_snapshot(snapshot_path).Gs
         fakes = SnapshotFakes(network, self._labels(), self.seed, self.xla)
+
+        def path_pairs(spec):
+            return PathPairs(network, spec.space, spec.ends, spec.crop, self._labels(), self.seed, self.xla)
+
         if self.budget_s is not None:
-            specs = self._fit(specs, fakes, run_dir)
+            specs = self._fit(specs, fakes, path_pairs, run_dir)
             specs = specs if again else self.missing(run_dir, snapshot_path.stem, specs)
         source = "{}/{}".format(sha256_of(snapshot_path)[1], fakes.source)
         results = measure_all(
             specs, fakes, self.dataset, self._network, source, self.cache_dir, run_dir / PARTIAL_FOLDER, self.mirror, self.seed,
-            self.progress, self.should_stop,
+            self.progress, self.should_stop, path_pairs,
         )  # fmt: skip
         for result in results:
             self.say(write_result(run_dir, snapshot_path, result, max(len(gpus()), 1)))
@@ -129,30 +135,34 @@ class SnapshotMetrics:
         return self._networks[name]
 
     def _problem_with(self, network_name):
-        """Return None, or why a feature network cannot be had."""
-        try:
-            self._network(network_name)
-        except UserError as error:
-            return "{}; {}".format(error.what, error.next_step)
-        return None
+        """Return None, or why a feature network cannot be had; it is looked for once."""
+        if network_name not in self._problems:
+            self._problems[network_name] = None
+            try:
+                self._network(network_name)
+            except UserError as error:
+                self._problems[network_name] = "{}; {}".format(error.what, error.next_step)
+        return self._problems[network_name]
 
-    def _fit(self, specs, fakes, run_dir):
-        """Return the specs with as many fakes as the budget allows; all of them share one pass over the fakes."""
-        rate = images_per_second(fakes, [self._network(name) for name in sorted({spec.network for spec in specs})])
+    def _fit(self, specs, fakes, path_pairs, run_dir):
+        """Return the specs with as many fakes as the budget allows; all but path lengths share one pass over the fakes."""
+        shared = {spec.network for spec in specs if spec.kind != "ppl"}
+        shared_rate = images_per_second(fakes, [self._network(name) for name in sorted(shared)]) if shared else None
         fitted = []
         for spec in specs:
+            rate = images_per_second(path_pairs(spec), [self._network(spec.network)]) if spec.kind == "ppl" else shared_rate
             chosen, sentence = fit_to_seconds(spec, rate, self.budget_s, measured_names(run_dir))
             self.say(sentence)
             fitted.append(chosen)
         return list(dict.fromkeys(fitted))
 
 
-def images_per_second(fakes, networks):
+def images_per_second(generate, networks):
     """Return the rate at which fakes are generated and seen by all networks, measured after a first call that compiles."""
     started = None
     for start in (0, TRIAL_IMAGES):
         started = time.time()
-        images = fakes(TRIAL_IMAGES, start)
+        images = generate(TRIAL_IMAGES, start)
         for network in networks:
             network(images)
     return TRIAL_IMAGES / max(time.time() - started, 1e-6)

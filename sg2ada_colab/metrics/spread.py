@@ -1,4 +1,5 @@
 """Do the fakes differ from each other as the reals do? A collapsed generator shows here before anybody looks."""
+
 import numpy as np
 
 COLLAPSED_BELOW, NARROW_BELOW = 0.1, 0.35  # shares of the reals' spread; a healthy generator has 0.7 and more

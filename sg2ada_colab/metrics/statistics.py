@@ -1,4 +1,5 @@
 """Mean and covariance of features, gathered chunk by chunk in float64."""
+
 import collections
 
 import numpy as np

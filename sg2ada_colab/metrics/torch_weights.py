@@ -1,4 +1,5 @@
 """Read the tensors of a torch checkpoint with the standard library and NumPy alone; nothing in the file is ever run."""
+
 import collections
 import io
 import pickle

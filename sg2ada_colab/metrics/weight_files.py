@@ -1,4 +1,5 @@
 """Where the weights of a feature network come from: a path, the cache folder, an installed package or an address."""
+
 import collections
 import importlib.util
 import os
@@ -7,9 +8,10 @@ import urllib.request
 from pathlib import Path
 
 from ..errors import UserError
-from ..snapshots.atomic import atomic_file, sha256_of
+from ..snapshots.atomic import atomic_file, sha256_of, write_text
 
 CHUNK_BYTES = 1 << 20
+NOTED = ".sha256"  # beside a download whose digest is not known beforehand
 
 # file_name: as it lies in the cache; sha256: of the file, None where it is not known; package, package_path: an installed
 # distribution's top folder and the file in it; address: where it can be downloaded; obtain: the user's next step.
@@ -24,16 +26,17 @@ def default_cache_dir():
 def find_weights(weights, path=None, cache_dir=None, download=True):
     """Return the path of a checked weights file.
 
-    Searched in this order: `path` (a file, or a folder that holds the file), the cache folder, the installed package, and
+    Searched in this order: `path` (the file itself, or a folder that may hold it), the cache folder, the installed package, and
     last the address, from which it is downloaded into the cache folder.
 
     Raises:
         UserError: The file is nowhere, or its SHA-256 is not the expected one.
     """
     cache_dir = Path(cache_dir) if cache_dir else default_cache_dir()
-    if path:
-        return _check_digest(weights, _in_given_path(weights, Path(path)))
-    for candidate in (cache_dir / weights.file_name, _in_package(weights)):
+    if path and not Path(path).is_dir():
+        return _check_digest(weights, _existing(weights, Path(path)))
+    given = Path(path) / weights.file_name if path else None
+    for candidate in (given, cache_dir / weights.file_name, _in_package(weights)):
         if candidate and candidate.is_file():
             return _check_digest(weights, candidate)
     if weights.address and download:
@@ -47,15 +50,28 @@ def find_weights(weights, path=None, cache_dir=None, download=True):
     )
 
 
-def _in_given_path(weights, path):
-    candidate = path / weights.file_name if path.is_dir() else path
-    if not candidate.is_file():
+def find_any(files, path=None, cache_dir=None):
+    """Return the path of the first of several WeightsFiles that can be had; places are searched before anything is downloaded."""
+    if path and Path(path).is_file():
+        return Path(path)  # which of the kinds it is, is seen when it is read
+    errors = []
+    for download in (False, True):
+        for weights in files:
+            try:
+                return find_weights(weights, path, cache_dir, download)
+            except UserError as error:
+                errors.append(error)
+    raise errors[-1]
+
+
+def _existing(weights, path):
+    if not path.is_file():
         raise UserError(
-            "{} does not exist".format(candidate),
+            "{} does not exist".format(path),
             "the weights of {}, a file named {}".format(weights.title, weights.file_name),
             weights.obtain,
         )
-    return candidate
+    return path
 
 
 def _in_package(weights):
@@ -68,11 +84,13 @@ def _in_package(weights):
 
 
 def _check_digest(weights, path, found=None):
-    found = found or sha256_of(path)[1]
-    if weights.sha256 and found != weights.sha256:
+    """Raise a UserError unless a file has the expected SHA-256, or begins with it; one noted on the first download counts too."""
+    found, noted = found or sha256_of(path)[1], Path(str(path) + NOTED)
+    expected = weights.sha256 or (noted.read_text().strip() if noted.is_file() else "")
+    if not found.startswith(expected):
         raise UserError(
             "{} is not the expected file: its SHA-256 is {}".format(path, found),
-            "the weights of {} with SHA-256 {}".format(weights.title, weights.sha256),
+            "the weights of {} with SHA-256 {}".format(weights.title, expected),
             "delete the file; then " + weights.obtain,
         )
     return path
@@ -86,6 +104,8 @@ def _download(weights, cache_dir):
             shutil.copyfileobj(source, sink, CHUNK_BYTES)
             sink.flush()
             _check_digest(weights, weights.address, sink.raw.sha256)  # a wrong file never gets its final name
+        if weights.sha256 is None:
+            write_text(str(target) + NOTED, sink.raw.sha256 + "\n")
     except OSError as error:
         raise UserError(
             "the weights of {} could not be downloaded from {}: {}".format(weights.title, weights.address, error),

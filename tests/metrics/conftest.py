@@ -1,5 +1,9 @@
 """What the metric tests share: a feature network made of random numbers, fakes by number, and a dataset in memory."""
+
 import hashlib
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -49,3 +53,13 @@ def network():
 @pytest.fixture
 def dataset():
     return MemoryDataset(images_by_number(200, 0, stream="reals"))
+
+
+@pytest.fixture(scope="session")
+def torch_python():
+    """Return a Python that has torch, torch-fidelity and pytorch-fid: $SG2ADA_TORCH_PYTHON, or this one; skips without."""
+    python = os.environ.get("SG2ADA_TORCH_PYTHON", sys.executable)
+    found = subprocess.run([python, "-c", "import torch, torch_fidelity, pytorch_fid"], stderr=subprocess.DEVNULL)
+    if found.returncode:
+        pytest.skip("needs torch, torch-fidelity and pytorch-fid; SG2ADA_TORCH_PYTHON names a Python that has them")
+    return python

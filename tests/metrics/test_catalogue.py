@@ -1,4 +1,5 @@
 """Metric names: what each one means, and which are none."""
+
 import pytest
 
 from sg2ada_colab.errors import UserError

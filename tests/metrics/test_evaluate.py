@@ -1,4 +1,5 @@
 """A whole measurement: independent of batches, order and interruptions, with clear errors."""
+
 import numpy as np
 import pytest
 

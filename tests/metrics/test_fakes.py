@@ -1,4 +1,5 @@
 """Fakes by number: the same whatever the batch, with labels, and never silently broken."""
+
 import numpy as np
 import pytest
 

@@ -1,4 +1,5 @@
 """Nearest training images: found by brute force alike, copies are noticed, the picture holds them."""
+
 import numpy as np
 from PIL import Image
 

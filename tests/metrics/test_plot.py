@@ -1,4 +1,5 @@
 """Plots: round ticks, every point inside the axes, the best one ringed."""
+
 import numpy as np
 from PIL import Image
 

@@ -1,4 +1,5 @@
 """The arithmetic of every metric against numbers that the original program gave."""
+
 import numpy as np
 import pytest
 

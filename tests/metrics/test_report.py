@@ -1,4 +1,5 @@
 """Result files: the original's line, appended, read back, the best found."""
+
 import collections
 import json
 

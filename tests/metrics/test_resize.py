@@ -1,4 +1,5 @@
 """The antialiased resize against Pillow's on float images."""
+
 import numpy as np
 import pytest
 from PIL import Image

@@ -1,4 +1,5 @@
 """When to measure and with how many images."""
+
 import pytest
 
 from sg2ada_colab.metrics.catalogue import parse_metric
@@ -17,7 +18,8 @@ def test_the_share_of_the_session_counts_the_measurements_themselves():
 
 
 @pytest.mark.parametrize("rate,seconds,name", [
-    (100, 60, "fid5k_full"), (1000, 600, "fid50k_full"), (10, 10, "fid1k_full"), (100, 199, "fid10k_full"), (100, 200, "fid20k_full"),
+    (100, 60, "fid5k_full"), (1000, 600, "fid50k_full"), (10, 10, "fid1k_full"), (100, 199, "fid10k_full"),
+    (100, 200, "fid20k_full"),
 ])  # fmt: skip
 def test_the_budget_chooses_the_largest_size_that_fits(rate, seconds, name):
     spec, sentence = fit_to_seconds(parse_metric("fid50k_full"), rate, seconds)

@@ -1,4 +1,5 @@
 """The spread of fakes against the reals'."""
+
 import numpy as np
 
 from sg2ada_colab.metrics.gathered import GatheredMoments, GatheredRows

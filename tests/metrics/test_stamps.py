@@ -2,6 +2,7 @@
 
 They are the Debian package tuxpaint-stamps-default; SG2ADA_STAMPS names another place than /usr/share/tuxpaint/stamps.
 """
+
 import os
 from pathlib import Path
 

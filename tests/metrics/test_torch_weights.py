@@ -1,4 +1,5 @@
 """Weights files are read without torch, and nothing in them is run."""
+
 import collections
 import io
 import pickle

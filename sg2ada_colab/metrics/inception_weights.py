@@ -1,0 +1,125 @@
+"""Weights of the Inception network of 2015 from the public TensorFlow archive, its graph file or a PyTorch conversion."""
+
+import tarfile
+
+import numpy as np
+
+from ..errors import UserError
+from ..tf import tf, tf1
+from .inception import BATCH_NORM_EPSILON, CLASSES, CONVOLUTIONS, DIMENSIONS
+from .torch_weights import read_torch_weights
+from .weight_files import WeightsFile
+
+GRAPH_FILE = "classify_image_graph_def.pb"
+MAX_GRAPH_BYTES = 200 << 20  # it has 96 MB
+_PLACES = "put {} into the cache folder, or name it with --features"
+
+# In the order of preference. The archive's SHA-256 is not published: it is noted on the first download and held from then on, and
+# names and shapes of all 378 arrays are checked. The conversion carries the beginning of its SHA-256 in its name.
+INCEPTION_FILES = (
+    WeightsFile(
+        title="Inception-v3 of 2015",
+        file_name="inception-2015-12-05.tgz",
+        sha256=None,
+        package=None,
+        package_path=None,
+        address="https://storage.googleapis.com/download.tensorflow.org/models/image/imagenet/inception-2015-12-05.tgz",
+        obtain=_PLACES.format("inception-2015-12-05.tgz"),
+    ),
+    WeightsFile(
+        title="Inception-v3 of 2015",
+        file_name="weights-inception-2015-12-05-6726825d.pth",
+        sha256="6726825d",
+        package=None,
+        package_path=None,
+        address="https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth",
+        obtain=_PLACES.format("inception-2015-12-05.tgz"),
+    ),
+)
+
+
+def read_inception_weights(path):
+    """Return (scope -> (kernel, bias) with batch normalisation folded in, output weights [2048, 1008]), float32 arrays.
+
+    Args:
+        path: The archive (.tgz), the graph in it (.pb) or a PyTorch state dict (.pth).
+
+    Raises:
+        UserError: The file is none of these, or not this network.
+    """
+    with open(str(path), "rb") as stream:
+        head = stream.read(4)
+    if head[:2] == b"\x1f\x8b":
+        return _from_graph(_graph_in_archive(path), path)
+    if head[:2] in (b"PK", b"\x80\x02"):
+        return _from_torch(read_torch_weights(path), path)
+    with open(str(path), "rb") as stream:
+        return _from_graph(stream.read(MAX_GRAPH_BYTES), path)
+
+
+def _not_inception(path, why):
+    return UserError(
+        "{} is not the Inception network of 2015: {}".format(path, why),
+        "inception-2015-12-05.tgz, the {} in it, or weights-inception-2015-12-05-6726825d.pth".format(GRAPH_FILE),
+        "delete the file and fetch it again",
+    )
+
+
+def _graph_in_archive(path):
+    try:
+        with tarfile.open(str(path), "r:gz") as archive:
+            for member in archive:
+                if member.isfile() and member.name.rsplit("/", 1)[-1] == GRAPH_FILE and member.size <= MAX_GRAPH_BYTES:
+                    return archive.extractfile(member).read()
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise _not_inception(path, "the archive cannot be unpacked ({})".format(error)) from error
+    raise _not_inception(path, "there is no {} in it".format(GRAPH_FILE))
+
+
+def _from_graph(content, path):
+    graph = tf1.GraphDef()
+    try:
+        graph.ParseFromString(content)
+    except Exception as error:  # the exception's class differs between protobuf versions
+        raise _not_inception(path, "it is no TensorFlow graph") from error
+    nodes = {node.name: node for node in graph.node}
+
+    def array(name, shape):
+        if name not in nodes or nodes[name].op != "Const":
+            raise _not_inception(path, "it has no constant {}".format(name))
+        return _checked(tf.make_ndarray(nodes[name].attr["value"].tensor), name, shape, path)
+
+    weights = {}
+    for scope, _, height, width, channels, filters in CONVOLUTIONS:
+        kernel = array(scope + "/conv2d_params", (height, width, channels, filters))
+        norm = nodes.get(scope + "/batchnorm")
+        parts = [array("{}/batchnorm/{}".format(scope, part), (filters,)) for part in ("beta", "moving_mean", "moving_variance")]
+        scaled = norm is not None and norm.attr["scale_after_normalization"].b
+        gamma = array(scope + "/batchnorm/gamma", (filters,)) if scaled else np.ones(filters)
+        weights[scope] = _fold(kernel, gamma, *parts)
+    return weights, array("softmax/weights", (DIMENSIONS, CLASSES)).astype(np.float32)
+
+
+def _from_torch(arrays, path):
+    def array(name, shape):
+        if name not in arrays:
+            raise _not_inception(path, "it has no array {}".format(name))
+        return _checked(arrays[name], name, shape, path)
+
+    weights = {}
+    for scope, module, height, width, channels, filters in CONVOLUTIONS:
+        kernel = array(module + ".conv.weight", (filters, channels, height, width)).transpose(2, 3, 1, 0)
+        parts = [array("{}.bn.{}".format(module, part), (filters,)) for part in ("weight", "bias", "running_mean", "running_var")]
+        weights[scope] = _fold(kernel, *parts)
+    return weights, array("fc.weight", (CLASSES, DIMENSIONS)).T.astype(np.float32)
+
+
+def _checked(array, name, shape, path):
+    if array.shape != shape or not np.isfinite(array).all():
+        raise _not_inception(path, "{} has shape {} instead of {}, or is not finite".format(name, array.shape, shape))
+    return array
+
+
+def _fold(kernel, gamma, beta, mean, variance):
+    gain = gamma / np.sqrt(variance.astype(np.float64) + BATCH_NORM_EPSILON)
+    return (kernel * gain).astype(np.float32), (beta - mean * gain).astype(np.float32)
