@@ -51,7 +51,7 @@ def auto_config(resolution, gpus, minibatch=None):
         ref_gpus=gpus,
         kimg=25000,
         minibatch=minibatch,
-        mbstd=min(minibatch // gpus, 4),
+        mbstd=max(min(minibatch // gpus, 4), 1),
         fmaps=1 if resolution >= 512 else 0.5,
         learning_rate=0.002 if resolution >= 1024 else 0.0025,
         gamma=0.0002 * resolution**2 / minibatch,

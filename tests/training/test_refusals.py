@@ -70,6 +70,11 @@ CONTRADICTIONS = [
         "--batch as a multiple",
     ),
     (
+        {"batch": 1, "gpus": 2},
+        "A minibatch of 1 images cannot be divided into shares of 1 for --gpus=2.",
+        "--batch as a multiple",
+    ),
+    (
         {"cfg": "stylegan2", "gpus": 16},
         "A minibatch of 32 images cannot be divided into shares of 4 for --gpus=16.",
         "--batch as",
