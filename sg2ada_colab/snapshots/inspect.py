@@ -33,6 +33,8 @@ def describe(snapshot, path=None, layers=True):
             ("z, w", "{}, {}".format(Gs.latent_size, Gs.dlatent_size)),
             ("Architecture", "G {}, D {}".format(Gs.kwargs.get("architecture", "skip"), D.kwargs.get("architecture", "resnet"))),
             ("Parameters", "G {:,}, D {:,}".format(Gs.parameter_count(), D.parameter_count()))]  # fmt: skip
+    if snapshot.details.get("source text"):
+        rows.append(("Code inside", "{:,} characters of Python, not run".format(snapshot.details["source text"])))
     rows += [
         (_capital(key), json.dumps(value)) for key, value in snapshot.details.items() if key not in ("version", "source text")
     ]

@@ -269,7 +269,7 @@ def snapshot_of(value):
     version = value[2].state.get("version") if value[2].state else None
     networks = [_network_data(name, network) for name, network in zip(("G", "D", "Gs"), value)]
     _check_family(networks[2].variables)
-    details = {"version": version, "source text": sum(len(_source_text(network)) for network in value)}
+    details = {"version": version, "source text": len(_source_text(value[2]))}
     return NetworkSnapshot(*networks, source="tensorflow", details=details)
 
 

@@ -65,6 +65,26 @@ def _advice(name, advice, config):
     return advice.format(have=getattr(config, name), cbase=int(config.fmap_base * 2))
 
 
+# What a run takes over from a snapshot by default. Resolution, channels and labels are the dataset's; precision, clamping, style
+# mixing and the groups of the minibatch statistics are the run's.
+_ADOPTED = frozenset(
+    ["mapping_layers", "fmap_base", "fmap_max", "architecture", "mapping_fmaps", "mapping_lrmul", "resample_kernel"]
+)
+ADOPTED_G = _ADOPTED | {"latent_size", "dlatent_size", "label_fmaps"}
+ADOPTED_D = _ADOPTED | {"mbstd_num_features"}
+
+
+def adopted_kwargs(snapshot, g_kwargs, d_kwargs):
+    """Return (settings of G, settings of D) for a run that takes over the snapshot's architecture and keeps its own rest."""
+    return _adopt(g_kwargs, snapshot.Gs.kwargs, ADOPTED_G), _adopt(d_kwargs, snapshot.D.kwargs, ADOPTED_D)
+
+
+def _adopt(own, theirs, names):
+    kept = {name: value for name, value in own.items() if name not in names}
+    # Where the snapshot leaves a setting out, the default of the format holds, not the run's value.
+    return dict(kept, **{name: value for name, value in theirs.items() if name in names})
+
+
 def copy_matching(source, target_shapes):
     """Return the variables of a network that another one can use, and a report layer by layer.
 

@@ -88,7 +88,7 @@ class Marker:
     """Stands for the storage within the inner stream."""
 
 
-def storage(numbers, view_metadata=False):
+def storage(numbers, modern=False):
     kind = FUNCTIONS["torch", {2: "HalfStorage", 4: "FloatStorage"}[numbers.itemsize]]
     file, key = io.BytesIO(), "94012345678"
     for value in (
@@ -97,13 +97,13 @@ def storage(numbers, view_metadata=False):
         {"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}},
     ):
         pickle.dump(value, file, 2)
-    StoragePickler(file, ("storage", kind, key, "cpu", numbers.size) + ((None,) if view_metadata else ())).dump(Marker())
+    StoragePickler(file, ("storage", kind, key, "cpu", numbers.size) + ((None,) if modern else ())).dump(Marker())
     pickle.dump([key], file, 2)
     file.write(struct.pack("<q", numbers.size) + numbers.tobytes())
     return Reduces("torch.storage", "_load_from_bytes", file.getvalue())
 
 
-def tensor(array, offset=0, permuted=False):
+def tensor(array, offset=0, permuted=False, modern=False):
     """Return a tensor of the array's values; `permuted` stores it with the strides of channels-last memory."""
     array = np.asarray(array, np.float32) if np.asarray(array).dtype != np.float16 else array
     memory = np.ascontiguousarray(array.transpose(0, 2, 3, 1)) if permuted and array.ndim == 4 else np.require(array, None, "C")
@@ -112,7 +112,14 @@ def tensor(array, offset=0, permuted=False):
     if permuted and array.ndim == 4:
         strides = [strides[axis] for axis in (0, 3, 1, 2)]
     return Reduces(
-        "torch._utils", "_rebuild_tensor_v2", storage(numbers), offset, tuple(array.shape), tuple(strides), False, OrderedDict()
+        "torch._utils",
+        "_rebuild_tensor_v2",
+        storage(numbers, modern),
+        offset,
+        tuple(array.shape),
+        tuple(strides),
+        False,
+        OrderedDict(),
     )
 
 
@@ -152,7 +159,9 @@ class _Builder:
         self.data, self.v, self.options = data, data.variables, options
 
     def tensor(self, array):
-        return tensor(array, self.options.get("offset", 0), self.options.get("permuted", False))
+        return tensor(
+            array, self.options.get("offset", 0), self.options.get("permuted", False), self.options.get("modern", False)
+        )
 
     def dense(self, name, **attributes):
         return module(
@@ -292,7 +301,8 @@ def torch_pickle_bytes(snapshot, protocol=3, **options):
 
     Args:
         options: offset (numbers before and after each tensor in its storage), permuted (channels-last strides), frozen (D's
-            convolutions as buffers), flat (settings as stylegan3 stores them), extra (dict of functions that make more items).
+            convolutions as buffers), flat (settings as stylegan3 stores
+            them), modern (storages as torch 2 names them), extra (dict of functions that make more items).
     """
     with torch_modules():
         content = {

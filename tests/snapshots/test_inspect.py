@@ -44,6 +44,11 @@ def test_table_and_parameters():
     assert not any(line.startswith("Variable of") for line in describe(snapshot, layers=False))
 
 
+def test_embedded_code_is_counted_not_run(tmp_path):
+    write_network_pickle(tmp_path / "n.pkl", small_snapshot(), "raise SystemExit")
+    assert "16 characters of Python, not run" in "\n".join(describe(read_snapshot(tmp_path / "n.pkl")))
+
+
 def test_damage_is_seen():
     snapshot = small_snapshot()
     snapshot.D.variables["Output/bias"][0] = np.nan

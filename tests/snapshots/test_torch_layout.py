@@ -39,7 +39,8 @@ def test_tensorflow_to_pytorch_and_back(tag, protocol):
 
 
 @pytest.mark.parametrize(
-    "options", [{"permuted": True}, {"offset": 3}, {"frozen": True}, {"flat": True}, {"permuted": True, "offset": 5}]
+    "options",
+    [{"permuted": True}, {"offset": 3}, {"frozen": True}, {"flat": True}, {"modern": True}, {"permuted": True, "offset": 5}],
 )
 def test_strides_offsets_and_frozen_layers_are_honoured(options):
     original = small_snapshot(label_size=2, num_channels=1)

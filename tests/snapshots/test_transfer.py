@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from sg2ada_colab.networks.variables import DiscriminatorConfig, GeneratorConfig, discriminator_specs, generator_specs
-from sg2ada_colab.snapshots.transfer import copy_matching, fit_report, partial_values
+from sg2ada_colab.snapshots.transfer import adopted_kwargs, copy_matching, fit_report, partial_values
 from tests.oracles.small_snapshots import small_snapshot
 
 
@@ -44,6 +44,21 @@ def test_each_difference_names_the_flag_that_would_fit(have, want, words, flag):
 def test_label_layers_of_pytorch_are_explained():
     lines = fit_report(small_snapshot(label_size=3, d_mapping_layers=8), *wanted(label_size=3))
     assert len(lines) == 1 and "has 8, this run wants 0" in lines[0] and "PyTorch" in lines[0]
+
+
+def test_adopted_settings_fit():
+    snapshot = small_snapshot(mapping_layers=8, fmap_base=32, fmap_max=7, d_architecture="orig", label_size=3, d_mapping_layers=8)
+    g_kwargs, d_kwargs = wanted(label_size=3)
+    g_kwargs.update(num_fp16_res=0, style_mixing_prob=None)
+    d_kwargs.update(mbstd_group_size=8, conv_clamp=None)
+    g_adopted, d_adopted = adopted_kwargs(snapshot, g_kwargs, d_kwargs)
+    assert len(fit_report(snapshot, g_kwargs, d_kwargs)) == 5 and fit_report(snapshot, g_adopted, d_adopted) == []
+    assert g_adopted["num_fp16_res"] == 0 and g_adopted["style_mixing_prob"] is None
+    assert d_adopted["mbstd_group_size"] == 8 and d_adopted["conv_clamp"] is None
+    # What comes from the dataset is not adopted but reported.
+    g_kwargs, d_kwargs = wanted(resolution=32)
+    lines = fit_report(snapshot, *adopted_kwargs(snapshot, g_kwargs, d_kwargs))
+    assert [line.split(":")[0] for line in lines][:2] == ["Resolution", "Labels"]
 
 
 def test_fewer_mapping_layers_are_copied_and_the_rest_is_named():
