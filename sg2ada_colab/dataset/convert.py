@@ -57,7 +57,7 @@ def _square(conversion, task):
     return scale(to_plain(image, conversion.read), conversion.resolution, conversion.fit, conversion.read.background)
 
 
-def _planes(image):
+def planes_of(image):
     """Return the pixels of an "RGB" or "L" Pillow image as uint8 [C, H, W]; quicker than taking an array's planes apart."""
     data = b"".join(image.tobytes("raw", band) for band in image.getbands())
     return np.frombuffer(data, np.uint8).reshape(-1, image.height, image.width)
@@ -76,7 +76,7 @@ def convert_some(conversion, positions: Tuple[int, ...]):
         except UnreadableImage as problem:
             failures.append((int(position), problem.kind, problem.text))
         else:
-            levels.put(len(written), _planes(image))
+            levels.put(len(written), planes_of(image))
             written.append(int(position))
     levels.write(written, conversion.paths)
     return failures
