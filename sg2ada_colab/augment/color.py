@@ -2,6 +2,7 @@
 import numpy as np
 
 from ..tf import tf
+from .settle import settled
 
 COLOR_PARAMETERS = ("brightness", "contrast", "lumaflip", "hue", "saturation")
 _AXIS = np.full([3], 3**-0.5, np.float32)  # the grey axis, along which luma is measured
@@ -41,7 +42,8 @@ def color_transform(parameters, count, channels):
         # Sums of products, not matmul: exact in float32 where a GPU's matrix units would round, and fused by XLA.
         matrix = tf.reduce_sum(step[:, :, :, tf.newaxis] * matrix[:, tf.newaxis, :, :], axis=2)
         offset = tf.reduce_sum(step * offset[:, tf.newaxis, :], axis=2)
-    return matrix, offset
+    flat = settled(tf.concat([tf.reshape(matrix, [count, 9]), offset], axis=1))
+    return tf.reshape(flat[:, :9], [count, 3, 3]), flat[:, 9:]
 
 
 def apply_color(images, parameters):

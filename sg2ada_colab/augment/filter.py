@@ -3,6 +3,7 @@ import numpy as np
 
 from ..tf import tf
 from .config import FILTER_PADDING_PX
+from .settle import settled
 
 # Orthogonal wavelet symlet-2 (Daubechies 1992), its low-pass decomposition filter.
 SYM2 = np.array([-0.12940952255092145, 0.22414386804185735, 0.836516303737469, 0.48296291314469025])
@@ -41,7 +42,7 @@ def apply_filter(images, parameters):
         factors = parameters["imgfilter"][:, band : band + 1] * only + (1 - only)
         gains *= factors / tf.sqrt(tf.reduce_sum(_EXPECTED_POWER * factors**2, axis=1, keepdims=True))
     bank = filter_bank().astype(np.float32)
-    taps = tf.reduce_sum(gains[:, :, tf.newaxis] * bank, axis=1)[:, :, tf.newaxis, tf.newaxis, tf.newaxis]
+    taps = settled(tf.reduce_sum(gains[:, :, tf.newaxis] * bank, axis=1))[:, :, tf.newaxis, tf.newaxis, tf.newaxis]
 
     pad = [FILTER_PADDING_PX] * 2
     count_taps = bank.shape[1]

@@ -3,6 +3,7 @@ import math
 
 from ..tf import tf
 from .resample import resample
+from .settle import settled
 
 GEOMETRY_PARAMETERS = ("xflip", "rotate90", "xint", "scale", "rotate_pre", "aniso", "rotate_post", "xfrac")
 
@@ -27,7 +28,14 @@ class Affine:
         self.tx, self.ty = self.tx + self.a * x + self.b * y, self.ty + self.c * x + self.d * y
 
     def rotate(self, cos, sin):
+        """Apply a rotation before this one (multiply from the right)."""
         self.linear(cos, -sin, sin, cos)
+
+    def settled(self):
+        """Return this map with coefficients that are computed once an image."""
+        rows = settled(tf.stack([self.a, self.b, self.c, self.d, self.tx, self.ty], axis=1))
+        self.a, self.b, self.c, self.d, self.tx, self.ty = tf.unstack(rows, axis=1)
+        return self
 
 
 def inverse_transform(parameters, count):
@@ -56,7 +64,7 @@ def inverse_transform(parameters, count):
         inverse.rotate(tf.cos(get("rotate_post")), tf.sin(get("rotate_post")))
     if "xfrac" in parameters:
         inverse.translate(-get("xfrac")[:, 0], -get("xfrac")[:, 1])
-    return inverse
+    return inverse.settled()
 
 
 def apply_geometry(images, parameters):

@@ -35,6 +35,7 @@ SYM6 = np.array(
     np.float32,
 )
 _EDGE = 5  # entries at either end that a filter of 12 taps, up-sampling by 2, cannot fill wholly
+_SCATTER = "stacked"  # how the gradient is spread: "stacked" in one scatter-add, "chained" in four
 _BORDER_PX = 3  # a quarter of the filter: what the down-sampling needs around the output image
 
 
@@ -103,7 +104,7 @@ def _upsample(x, margins):
 
     inside = tf.cast(offsets < size + before + after, tf.float32)  # false only in images smaller than the filter
     weights = _EDGE_WEIGHTS * tf.concat([inside, inside], axis=0)
-    edges = tf.reduce_sum(extended[:, tf.newaxis, size + 6 :] * weights[:, :, tf.newaxis], axis=2)
+    edges = _mix(extended[:, size + 6 :], weights)
     return tf.concat([forward, backward, edges], axis=1)
 
 
@@ -145,6 +146,20 @@ def _extend(x, indices):
         return tf.tensor_scatter_nd_add(d[:, :size], places, d[:, size:]), extend
 
     return extend(x)
+
+
+def _mix(x, weights):
+    """Return the product of weights [K, L] and x [outer, L, inner]: [outer, K, inner].
+
+    A sum of products, not a matrix product, which a GPU would round to ten bits.
+    """
+
+    @tf.custom_gradient
+    def product(x):
+        terms = [x[:, k : k + 1] * weights[:, k, tf.newaxis] for k in range(x.shape[1])]
+        return tf.add_n(terms), lambda d: _mix(d, tf.transpose(weights))
+
+    return product(x)
 
 
 def _positions(inverse, size):
@@ -203,6 +218,11 @@ def _combine(flat, taps):
 
     @tf.custom_gradient
     def scatter(d):
+        if _SCATTER == "chained":
+            flat = tf.zeros([total, d.shape[-1]])
+            for index, weight in taps:
+                flat = tf.tensor_scatter_nd_add(flat, index[..., tf.newaxis], d * weight)
+            return flat, gather
         updates = tf.stack([d * weight for _, weight in taps])
         return tf.math.unsorted_segment_sum(updates, tf.stack([index for index, _ in taps]), total), gather
 
