@@ -58,3 +58,27 @@ def test_inception_score(reference, name):
     mean, std = inception_score(data[name + ".probabilities"], data.json("params")[name]["num_splits"])
     assert mean == pytest.approx(float(data[name + ".mean"]), rel=1e-5)
     assert std == pytest.approx(float(data[name + ".std"]), rel=1e-5)
+
+
+def test_fid_equals_scipys_matrix_square_root():
+    linalg = pytest.importorskip("scipy.linalg")
+    draws = np.random.RandomState(2)
+    real, fake = draws.normal(size=[300, 12]), draws.normal(0.2, 1.3, size=[200, 12])
+    a, b = np.cov(real, rowvar=False, bias=True), np.cov(fake, rowvar=False)
+    root = linalg.sqrtm(a @ b).real
+    expected = np.sum((real.mean(axis=0) - fake.mean(axis=0)) ** 2) + np.trace(a + b - 2 * root)
+    assert distance(real, fake) == pytest.approx(expected, rel=1e-9)
+
+
+def test_fid_stays_finite_with_far_fewer_images_than_features():
+    draws = np.random.RandomState(3)
+    real, fake = draws.normal(size=[20, 400]), draws.normal(size=[15, 400])
+    assert np.isfinite(distance(real, fake)) and distance(real, fake) > 0
+    same = statistics_of(real, unbiased=False)
+    assert abs(frechet_distance(same, same)) < 1e-6 * np.trace(same.covariance)
+
+
+def test_kid_of_equal_distributions_is_unbiased():
+    draws = np.random.RandomState(4)
+    values = [kernel_distance(draws.normal(size=[60, 5]), draws.normal(size=[60, 5]), draws, num_subsets=1) for _ in range(300)]
+    assert abs(np.mean(values)) < 4 * np.std(values) / 300**0.5
