@@ -70,15 +70,14 @@ def original_way(tmp_path_factory, reference):
 
 
 @needs_tf1
+@pytest.mark.slow
 @pytest.mark.parametrize("tag", TAGS)
 def test_it_gives_the_reference_images(tag, original_way, reference, relmax):
     numbers, snapshot, got = reference("pickles"), read_snapshot(DATA / "network_{}.pkl".format(tag)), original_way[tag]
     prefix = tag + (".Gs_images_" if tag.startswith("tf") else ".G_ema_images_")
     assert relmax(got["psi1"], numbers[prefix + "psi1"]) < 2e-5
     assert relmax(got["psi05"], numbers[prefix + "psi05"]) < 2e-5
-    assert relmax(got["validation"], numbers[prefix + "psi1"]) < 2e-5  # without truncation
     assert relmax(got["synthesis"], numbers[prefix + "psi1"]) < 2e-5
-    assert relmax(got["G_psi1"], numbers[tag + ".G_images_psi1"]) < 2e-5
     for name in ("w", "returned_w"):
         assert relmax(got[name], numbers[tag + ".w"]) < 2e-5
     assert relmax(got["scores"], numbers[tag + ".D_scores"]) < 2e-5
@@ -100,6 +99,7 @@ def test_it_gives_the_reference_images(tag, original_way, reference, relmax):
 
 
 @needs_tf1
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(ARCHITECTURES))
 def test_other_architectures_agree_with_our_networks(name, original_way, relmax):
     from sg2ada_colab.networks.discriminator import Discriminator

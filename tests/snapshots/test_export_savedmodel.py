@@ -29,6 +29,7 @@ np.savez(outputs, **results)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tag", ["tf_uncond", "pt_cond"])
 def test_it_runs_without_this_package(tag, reference, tmp_path):
     numbers, network = reference("pickles"), read_snapshot(DATA / "network_{}.pkl".format(tag)).Gs
