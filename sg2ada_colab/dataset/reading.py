@@ -26,7 +26,7 @@ class Dataset:
     """
 
     def __init__(self, path, name, images, labels, rows=None):
-        """Join an image reader (`len`, `.read(indices)`, `.channels`, `.width`) with labels; `rows` picks a subset."""
+        """Join an image reader (`len`, `read(indices, flip_x, flip_y)`, `channels`, `width`) with labels; `rows` picks some."""
         self.path, self.name, self._images, self._rows = str(path), name, images, rows
         self.labels = np.ascontiguousarray(labels if rows is None else labels[rows], dtype=np.float32)
         self.num_images = len(self.labels)
@@ -40,12 +40,15 @@ class Dataset:
             self.path, self.num_images, self.resolution, self.channels, self.label_size
         )
 
-    def read(self, indices):
-        """Return the images at integer `indices` [n], each 0 .. num_images - 1, as uint8 [n, H, W, C]."""
+    def read(self, indices, flip_x=None, flip_y=None):
+        """Return the images at integer `indices` [n], each 0 .. num_images - 1, as uint8 [n, H, W, C].
+
+        Those for which bool [n] `flip_x` is True are mirrored left-right, and those of `flip_y` upside down.
+        """
         indices = np.asarray(indices, np.int64).reshape(-1)
         if len(indices) and (indices.min() < 0 or indices.max() >= self.num_images):
             raise IndexError("indices {} .. {} of {} images".format(indices.min(), indices.max(), self.num_images))
-        return self._images.read(indices if self._rows is None else self._rows[indices])
+        return self._images.read(indices if self._rows is None else self._rows[indices], flip_x, flip_y)
 
     def digest(self):
         """Return a SHA-256 that tells data sets apart, as hex: all labels, and the pixels of up to 64 images spread over the set.

@@ -29,10 +29,10 @@ class RecordFile:
         self.size = os.path.getsize(self.path)
         if self.size < FRAME_HEAD_BYTES + FRAME_TAIL_BYTES:
             raise self._error("has {} bytes".format(self.size), "at least one record")
-        self.bytes = np.memmap(self.path, np.uint8, "r")
+        self.bytes = np.asarray(np.memmap(self.path, np.uint8, "r"))  # a plain view of it: slices of memmaps are slow
         (self.channels, self.height, self.width), _ = self._parse(0)
         self.layouts = [RecordLayout(self.channels, self.height, self.width, first) for first in (True, False)]
-        self.heads = [np.frombuffer(layout.head, np.uint8) for layout in self.layouts]
+        self.heads = [layout.head for layout in self.layouts]
         self.offsets = self._index()
 
     def __len__(self):
@@ -79,26 +79,34 @@ class RecordFile:
             raise self._error("breaks off after {} whole records, at byte {} of {}".format(len(offsets), position, self.size))
         return np.array(offsets, np.int64)
 
-    def read(self, indices):
-        """Return the images at integer `indices` [n] as uint8 [n, H, W, C]."""
+    def _pixels(self, index):
+        """Return one record's pixels as a uint8 [C, H, W] view of the file."""
+        offset = int(self.offsets[index])
+        for head in self.heads:
+            start = offset + len(head)
+            if self.bytes[offset:start].tobytes() == head:
+                break
+        else:
+            shape, start = self._parse(offset)
+            if shape != (self.channels, self.height, self.width):
+                raise self._error(
+                    "has images of different sizes: (channels, height, width) is {} in record 0 but {} in record {}".format(
+                        (self.channels, self.height, self.width), shape, index
+                    ),
+                    "one size in one file",
+                )
+        return self.bytes[start : start + self.layouts[0].pixel_bytes].reshape(self.channels, self.height, self.width)
+
+    def read(self, indices, flip_x=None, flip_y=None):
+        """Return the images at integer `indices` [n] as uint8 [n, H, W, C], mirrored where bool [n] `flip_x`, `flip_y` say so."""
         indices = np.asarray(indices, np.int64).reshape(-1)
-        pixel_bytes = self.layouts[0].pixel_bytes
-        images = np.empty((len(indices), pixel_bytes), np.uint8)
+        images = np.empty((len(indices), self.height, self.width, self.channels), np.uint8)
         for row, index in enumerate(indices):
-            offset = int(self.offsets[index])
-            for head in self.heads:
-                start = offset + len(head)
-                if np.array_equal(self.bytes[offset:start], head):
-                    break
-            else:
-                shape, start = self._parse(offset)
-                if shape != (self.channels, self.height, self.width):
-                    raise self._error(
-                        "has images of different sizes: (channels, height, width) is {} in record 0 but {} in record {}".format(
-                            (self.channels, self.height, self.width), shape, index
-                        ),
-                        "one size in one file",
-                    )
-            images[row] = self.bytes[start : start + pixel_bytes]
-        nchw = images.reshape(len(indices), self.channels, self.height, self.width)
-        return np.ascontiguousarray(nchw.transpose(0, 2, 3, 1))
+            planes = self._pixels(index)
+            if flip_x is not None and flip_x[row]:
+                planes = planes[:, :, ::-1]
+            if flip_y is not None and flip_y[row]:
+                planes = planes[:, ::-1]
+            for channel in range(self.channels):  # plane by plane: four times as fast as one transposed copy
+                images[row, :, :, channel] = planes[channel]
+        return images

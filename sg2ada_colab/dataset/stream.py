@@ -66,12 +66,8 @@ class TrainingStream:
     def images_at(self, position, count):
         """Return (uint8 [count, H, W, C], float32 [count, L]) from an image position on."""
         indices, flip_x, flip_y = self.draw(position, count)
-        images = self.dataset.read(indices)
-        if self.mirror_x:
-            images[flip_x] = images[flip_x][:, :, ::-1]
-        if self.mirror_y:
-            images[flip_y] = images[flip_y][:, ::-1]
-        return images, self.dataset.labels[indices]
+        flips = (flip_x, flip_y) if self.mirror_x or self.mirror_y else ()
+        return self.dataset.read(indices, *flips), self.dataset.labels[indices]
 
     def batch(self, index):
         """Return batch number `index` as (uint8 [B, H, W, C], float32 [B, L])."""

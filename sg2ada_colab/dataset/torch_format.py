@@ -50,8 +50,8 @@ class TorchImages:
         except (UnreadableImage, OSError) as error:
             raise self._error("{}: {}".format(self.source.names[index], error)) from error
 
-    def read(self, indices):
-        """Return the images at integer `indices` [n] as uint8 [n, H, W, C]."""
+    def read(self, indices, flip_x=None, flip_y=None):
+        """Return the images at integer `indices` [n] as uint8 [n, H, W, C], mirrored where bool [n] `flip_x`, `flip_y` say so."""
         indices = np.asarray(indices, np.int64).reshape(-1)
         images = np.empty((len(indices), self.width, self.width, self.channels), np.uint8)
         for row, index in enumerate(indices):
@@ -62,7 +62,9 @@ class TorchImages:
                 raise self._error("{}: {}".format(self.source.names[index], error)) from error
             if image.size != (self.width, self.width):
                 raise self._error("{} is {} x {}, not {} pixels wide".format(self.source.names[index], *image.size, self.width))
-            images[row] = np.asarray(image).reshape(images.shape[1:])
+            pixels = np.asarray(image).reshape(images.shape[1:])
+            pixels = pixels[:, ::-1] if flip_x is not None and flip_x[row] else pixels
+            images[row] = pixels[::-1] if flip_y is not None and flip_y[row] else pixels
         return images
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sg2ada_colab.dataset import TrainingStream, open_dataset
+from sg2ada_colab.dataset.torch_format import export
 
 
 class Numbered:
@@ -16,9 +17,10 @@ class Numbered:
     def __len__(self):
         return self.count
 
-    def read(self, indices):
+    def read(self, indices, flip_x=False, flip_y=False):
         images = np.zeros((len(indices), 2, 2, 1), np.uint8)
         images[:, 0, 0, 0] = indices
+        images[:, 1, 0, 0], images[:, 1, 1, 0] = flip_x, flip_y
         return images
 
 
@@ -55,8 +57,11 @@ def test_a_batch_may_be_larger_than_the_set():
     assert labels.dtype == np.float32 and images.dtype == np.uint8
 
 
-def test_mirroring_flips_half_of_the_images_along_its_axis(small_set):
-    data = open_dataset(small_set[0])
+@pytest.mark.parametrize("kind", ["records", "zip"])
+def test_mirroring_flips_half_of_the_images_along_its_axis(small_set, tmp_path, kind):
+    if kind == "zip":
+        export(small_set[0], tmp_path / "set.zip", progress=False)
+    data = open_dataset(tmp_path / "set.zip" if kind == "zip" else small_set[0])
     plain = TrainingStream(data, 11, 3)
     for option, axis in (("mirror_x", 2), ("mirror_y", 1)):
         flipped = 0
