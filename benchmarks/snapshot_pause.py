@@ -120,13 +120,16 @@ def measure(args, scratch, mount, what):
     row("Drive", what)
     alone = training.steps_per_second(5)
     keeper = RunKeeper(here / RUN, there / RUN, say=print)
-    pauses, writing, beside_writer = [], [], []
+    pauses, pauses_cpu, writing, beside_writer = [], [], [], []
     for number in range(args.snapshots):
-        started = time.perf_counter()
+        started, started_cpu = time.perf_counter(), time.thread_time()
         snapshot, arrays = networks.copy()
+        copied = time.perf_counter() - started
         meta = {"nimg": number * 4000, "counters": {}}
         keeper.snapshot(number * 4, lambda file, snapshot=snapshot: write_network_pickle(file, snapshot), arrays, meta)
         pauses.append(time.perf_counter() - started)
+        pauses_cpu.append(time.thread_time() - started_cpu)
+        print("snapshot {}: copied in {:.2f} s, handed over after {:.2f} s".format(number, copied, pauses[-1]), flush=True)
         started = time.perf_counter()
         beside_writer.append(training.steps_per_second(until=lambda: not keeper.store.writing()))
         writing.append(time.perf_counter() - started)
@@ -136,6 +139,7 @@ def measure(args, scratch, mount, what):
     row("training state", "{:.0f}".format(record.files["training-state-{}.npz".format(record.name)].bytes / 1e6), "MB")
     share = 100 / args.interval_s
     row("training stands still for a snapshot (copy and hand over), most", "{:.2f}".format(max(pauses)), "s")
+    row("  of that the processor's time of its thread, most", "{:.2f}".format(max(pauses_cpu)), "s")
     row("  of the {:.0f} s between snapshots".format(args.interval_s), "{:.3f}".format(share * max(pauses)), "%")
     row("snapshot written and hashed in the background", "{:.1f}".format(np.mean(writing)), "s")
     row("stand-in's speed beside the writer", "{:.0f}".format(100 * np.mean(beside_writer) / alone), "% of alone")

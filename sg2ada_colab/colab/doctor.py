@@ -105,6 +105,7 @@ def _drive(drive):
     free = drive.free_bytes() if state == "alive" else None
     if free is not None and free < LEAST_DRIVE:
         problem = "nearly full: delete old runs (sg2ada runs shows their sizes) and empty the trash"
+    problem = problem or "; ".join(drive.complaints())
     room = "free space not known" if free is None else "{:.1f} GB free".format(free / 1e9)
     return Finding("Drive" if drive.is_remote else "Folder", "{}: {}, {}".format(drive.root, state, room), problem)
 

@@ -10,6 +10,8 @@ from ..snapshots.verified_copy import is_uploaded
 from .runtime import disk_bytes, has_front_end, in_colab
 
 MOUNTPOINT = "/content/drive"
+DRIVEFS_LOG = "/root/.config/Google/DriveFS/Logs/drive_fs.txt"
+LOG_TAIL_BYTES = 1 << 20
 ANSWER_S = 30.0  # a Drive that takes longer to list its top folder counts as silent
 SETTLE_S = 900.0  # uploads happen in the background and cannot be waited for; see `Copier`
 
@@ -87,6 +89,12 @@ MOUNT_FAILURES = (
 )
 
 
+LOG_COMPLAINTS = (
+    (b"QUOTA_EXCEEDED", "a Drive quota is exceeded: see the storage in the browser; if there is room, wait some hours"),
+    (b"QueryManager timed out", "a folder holds too many items to list: move items into sub-folders"),
+)
+
+
 def mount_failure(error):
     """Return the UserError for an exception of google.colab's `drive.mount`."""
     text = str(error)
@@ -134,6 +142,10 @@ class LocalDrive:
     def free_bytes(self):
         """Return the free bytes, or None where they cannot be read."""
         return disk_bytes(self.root)[1]
+
+    def complaints(self):
+        """Return sentences about what Drive's own log complains of."""
+        return []
 
     def pending_uploads(self, folder):
         """Return the paths under `folder` that are known not to be uploaded yet."""
@@ -204,6 +216,16 @@ class ColabDrive:
         except OSError:
             return None
         return None if total == machine_total else free
+
+    def complaints(self):
+        """Return sentences about what Drive's own log complains of; quotas run out without an error for the writer."""
+        try:
+            with open(DRIVEFS_LOG, "rb") as file:
+                file.seek(max(0, os.path.getsize(DRIVEFS_LOG) - LOG_TAIL_BYTES))
+                tail = file.read()
+        except OSError:
+            return []
+        return [sentence for word, sentence in LOG_COMPLAINTS if word in tail]
 
     def pending_uploads(self, folder):
         """Return the paths under `folder` that are known not to be uploaded yet."""

@@ -29,6 +29,7 @@ from .verified_copy import (
 FULL = (errno.ENOSPC, errno.EDQUOT)
 GONE = (errno.ENOTCONN, errno.ENOENT, errno.ENOTDIR)  # the mount died; what it had not uploaded died with it
 FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 100.0  # shorter than a lease lasts
+STUCK_S = 1800.0  # a file that DriveFS has not uploaded after this long is worth a sentence
 BEHIND = 3  # so many snapshots waiting are worth a sentence
 LOCAL_RESERVE = 4  # prune the VM's disk, copied or not, when it has room for fewer than this many snapshots
 
@@ -66,6 +67,7 @@ class Copier:
             happens later and cannot be waited for.
         logs_every_s: How often files that grow (logs, statistics) are copied; other small files go at once.
         first_wait_s, longest_wait_s: The pauses between attempts.
+        stuck_s: After how long without an upload the user is told; Drive's quota can run out without any error.
     """
 
     def __init__(
@@ -79,10 +81,11 @@ class Copier:
         logs_every_s=300.0,
         first_wait_s=FIRST_WAIT_S,
         longest_wait_s=LONGEST_WAIT_S,
+        stuck_s=STUCK_S,
     ):
         self.store, self.drive_dir, self.retention = store, str(drive_dir), retention or Retention()
         self.lease, self.say, self.settle_s, self.logs_every_s = lease, say, settle_s, logs_every_s
-        self.first_wait_s, self.longest_wait_s = first_wait_s, longest_wait_s
+        self.first_wait_s, self.longest_wait_s, self.stuck_s = first_wait_s, longest_wait_s, stuck_s
         self._safe = {}  # snapshot name -> (record, monotonic time of its verification on Drive, in this process)
         self._unusable = set()  # names whose local files are damaged: copying them would help nobody
         self._small = {}  # file name -> (size, mtime_ns, monotonic time) as last copied
@@ -90,7 +93,7 @@ class Copier:
         self._wake, self._stop, self._passed = threading.Event(), threading.Event(), threading.Condition()
         self._finishing, self._passes_clean = False, 0
         self._thread = self._drive = None
-        self._trouble, self._said_behind = None, False  # what the user was told and not yet untold
+        self._trouble, self._said_behind, self._said_stuck = None, False, False  # what the user was told and not yet untold
 
     # --- for the training loop
 
@@ -229,6 +232,7 @@ class Copier:
         self._drive.adopt_best(self.store.best())
         self._drive.prune(self.retention, self._is_safe, truncate=True)
         self._make_room_here()
+        self._say_if_stuck()
 
     def _missing(self):
         """Return the local snapshots, old to new, that are not verified on Drive and would not be deleted there at once."""
@@ -244,6 +248,18 @@ class Copier:
             sentence = "Drive is slow: {} snapshots ({:.1f} GB) wait on this machine's disk, the oldest for {:.0f} min."
             self.say(sentence.format(len(missing), sum(record.bytes for record in missing) / 1e9, minutes))
         self._said_behind = len(missing) >= BEHIND
+
+    def _say_if_stuck(self):
+        now = time.monotonic()
+        old = [record for record, when in list(self._safe.values()) if now - when > self.stuck_s]
+        stuck = [record for record in old if self._upload_states(record).count(False)]
+        if stuck and not self._said_stuck:
+            sentence = "Drive has taken {} but not uploaded it for {:.0f} min: it may be full or over a quota."
+            self.say(sentence.format(stuck[-1].name, self.stuck_s / 60))
+        self._said_stuck = bool(stuck)
+
+    def _upload_states(self, record):
+        return [is_uploaded(os.path.join(self.drive_dir, name)) for name in record.files]
 
     def _open_drive(self):
         """Put Drive's folder in order and verify what an earlier process already copied."""
@@ -318,7 +334,7 @@ class Copier:
         known, when = self._safe.get(record.name, (None, 0.0))
         if known != record or time.monotonic() - when < self.settle_s:
             return False
-        return all(is_uploaded(os.path.join(self.drive_dir, name)) is not False for name in record.files)
+        return False not in self._upload_states(record)
 
     def _make_room_here(self):
         try:

@@ -152,6 +152,14 @@ def test_free_space_is_not_known_when_drive_shows_the_machines_disk(fake_colab, 
     assert drive.free_bytes() == 5
 
 
+def test_what_the_log_of_drivefs_complains_of_is_said(drive, tmp_path, monkeypatch):
+    assert drive.complaints() == []
+    log = tmp_path / "drive_fs.txt"
+    monkeypatch.setattr("sg2ada_colab.colab.drive.DRIVEFS_LOG", str(log))
+    log.write_text("fine\n" * 300_000 + "E1123 reason: QUOTA_EXCEEDED\n")
+    assert len(drive.complaints()) == 1 and "quota" in drive.complaints()[0]
+
+
 def test_local_folder_has_the_same_interface(tmp_path, fake_colab):
     drive = LocalDrive(tmp_path / "a" / "b")
     assert drive.state() == "absent"

@@ -219,6 +219,22 @@ def test_a_drive_that_stumbles_while_choosing_does_not_lead_to_an_older_snapshot
         assert setting.copied().name == "000008"
 
 
+@needs_fuse
+def test_an_upload_that_never_happens_is_said(setting):
+    setting.drive.set(silent_quota_bytes=0)  # over quota: bytes are taken without an error and never uploaded
+    write(setting.store, 4)
+    copier = setting.copy(stuck_s=0.5, logs_every_s=0.1)
+    wait_until(lambda: any("not uploaded it" in sentence for sentence in setting.said))
+    assert copier.status().waiting == 0 and "over a quota" in setting.said[-1]
+    time.sleep(0.4)
+    assert len(setting.said) == 1
+    for kimg in (8, 12, 16, 20):
+        write(setting.store, kimg)
+    copier.notify()
+    wait_until(lambda: copier.status().waiting == 0)
+    assert len(setting.store.snapshots()) == 5  # nothing counts as safe, so nothing goes
+
+
 def folder_on_disk(tmp_path):
     (tmp_path / "drive").mkdir()
     return RunStore(tmp_path / "local" / RUN), tmp_path / "drive" / RUN

@@ -52,7 +52,7 @@ class Crashes:
     """The machine, the Drive and the ledger of one crash test; a context manager.
 
     A child notes in the ledger: "chosen" with what it passed over, "begin" with where it goes on (`at`) and a proof of its
-    whole state, "written" for each snapshot, "say", "refused", and "end".
+    whole state, "running" after its first step, "written" for each snapshot, "say", "refused", and "end".
 
     Args:
         folder: Scratch folder.
@@ -60,9 +60,11 @@ class Crashes:
         seed: Of kills and weather.
         pauses_s: How long a child may run before it is killed: one is drawn, and a part of it.
         count: Key of the counter in a training state's meta.
+        early_s: About how long a child takes until its first step.
     """
 
-    def __init__(self, folder, run, seed, pauses_s, count):
+    def __init__(self, folder, run, seed, pauses_s, count, early_s):
+        self.early_s = early_s
         self.rng, self.run, self.pauses_s, self.count = random.Random(seed), run, pauses_s, count
         self.local, self.ledger = folder / "vm", folder / "ledger"
         self.ledger.mkdir()
@@ -145,10 +147,10 @@ class Crashes:
         """Check what a kill alone, with the machine and its disk still there, has cost."""
 
     def _let_run(self, child):
-        deadline = time.monotonic() + 300
-        early = self.rng.random() < 0.08  # now and then it is killed while it still chooses or fetches
-        limit = time.monotonic() + self.rng.random() * 3
-        while child.poll() is None and not any(line["event"] == "begin" for line in self.lines(peek=True)):
+        deadline = time.monotonic() + 900
+        early = self.rng.random() < 0.1  # now and then it is killed while it still chooses or fetches
+        limit = time.monotonic() + self.rng.random() * self.early_s
+        while child.poll() is None and not any(line["event"] == "running" for line in self.lines(peek=True)):
             assert time.monotonic() < deadline, "the child does not begin"
             if early and time.monotonic() > limit:
                 return

@@ -73,6 +73,7 @@ def main(local, drive, ledger_folder, total_steps, keep_last, settle_s):
     keeper.store.on_written = lambda: (ledger.write(event="written", at=keeper.step_written), keeper.copier.notify())
     with open(os.path.join(ledger_folder, "progress"), "wb", buffering=0) as progress:
         os.pwrite(progress.fileno(), b"%12d" % step, 0)
+        ledger.write(event="running")
         while step < total_steps:
             link = advance(link, step)
             step += 1

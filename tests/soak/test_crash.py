@@ -25,7 +25,7 @@ class StandIn(Crashes):
 
 
 def crash(folder, kills, seed):
-    with StandIn(folder, RUN, seed, (0.04, 0.4, 1.0, 2.0), "step") as crashes:
+    with StandIn(folder, RUN, seed, (0.04, 0.4, 1.0, 2.0), "step", 1.0) as crashes:
         while crashes.figures["kills"] < kills:
             crashes.run_and_kill(ENDLESS)
         total_steps = crashes.least + 3 * STEPS_PER_SNAPSHOT + 2

@@ -57,7 +57,7 @@ def undisturbed(folder, config_path, images):
 
 
 def crash(folder, kills, seed):
-    with Training(folder, RUN, seed, (0.3, 1.0, 3.0), "nimg") as crashes:
+    with Training(folder, RUN, seed, (0.5, 2.0, 6.0), "nimg", 15.0) as crashes:
         crashes.config_path = write_config(folder, total_kimg=10**6)
         while crashes.figures["kills"] < kills:
             crashes.run_and_kill()

@@ -56,7 +56,7 @@ def check_flat(samples, what):
 @needs_fuse
 @pytest.mark.soak
 def test_storage_stays_flat(tmp_path):
-    with StandIn(tmp_path, RUN, 1, (1,), "step") as crashes:
+    with StandIn(tmp_path, RUN, 1, (1,), "step", 1.0) as crashes:
         crashes.drive.set(**dict(CALM, eio=0.002, upload_delay_s=0.2))
         child = crashes.start(3100)
         samples = watch(crashes, child, 3000, 3000)
@@ -76,7 +76,7 @@ def test_storage_stays_flat(tmp_path):
 def test_training_stays_flat(tmp_path):
     from training_child import RUN as training_run
 
-    with Training(tmp_path, training_run, 1, (1,), "nimg") as crashes:
+    with Training(tmp_path, training_run, 1, (1,), "nimg", 15.0) as crashes:
         crashes.config_path = write_config(tmp_path, 10**6, snap_minutes=0.05 / 60)
         child = crashes.start()
         samples = watch(crashes, child, 1000, 6 * 3600)

@@ -41,7 +41,7 @@ class Ledger(Callback):
     """Notes what this process does in a folder outside the machine that may be lost."""
 
     def __init__(self, folder, every_group):
-        self.folder, self.every_group = folder, every_group
+        self.folder, self.every_group, self.running = folder, every_group, False
         self.progress = open(os.path.join(folder, "progress"), "wb", buffering=0)  # noqa: SIM115  as long as the process
 
     def write(self, **line):
@@ -53,6 +53,9 @@ class Ledger(Callback):
         self.write(event="begin", at=progress.state.counters.nimg, proof=digest_of(progress.state))
 
     def on_group(self, progress):
+        if not self.running:
+            self.write(event="running")
+            self.running = True
         os.pwrite(self.progress.fileno(), b"%12d" % progress.state.counters.nimg, 0)
         if self.every_group:
             self.write(event="group", at=progress.state.counters.nimg, proof=digest_of(progress.state))
