@@ -105,7 +105,7 @@ def _order(item):
     try:
         begin, end = item[1]["data_offsets"]
         return int(begin), int(end)
-    except (TypeError, KeyError, ValueError):
+    except (TypeError, KeyError, ValueError, OverflowError):
         raise Refused("it describes the tensor {!r} wrongly".format(str(item[0])[:100])) from None
 
 

@@ -22,7 +22,8 @@ def snapshot_of_modules(content):
     """Return the NetworkSnapshot for the dictionary of a PyTorch pickle.
 
     Args:
-        content: Dict with Modules "G", "D", "G_ema" and by custom "training_set_kwargs" and "augment_pipe".
+        content: Dict with Modules "G", "D", "G_ema", which are taken out of it, and by custom "training_set_kwargs" and
+            "augment_pipe".
 
     Raises:
         Refused: A network is missing or not StyleGAN2's.
@@ -30,8 +31,9 @@ def snapshot_of_modules(content):
     missing = [key for key in ("G", "D", "G_ema") if not isinstance(content.get(key), Module)]
     if missing:
         raise Refused("it holds no network {}".format(", ".join(missing)))
-    G, Gs = (_generator(name, content[key]) for name, key in (("G", "G"), ("Gs", "G_ema")))
-    D, details, notes = _discriminator(content["D"]), {}, []
+    # Each network's tensors are let go of before the next is copied, which bounds the memory.
+    G, Gs = (_generator(name, content.pop(key)) for name, key in (("G", "G"), ("Gs", "G_ema")))
+    D, details, notes = _discriminator(content.pop("D")), {}, []
     layers = D.kwargs.get("mapping_layers", 0)
     if layers:
         notes.append(D_MAPPING_NOTE.format(layers, layers, D.kwargs["mapping_lrmul"]))

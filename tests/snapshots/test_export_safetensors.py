@@ -1,8 +1,11 @@
 import json
 import struct
+from contextlib import suppress
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sg2ada_colab.errors import UserError
 from sg2ada_colab.snapshots.export_safetensors import write_safetensors
@@ -93,6 +96,7 @@ BAD = {
     "negative": (entry(shape=[-1]), "float32"),
     "other size": (entry(shape=[2]), "wrong place"),
     "elsewhere": (entry(data_offsets=[4, 8]), "wrong place"),
+    "no finite place": (entry(data_offsets=[0, float("inf")]), "wrongly"),
     "no place": (entry(data_offsets=None), "wrongly"),
     "huge": (entry(shape=[1 << 39, 1 << 39], data_offsets=[0, 4 << 78]), "cut short"),
     "unknown": (lambda header: header.update({"E/x": header.pop("G/a")}), "unknown tensor 'E/x'"),
@@ -107,6 +111,21 @@ def test_damage_is_named(name, tmp_path):
     with pytest.raises(UserError) as caught:
         read_snapshot(tmp_path / "n.safetensors")
     assert message in caught.value.what
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_damaged_headers_are_read_or_refused(data, tmp_path_factory):
+    content = bytearray(with_header(lambda header: None))
+    for _ in range(data.draw(st.integers(1, 6))):
+        place = data.draw(st.integers(0, len(content) - 1))
+        content[place : place + data.draw(st.integers(0, 4))] = data.draw(
+            st.binary(max_size=4) | st.sampled_from([b"null", b"-1", b"1e999", b"{}", b"[]", b'"x"', b"[[[[", b"true", b"NaN"])
+        )
+    path = tmp_path_factory.getbasetemp() / "damaged.safetensors"
+    path.write_bytes(bytes(content))
+    with suppress(UserError):
+        read_snapshot(path)
 
 
 def test_truncated(tmp_path):

@@ -2,6 +2,7 @@ import io
 import pickle
 import pickletools
 import sys
+import tracemalloc
 from types import ModuleType
 
 import numpy as np
@@ -268,6 +269,24 @@ def test_large_arrays_keep_their_own_memory(tmp_path):
     read = read_network_pickle(tmp_path / "n.pkl").D.variables["large"]
     np.testing.assert_array_equal(read, snapshot.D.variables["large"])
     read += 1  # writable
+
+
+def test_memory_stays_near_the_size_of_the_file(tmp_path):
+    """Nothing is copied on the way to the file, and once on the way back."""
+    snapshot, path = random_snapshot(), tmp_path / "n.pkl"
+    for network in snapshot.networks():
+        network.variables["synthesis/large"] = np.ones((1 << 21,), np.float32)
+    tracemalloc.start()
+    try:
+        write_network_pickle(path, snapshot)
+        writing = tracemalloc.get_traced_memory()[1]
+        kept = read_network_pickle(path)
+        reading = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    size = path.stat().st_size
+    assert kept.G.variables["synthesis/large"].nbytes == 1 << 23
+    assert writing < 0.1 * size and reading < 1.2 * size
 
 
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
