@@ -3,12 +3,14 @@
 import collections
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from ..errors import UserError
+from ..snapshots.manifest import order_of
 from ..training.options_file import FILE_NAME
 from ..training.run_name import latest_run
 
@@ -24,7 +26,7 @@ TRAINING_PERCENT = (4, 80)  # where the bar stands when training begins and when
 # here, once it has compiled for most of a minute, which happens twice.
 Plan = collections.namedtuple("Plan", "kimg kill_kimg tick_kimg snap batch cbase cmax fakes xla")
 FULL = Plan(kimg=12, kill_kimg=5, tick_kimg=0.5, snap=8, batch=16, cbase=1024, cmax=64, fakes=500, xla=True)
-QUICK = Plan(kimg=1, kill_kimg=0.75, tick_kimg=0.25, snap=2, batch=16, cbase=256, cmax=16, fakes=100, xla=False)
+QUICK = Plan(kimg=2, kill_kimg=1.5, tick_kimg=0.25, snap=4, batch=16, cbase=256, cmax=16, fakes=100, xla=False)
 
 DESCRIPTION = """\
 Show the whole way on 366 public-domain flags: prepare a dataset, train a small StyleGAN2 at 32x32, kill it in the middle
@@ -146,7 +148,7 @@ class Demo:
             return
         self._say("5. Measure: how far the fakes are from the flags.")
         self._show("measuring", TRAINING_PERCENT[1])
-        snapshots = sorted(self.run_dir().glob("network-snapshot-*.pkl"))
+        snapshots = _in_order(self.run_dir(), "network-snapshot-*.pkl")
         self._finish(self._begin("metrics", snapshots[0], snapshots[-1], "--metrics", self.metric, *self._engine()))
         self._show("done", 100)
 
@@ -157,8 +159,8 @@ class Demo:
         return CLOSING.format(
             minutes=minutes, seconds=seconds, folder=self.folder, dataset=self.dataset.relative_to(self.folder).as_posix(),
             run=run.relative_to(self.folder).as_posix(), init="fakes_init.png", reals="reals.png", log="log.txt",
-            fakes=_newest(run, "fakes[0-9]*.png"), snapshot=_newest(run, "network-snapshot-*.pkl"),
-            state=_newest(run, "training-state-*.npz"), distance=self._distance(),
+            fakes=_in_order(run, "fakes[0-9]*.png")[-1].name, snapshot=_in_order(run, "network-snapshot-*.pkl")[-1].name,
+            state=_in_order(run, "training-state-*.npz")[-1].name, distance=self._distance(),
         )  # fmt: skip
 
     def _distance(self):
@@ -231,5 +233,6 @@ class Demo:
         self.bar.write(sentence)
 
 
-def _newest(folder, pattern):
-    return max(path.name for path in folder.glob(pattern))
+def _in_order(folder, pattern):
+    """Return the numbered files of a run from old to new."""
+    return sorted(folder.glob(pattern), key=lambda path: order_of(re.search(r"\d+(-\d+)?$", path.stem).group()))

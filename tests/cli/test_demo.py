@@ -154,9 +154,9 @@ def test_quick_demo_for_real(tmp_path):
     assert done.returncode == 0, done.stdout
     (run_folder,) = (tmp_path / "here" / "results").iterdir()
     names = {path.name for path in run_folder.iterdir()}
-    assert {"reals.png", "fakes_init.png", "fakes000001.png", "network-snapshot-000001.pkl", "training-state-000001.npz"} <= names
+    assert {"reals.png", "fakes_init.png", "fakes000002.png", "network-snapshot-000002.pkl", "training-state-000002.npz"} <= names
     log = (run_folder / "log.txt").read_text()
-    assert log.count("Going on from network-snapshot-000000.pkl") == 1
+    assert log.count("Going on from network-snapshot-000001.pkl") == 1
     kimg = [json.loads(line)["Progress/kimg"] for line in (run_folder / "stats.jsonl").read_text().splitlines()]
-    assert kimg[-1] == pytest.approx(1, abs=0.1)
+    assert kimg[-1] == pytest.approx(2, abs=0.1)
     assert "Killed by signal 9" in done.stdout
