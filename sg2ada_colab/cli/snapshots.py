@@ -41,8 +41,13 @@ def register(verbs):
 
 
 def _verb(verbs, name, help_text, description, usage):
-    formatter = lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=26, width=110)  # noqa: E731
-    return verbs.add_parser(name, help=help_text, description=description, usage=usage, formatter_class=formatter)
+    return verbs.add_parser(
+        name,
+        help=help_text,
+        description=description,
+        usage=usage,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=26, width=110),
+    )
 
 
 def _source_and_target(parser, target_help):
@@ -67,8 +72,8 @@ def run_inspect(args):
         print("\n".join(([""] if index else []) + lines))
     if len(args.files) == 1 and failed:
         raise failed[0]
-    for error in failed:
-        print("\n{}".format(error))
+    for problem in failed:
+        print("\n{}".format(problem))
     return 1 if failed else 0
 
 

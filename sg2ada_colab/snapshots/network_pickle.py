@@ -16,6 +16,7 @@ READ_VERSIONS = (2, 3, 4, 5)
 NETWORK_GLOBAL = "dnnlib.tflib.network Network"
 RECONSTRUCT, SCALAR = "numpy.core.multiarray _reconstruct", "numpy.core.multiarray scalar"
 NDARRAY, DTYPE = "numpy ndarray", "numpy dtype"
+MAX_COMPONENTS = 8  # real networks have two; each may name the same variables again
 MAX_ARRAY_BYTES = 0xFFFFFFFF  # BINBYTES counts in 32 bits
 
 
@@ -265,7 +266,7 @@ def snapshot_of(value):
     if isinstance(value, Network):
         raise Refused("it holds a single network, such as those that compute metrics, not a training snapshot (G, D, Gs)")
     if not is_network_triple(value):
-        raise Refused("it holds {}, not the three networks G, D, Gs".format(described(value)))
+        raise Refused("it is a pickle of something else: {}, not the three networks G, D, Gs".format(described(value)))
     version = value[2].state.get("version") if value[2].state else None
     networks = [_network_data(name, network) for name, network in zip(("G", "D", "Gs"), value)]
     _check_family(networks[2].variables)
@@ -292,8 +293,8 @@ def _network_data(name, network):
     kwargs = _checked_kwargs(state["static_kwargs"])
     variables = _variables_of(state)
     components = state.get("components") or {}
-    if not isinstance(components, dict):
-        raise Refused("the components of {} are not a dictionary".format(name))
+    if not isinstance(components, dict) or len(components) > MAX_COMPONENTS:
+        raise Refused("the components of {} are not a short dictionary".format(name))
     for key, component in components.items():
         if not isinstance(component, Network) or not isinstance(key, str):
             raise Refused("{} has a component that is not a network".format(name))

@@ -84,7 +84,7 @@ def described(value):
 def float32_array(value):
     """Return the array in a stream's object as native float32, C-contiguous; raise Refused if it is none."""
     array = value.value if isinstance(value, Array) else value
-    if not isinstance(array, (np.ndarray, np.number, float, int)):
+    if not isinstance(array, (np.ndarray, np.number)):
         raise Refused("a variable is {}, not an array".format(described(array)))
     with np.errstate(over="ignore", invalid="ignore"):
         array = np.require(np.asarray(array), np.float32, ["C", "A", "W"])

@@ -3,8 +3,8 @@
 import os
 
 from ..errors import UserError
+from .export_safetensors import read_safetensors
 from .network_pickle import TF_GLOBALS, snapshot_of
-from .numpy_pickle import described
 from .torch_layout import snapshot_of_modules
 from .torch_pickle import TORCH_GLOBALS
 from .unpickler import FileSource, Refused, Truncated, load
@@ -41,8 +41,6 @@ def read_snapshot(path):
     try:
         with open(path, "rb") as file:
             if _is_safetensors(file):
-                from .export_safetensors import read_safetensors
-
                 return read_safetensors(path)
             return snapshot_of_content(load(FileSource(file), ALL_GLOBALS))
     except Truncated as error:
@@ -72,11 +70,7 @@ def snapshot_of_content(content):
         if not any(key in content for key in ("G", "D", "G_ema")):
             raise Refused("it is a pickle of something else: a dictionary without G, D and G_ema")
         return snapshot_of_modules(content)
-    if isinstance(content, tuple):
-        return snapshot_of(content)
-    if type(content).__name__ == "Network":
-        return snapshot_of(content)
-    raise Refused("it is a pickle of something else: {}".format(described(content)))
+    return snapshot_of(content)
 
 
 def _is_safetensors(file):

@@ -174,6 +174,25 @@ BOMBS = {
     "variables in themselves": network_with(b"]q\x09h\x09a"),
     "variables of numbers": network_with(b"](K\x01K\x02e"),
     "a variable that is a network": network_with(b"](" + pair("synthesis/a", NETWORK) + b"e"),
+    "a variable that is a huge integer": network_with(b"](" + pair("synthesis/a", pickle.dumps(1 << 1100, 2)[2:-1]) + b"e"),
+    "a network of many components": b"\x80\x03"
+    + (
+        NETWORK
+        + b"}("
+        + text("version")
+        + b"K\x05"
+        + text("name")
+        + text("G")
+        + text("static_kwargs")
+        + b"}"
+        + text("components")
+        + b"}"
+        + b"".join(text("c%d" % i) + NETWORK + b"s" for i in range(20))
+        + text("variables")
+        + b"]ub"
+    )
+    * 3
+    + b"\x87.",
     "a variable without a value": network_with(b"](" + pair("synthesis/a", b"N") + b"e"),
     "exponential settings": network_with(
         kwargs=b"}" + text("a") + b"]q\x00" + b"".join(b"](" + b"h\x00" * 99 + b"eq\x00" for _ in range(50)) + b"s"
