@@ -13,7 +13,6 @@ MOUNTPOINT = "/content/drive"
 DRIVEFS_LOG = "/root/.config/Google/DriveFS/Logs/drive_fs.txt"
 LOG_TAIL_BYTES = 1 << 20
 ANSWER_S = 30.0  # a Drive that takes longer to list its top folder counts as silent
-SETTLE_S = 900.0  # uploads happen in the background and cannot be waited for; see `Copier`
 
 # What google.colab raises, in the order of its own checks: a piece of its text, and the three parts of ours.
 MOUNT_FAILURES = (
@@ -118,7 +117,6 @@ class LocalDrive:
     """
 
     is_remote = False  # runs are written into it directly; nothing needs copying
-    settle_s = 0.0
 
     def __init__(self, folder):
         self.root = os.path.abspath(os.path.expanduser(str(folder)))
@@ -166,7 +164,6 @@ class ColabDrive:
     """
 
     is_remote = True
-    settle_s = SETTLE_S
 
     def __init__(self, mountpoint=MOUNTPOINT):
         self.mountpoint = str(mountpoint)

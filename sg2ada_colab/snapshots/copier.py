@@ -29,6 +29,7 @@ from .verified_copy import (
 FULL = (errno.ENOSPC, errno.EDQUOT)
 GONE = (errno.ENOTCONN, errno.ENOENT, errno.ENOTDIR)  # the mount died; what it had not uploaded died with it
 FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 100.0  # shorter than a lease lasts
+SETTLE_S = 900.0  # Drive uploads in the background, and neither the upload nor its end can be waited for
 STUCK_S = 1800.0  # a file that DriveFS has not uploaded after this long is worth a sentence
 BEHIND = 3  # so many snapshots waiting are worth a sentence
 LOCAL_RESERVE = 4  # prune the VM's disk, copied or not, when it has room for fewer than this many snapshots
@@ -77,7 +78,7 @@ class Copier:
         retention=None,
         lease=None,
         say=print,
-        settle_s=0.0,
+        settle_s=SETTLE_S,
         logs_every_s=300.0,
         first_wait_s=FIRST_WAIT_S,
         longest_wait_s=LONGEST_WAIT_S,

@@ -18,17 +18,17 @@ class RunKeeper:
         run_dir: The run folder on this machine.
         drive_dir: The same run's folder on Drive; None when `run_dir` is where the run stays.
         retention: `Retention`.
-        settle_s: As for `Copier`: how long a copy must have lain on Drive before older ones are deleted because of it.
         lease_ttl_s: How long another process must wait for this run when this one vanishes.
         say: Callable that gets sentences for the user.
         read_pickle: As for `choose.newest_good`.
+        copying: What else `Copier` takes, such as `settle_s`.
 
     Raises:
         UserError: Another process writes this run; the text says which.
     """
 
     def __init__(
-        self, run_dir, drive_dir=None, retention=None, settle_s=0.0, lease_ttl_s=TTL_S, say=print, read_pickle=None, **copying
+        self, run_dir, drive_dir=None, retention=None, lease_ttl_s=TTL_S, say=print, read_pickle=None, **copying
     ):
         retention = retention or Retention()
         self.drive_dir = str(drive_dir) if drive_dir else None
@@ -38,7 +38,7 @@ class RunKeeper:
         tidy(self.store, read_pickle)
         self.copier = None
         if drive_dir:
-            self.copier = Copier(self.store, drive_dir, retention, self.lease, say, settle_s, **copying).start()
+            self.copier = Copier(self.store, drive_dir, retention, self.lease, say, **copying).start()
 
     def _take_lease(self, say):
         try:

@@ -41,7 +41,8 @@ class Setting:
         self.copier = None
 
     def copy(self, **options):
-        defaults = {"retention": Retention(3), "say": self.said.append, "first_wait_s": 0.05, "longest_wait_s": 0.2}
+        defaults = {"retention": Retention(3), "settle_s": 0, "say": self.said.append, "first_wait_s": 0.05}
+        defaults["longest_wait_s"] = 0.2
         self.copier = Copier(self.store, self.drive_dir, **dict(defaults, **options)).start()
         return self.copier
 
@@ -341,7 +342,7 @@ def test_fetching_a_run_brings_its_logs_and_its_best(tmp_path):
         "training-state-000008.npz",
     ]
     assert fetched.snapshots() == store.snapshots()[1:] and fetched.best() == {"fid50k_full": (12.5, "000004")}
-    assert Copier(fetched, drive_dir, Retention(2)).start().finish(20)
+    assert Copier(fetched, drive_dir, Retention(2), settle_s=0).start().finish(20)
     assert len(RunStore(drive_dir).snapshots()) == 2 and RunStore(drive_dir).best() == fetched.best()
 
 

@@ -45,7 +45,7 @@ def test_a_run_moves_from_machine_to_machine(tmp_path):
         assert (choice.candidate.kimg if choice.candidate else None) == {"a": None, "b": 8, "c": 12}[machine]
         if choice.candidate:
             fetch_run(choice.candidate, local, read_pickle=refuse)
-        with RunKeeper(local / RUN, drive / RUN, Retention(3), say=print, read_pickle=refuse) as keeper:
+        with RunKeeper(local / RUN, drive / RUN, Retention(3), say=print, read_pickle=refuse, settle_s=0) as keeper:
             snapshots(keeper, *kimgs)
             assert keeper.finish(30)
     assert names(drive / RUN) == ["000012", "000016", "000020"] and "lease.json" not in os.listdir(str(drive / RUN))

@@ -62,7 +62,7 @@ def main(local, drive, ledger_folder, total_steps, keep_last, settle_s):
         os.path.join(local, RUN),
         os.path.join(drive, RUN),
         Retention(keep_last),
-        settle_s,
+        settle_s=settle_s,
         say=lambda sentence: ledger.write(event="say", sentence=sentence),
         read_pickle=refuse,
         first_wait_s=0.02,

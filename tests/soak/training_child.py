@@ -15,7 +15,6 @@ from sg2ada_colab.errors import UserError
 from sg2ada_colab.runs import start as start_module
 from sg2ada_colab.snapshots.choose import latest_run
 from sg2ada_colab.snapshots.keeper import RunKeeper
-from sg2ada_colab.snapshots.retention import Retention
 from sg2ada_colab.snapshots.verified_copy import fetch_run
 from sg2ada_colab.training.config import TrainConfig
 from sg2ada_colab.training.loop import Callback
@@ -71,30 +70,25 @@ def main(config_path, local, drive, ledger_folder):
     choice = latest_run([local, drive])
     if choice.candidate:
         fetch_run(choice.candidate, local)
-    os.makedirs(run_dir, exist_ok=True)
-    keeper = RunKeeper(
-        run_dir,
-        os.path.join(drive, RUN),
-        Retention(3),
-        settle_s=2.0,
-        say=lambda sentence: ledger.write(event="say", sentence=sentence),
-        first_wait_s=0.05,
-        longest_wait_s=0.5,
-        logs_every_s=2.0,
+    ledger.write(event="chosen", name=choice.candidate and choice.candidate.name, skipped=choice.skipped)
+
+    class Keeper(RunKeeper):
+        """The run's keeper in a hurry, which notes what it does."""
+
+        def __init__(self, *places, **options):
+            hurry = {"settle_s": 2.0, "first_wait_s": 0.05, "longest_wait_s": 0.5, "logs_every_s": 2.0}
+            options["say"] = lambda sentence: ledger.write(event="say", sentence=sentence)
+            super().__init__(*places, **dict(options, **hurry))
+
+        def _written(self):
+            ledger.write(event="written", at=self.store.snapshots()[-1].nimg)
+            super()._written()
+
+    start_module.RunKeeper = Keeper
+    resume = True if choice.candidate else None
+    return start_module.start(
+        config, run_dir, resume=resume, quiet=True, drive_dir=os.path.join(drive, RUN), extra_callbacks=[ledger]
     )
-
-    def written():
-        ledger.write(event="written", at=keeper.store.snapshots()[-1].nimg)
-        keeper.copier.notify()
-
-    keeper.store.on_written = written
-    start_module.RunStore = lambda folder: keeper.store
-    candidate = keeper.store.newest_good() if choice.candidate else None
-    ledger.write(event="chosen", name=candidate and candidate.name, skipped=choice.skipped)
-    try:
-        return start_module.start(config, run_dir, resume=candidate, quiet=True, extra_callbacks=[ledger])
-    finally:
-        ledger.write(event="end", done=keeper.finish(60))
 
 
 if __name__ == "__main__":
