@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Tuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from .colour import to_srgb
 
@@ -24,6 +24,16 @@ _SIGNATURES = (
     (b"\xff\x4f\xff\x51", "JPEG2000", "Jpeg2K"),
 ) + tuple((b"P%d" % n, "PPM", "Ppm") for n in range(1, 7))
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+# EXIF orientation -> what makes the image upright.
+_TURNS = {
+    2: Image.FLIP_LEFT_RIGHT,
+    3: Image.ROTATE_180,
+    4: Image.FLIP_TOP_BOTTOM,
+    5: Image.TRANSPOSE,
+    6: Image.ROTATE_270,
+    7: Image.TRANSVERSE,
+    8: Image.ROTATE_90,
+}
 TRANSPARENT_MODES = ("RGBA", "LA", "PA", "La", "RGBa")
 
 
@@ -140,33 +150,36 @@ def _orientation(image):
     if "exif" not in image.info and image.format not in ("TIFF", "WEBP", "PNG", "MPO", "HEIF", "AVIF"):
         return 1
     try:
-        return image.getexif().get(0x0112, 1)
+        orientation = image.getexif().get(0x0112, 1)
     except Exception:  # noqa: BLE001 - metadata must not cost an image
         return 1
+    return orientation if orientation in _TURNS else 1
 
 
 def read_header(file, options=ReadOptions()):  # noqa: B008 - frozen
     """Return the `Header` of a binary file object without decoding its pixels; raises UnreadableImage."""
     image = _open(file, options)
-    notes = []
-    # Pillow turns TIFFs itself when it decodes them, and only some versions say so in `size` before.
-    width, height = (image.tag_v2[256], image.tag_v2[257]) if image.format == "TIFF" else image.size
-    orientation = _orientation(image)
-    if orientation not in (0, 1):
-        notes.append("EXIF rotation")
-        if orientation in (5, 6, 7, 8):
+    with _reporting_damage("damaged header: "):
+        # Pillow turns TIFFs itself when it decodes them, and only some versions say so in `size` before.
+        width, height = (image.tag_v2[256], image.tag_v2[257]) if image.format == "TIFF" else image.size
+        orientation = _orientation(image)
+        if orientation >= 5:
             width, height = height, width
+        frames = _frames(image)
+    notes = (
+        ("EXIF rotation", orientation != 1),
+        ("several frames, the first is taken", frames > 1),
+        ("colour profile", "icc_profile" in image.info),
+        ("transparency", image.mode in TRANSPARENT_MODES or "transparency" in image.info),
+    )
+    return Header(width, height, image.mode, image.format, frames, tuple(note for note, applies in notes if applies))
+
+
+def _frames(image):
     try:
-        frames = getattr(image, "n_frames", 1) if getattr(image, "is_animated", False) else 1
+        return image.n_frames if getattr(image, "is_animated", False) else 1
     except Exception:  # noqa: BLE001 - counting frames walks the file; damage there shows when it is decoded
-        frames = 1
-    if frames > 1:
-        notes.append("several frames, the first is taken")
-    if "icc_profile" in image.info:
-        notes.append("colour profile")
-    if image.mode in TRANSPARENT_MODES or "transparency" in image.info:
-        notes.append("transparency")
-    return Header(width, height, image.mode, image.format or "?", frames, tuple(notes))
+        return 1
 
 
 def _wide_to_8_bits(image):
@@ -195,7 +208,9 @@ def _flatten(image, options):
 
 
 def decode(file, options=ReadOptions(), least_px=None):  # noqa: B008 - frozen
-    """Return the decoded, upright Pillow image of a binary file object in the file's own mode; the first frame of several.
+    """Return the decoded, upright Pillow image of a binary file object; the first frame of several.
+
+    Its mode is the file's own, but grey images of more than 8 bits come as "L".
 
     Args:
         file: Seekable, at its start.
@@ -211,9 +226,10 @@ def decode(file, options=ReadOptions(), least_px=None):  # noqa: B008 - frozen
         if least_px and image.format in ("JPEG", "MPO"):
             image.draft(None, least_px)
         image.load()
-        if image.format == "TIFF" or _orientation(image) in (0, 1):  # Pillow has turned TIFFs already
-            return image
-        return ImageOps.exif_transpose(image)
+        turn = _TURNS.get(_orientation(image))
+        if turn is not None and image.format != "TIFF":  # Pillow has turned TIFFs already
+            image = image.transpose(turn)
+        return _wide_to_8_bits(image) if image.mode.startswith(("I", "F")) else image
 
 
 def to_plain(image, options=ReadOptions()):  # noqa: B008 - frozen
@@ -221,9 +237,7 @@ def to_plain(image, options=ReadOptions()):  # noqa: B008 - frozen
     with _reporting_damage():
         target = "RGB" if options.channels == 3 else "L"
         profile = options.use_icc and image.info.get("icc_profile")
-        if image.mode.startswith(("I", "F")):
-            image = _wide_to_8_bits(image)
-        elif profile:
+        if profile:
             image = to_srgb(image)
         if image.mode in TRANSPARENT_MODES or "transparency" in image.info:
             image = _flatten(image, options)

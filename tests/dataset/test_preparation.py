@@ -88,7 +88,7 @@ def test_bad_images_are_left_out_and_the_set_equals_one_without_them(tmp_path, m
 
 
 def test_a_killed_run_goes_on_and_gives_the_same_files(tmp_path, make_folder, monkeypatch):
-    from sg2ada_colab.dataset import preparation as module
+    from sg2ada_colab.dataset import building as module
 
     images = np.random.RandomState(1).randint(0, 256, (300, 8, 8, 3)).astype(np.uint8)
     folder = make_folder(images)
@@ -115,7 +115,7 @@ def test_a_killed_run_goes_on_and_gives_the_same_files(tmp_path, make_folder, mo
 
 
 def test_what_a_crashed_machine_lost_is_written_again(tmp_path, make_folder, monkeypatch):
-    from sg2ada_colab.dataset import preparation as module
+    from sg2ada_colab.dataset import building as module
 
     images = np.random.RandomState(1).randint(0, 256, (300, 8, 8, 3)).astype(np.uint8)
     folder = make_folder(images)
@@ -137,6 +137,54 @@ def test_what_a_crashed_machine_lost_is_written_again(tmp_path, make_folder, mon
     prepare(folder, tmp_path / "set", PrepareOptions(workers=1), progress=False)
     assert [positions[0] for positions in calls[3:]] == [128, 256]
     assert verify(tmp_path / "set", progress=False).problems == []
+
+
+def test_a_journal_that_breaks_off_is_believed_up_to_there(tmp_path, make_folder, monkeypatch):
+    from sg2ada_colab.dataset import building as module
+
+    folder = make_folder(np.random.RandomState(1).randint(0, 256, (300, 8, 8, 3)).astype(np.uint8))
+    convert, calls = module.convert_some, []
+
+    def killed(conversion, positions):
+        calls.append(positions)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return convert(conversion, positions)
+
+    monkeypatch.setattr(module, "convert_some", killed)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(folder, tmp_path / "set", PrepareOptions(workers=1), progress=False)
+    journal = tmp_path / "set.partial" / "prepare-journal.jsonl"
+    journal.write_text(journal.read_text()[:-3])
+    prepare(folder, tmp_path / "set", PrepareOptions(workers=1), progress=False)
+    assert [positions[0] for positions in calls[3:]] == [128, 256]
+    assert verify(tmp_path / "set", progress=False).problems == []
+
+
+def test_a_kill_while_gaps_are_closed_does_no_harm(tmp_path, make_folder, monkeypatch):
+    from sg2ada_colab.dataset import building as module
+
+    images = np.random.RandomState(1).randint(0, 256, (30, 16, 16, 3)).astype(np.uint8)
+    folder = make_folder(images)
+    data = (folder / "0005.png").read_bytes()
+    (folder / "0005a.png").write_bytes(data[: len(data) // 2])
+    replace, calls = os.replace, []
+
+    def killed(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return replace(*arguments)
+
+    monkeypatch.setattr(module.os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(folder, tmp_path / "set", PrepareOptions(workers=1), progress=False)
+    with pytest.raises(UserError, match="unfinished"):
+        open_dataset(tmp_path / "set.partial")
+    result = prepare(folder, tmp_path / "set", PrepareOptions(workers=1), progress=False)
+    (folder / "0005a.png").unlink()
+    clean = prepare(folder, tmp_path / "clean" / "set", PrepareOptions(workers=1), progress=False)
+    assert result.manifest["files"] == clean.manifest["files"]
 
 
 def test_other_options_start_the_partial_folder_anew(tmp_path, make_folder):
