@@ -245,7 +245,7 @@ def hdf5(path):
             labels = np.load(str(beside), allow_pickle=False).astype(np.float32)
             if len(labels) != count:
                 raise ValueError("{} labels for {} images".format(len(labels), count))
-        except (ValueError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - a damaged header raises nearly anything
             raise _damaged(beside, error) from error
     names = ["{:08d}".format(i) for i in range(count)]
     identity = "{} {}".format(path.stat().st_size, path.stat().st_mtime_ns)

@@ -42,9 +42,11 @@ def read_manifest(folder):
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         version = content["version"]
-        if not isinstance(content["files"], dict):
-            raise KeyError("files")
-    except (ValueError, KeyError, TypeError) as error:
+        for facts in content["files"].values():
+            int(facts["bytes"]), str(facts["sha256"])
+        if not isinstance(version, int):
+            raise TypeError("version")
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise UserError(
             "{} is damaged ({!r})".format(path, error), "the JSON that `sg2ada prepare` writes", "prepare the data set again"
         ) from error

@@ -114,7 +114,7 @@ def _read_extras(unpacked):
             labels, count = extras["labels"], int(extras["num_images"])
         if labels.ndim != 2 or len(labels) != count:
             raise ValueError("labels of shape {} for {} images".format(labels.shape, count))
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # noqa: BLE001 - a damaged archive or header raises nearly anything
         raise UserError(
             "{} is not an unpacked data set: {}".format(unpacked, error),
             "a folder with {} and numbered PNGs".format(EXTRAS_NAME),

@@ -213,7 +213,7 @@ def read_labels(folder, count, validation=False):
     advice = "prepare the data set again, or open it without labels"
     try:
         labels = np.load(str(files[0]), allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+    except Exception as error:  # noqa: BLE001 - a damaged header raises nearly anything, down to TokenError
         raise UserError("{} cannot be read: {}".format(files[0], error), expected, advice) from error
     if not isinstance(labels, np.ndarray) or labels.ndim != 2 or labels.dtype.kind not in "fiub" or len(labels) != count:
         shape = "{} of {}".format(getattr(labels, "shape", "?"), getattr(labels, "dtype", type(labels).__name__))
