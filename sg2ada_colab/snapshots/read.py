@@ -7,7 +7,7 @@ from .export_safetensors import read_safetensors
 from .network_pickle import TF_GLOBALS, snapshot_of
 from .torch_layout import snapshot_of_modules
 from .torch_pickle import TORCH_GLOBALS
-from .unpickler import FileSource, Refused, Truncated, load
+from .unpickler import MALFORMED, FileSource, Refused, Truncated, load
 
 MAX_FILE_BYTES = 4 << 30  # a 1024x1024 snapshot has about 360 MB
 KNOWN = (
@@ -66,11 +66,14 @@ ALL_GLOBALS = dict(TORCH_GLOBALS, **TF_GLOBALS)
 
 def snapshot_of_content(content):
     """Return the NetworkSnapshot for what a stream with ALL_GLOBALS described; raise Refused if that is no snapshot."""
-    if isinstance(content, dict):
-        if not any(key in content for key in ("G", "D", "G_ema")):
-            raise Refused("it is a pickle of something else: a dictionary without G, D and G_ema")
-        return snapshot_of_modules(content)
-    return snapshot_of(content)
+    try:
+        if not isinstance(content, dict):
+            return snapshot_of(content)
+        if any(key in content for key in ("G", "D", "G_ema")):
+            return snapshot_of_modules(content)
+    except MALFORMED as error:
+        raise Refused("its networks are put together in an unknown way ({})".format(type(error).__name__)) from error
+    raise Refused("it is a pickle of something else: a dictionary without G, D and G_ema")
 
 
 def _is_safetensors(file):

@@ -114,21 +114,22 @@ def _halved(channel_base):
     return channel_base // 2 if channel_base == int(channel_base) and channel_base % 2 == 0 else channel_base / 2
 
 
-def _shared_kwargs(module, group, clamped, block):
-    """Return what G and D have in common; `clamped` is a layer with the clamp, `block` one that knows the architecture."""
-    resolution = _integer(module, "img_resolution")
+def _shared_kwargs(module, group, blocks, clamped, default_architecture):
+    """Return what G and D have in common; `blocks` holds the blocks of all resolutions, `clamped` is a layer with the clamp."""
     kwargs = {
         "num_channels": _integer(module, "img_channels"),
-        "resolution": resolution,
+        "resolution": _integer(module, "img_resolution"),
         "label_size": _integer(module, "c_dim"),
         "fmap_base": _halved(_argument(module, group, "channel_base", 32768)),
         "fmap_max": _argument(module, group, "channel_max", 512),
         "num_fp16_res": _argument(module, group, "num_fp16_res", None),
         "conv_clamp": plain_or_refused(clamped.state.get("conv_clamp")),
-        "architecture": block.state.get("architecture"),
     }
     if kwargs["num_fp16_res"] is None:  # the default differs between the programs; the blocks know
-        kwargs["num_fp16_res"] = sum(child.state.get("use_fp16") is True for child in module.children().values())
+        kwargs["num_fp16_res"] = sum(block.state.get("use_fp16") is True for block in blocks.children().values())
+    _checked(kwargs)
+    top = "b{}".format(kwargs["resolution"])
+    _set_unless(kwargs, "architecture", _descend(blocks, top).state.get("architecture"), default_architecture)
     if clamped.state.get("activation") != "lrelu":
         raise Refused("its layers use an activation other than lrelu")
     return kwargs
@@ -137,14 +138,11 @@ def _shared_kwargs(module, group, clamped, block):
 def _generator_kwargs(module, tensors):
     mapping, synthesis = _descend(module, "mapping"), _descend(module, "synthesis")
     first = _descend(synthesis, "b4", "conv1")
-    kwargs = _shared_kwargs(module, "synthesis_kwargs", first, _descend(synthesis, "b4"))
-    if _argument(module, "synthesis_kwargs", "num_fp16_res", None) is None:
-        kwargs["num_fp16_res"] = sum(child.state.get("use_fp16") is True for child in synthesis.children().values())
+    kwargs = _shared_kwargs(module, "synthesis_kwargs", synthesis, first, "skip")
     if first.state.get("use_noise") is False:
         raise Refused("its generator uses no noise inputs, which is not supported")
     kwargs["mapping_layers"] = _integer(mapping, "num_layers")
     latent_size, dlatent_size = _integer(module, "z_dim"), _integer(module, "w_dim")
-    _set_unless(kwargs, "architecture", kwargs.pop("architecture"), "skip")
     _set_unless(kwargs, "latent_size", latent_size, 512)
     _set_unless(kwargs, "dlatent_size", dlatent_size, 512)
     if "mapping.embed.weight" in tensors:
@@ -159,17 +157,14 @@ def _generator_kwargs(module, tensors):
 
 
 def _discriminator_kwargs(module, tensors):
-    top = "b{}".format(_integer(module, "img_resolution"))
-    kwargs = _shared_kwargs(module, "", _descend(module, "b4", "conv"), _descend(module, top))
+    kwargs = _shared_kwargs(module, "", module, _descend(module, "b4", "conv"), "resnet")
     statistics = _descend(module, "b4").children().get("mbstd")
     kwargs["mbstd_group_size"] = plain_or_refused(statistics.state.get("group_size")) if statistics else None
-    _set_unless(kwargs, "architecture", kwargs.pop("architecture"), "resnet")
     _set_unless(kwargs, "mbstd_num_features", _integer(statistics, "num_channels") if statistics else 0, 1)
     mapping = module.children().get("mapping")
     if mapping is not None and kwargs["label_size"] and _integer(mapping, "num_layers"):
         kwargs["mapping_layers"] = _integer(mapping, "num_layers")
         kwargs["mapping_lrmul"] = _lrmul(mapping)
-    _checked(kwargs)
     width, stage_0 = int(_tensor(tensors, "b4.fc.weight").shape[0]), min(int(kwargs["fmap_base"]), kwargs["fmap_max"])
     if width != stage_0:
         raise Refused(
@@ -178,7 +173,7 @@ def _discriminator_kwargs(module, tensors):
         )
     if "mapping.embed.weight" in tensors:
         _set_unless(kwargs, "mapping_fmaps", int(tensors["mapping.embed.weight"].shape[0]), width)
-    _set_kernel(kwargs, tensors, top + ".resample_filter")
+    _set_kernel(kwargs, tensors, "b{}.resample_filter".format(kwargs["resolution"]))
     return kwargs
 
 

@@ -16,6 +16,10 @@ MAX_NAME_BYTES = 256
 LARGE_BYTES = 1 << 16  # from here on a byte string gets memory of its own and is never copied again
 
 
+# What a malformed content shows as: an ordinary error of the operation that it was put to.
+MALFORMED = (ValueError, TypeError, IndexError, KeyError, AttributeError, ArithmeticError, RecursionError, struct.error)
+
+
 class Refused(Exception):
     """The stream is not data that we know: what it asked for is the message; nothing was run."""
 
@@ -110,8 +114,7 @@ def load(source, names, persistent=None):
     machine = _Machine(source, names, persistent)
     try:
         return machine.run()
-    except (ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError, struct.error, UnicodeError) as error:
-        # A malformed stream shows as an ordinary error of the operation it tried; the text is ours, the data is theirs.
+    except MALFORMED as error:
         raise Refused("it is malformed at byte {:,} ({})".format(source.position, type(error).__name__)) from error
 
 

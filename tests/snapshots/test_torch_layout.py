@@ -109,6 +109,53 @@ def test_wrong_shapes_and_settings_are_named(monkeypatch):
     assert "no power of two" in refusal(small_snapshot())
 
 
+STRANGE_SETTINGS = [
+    {"img_resolution": "x"},
+    {"conv_clamp": {1: 2}},
+    {"num_layers": None},
+    {"bias_gain": [1]},
+    {"group_size": b"4"},
+    {"architecture": ["skip"]},
+    {"init_kwargs": {"synthesis_kwargs": 5}},
+    {"w_avg_beta": b"x"},
+]
+
+
+@pytest.mark.parametrize("change", STRANGE_SETTINGS)
+def test_settings_of_unexpected_kinds_are_refused(change, monkeypatch):
+    build = torch_files.module
+
+    def changed(kind, *rest, **more):
+        return build(kind, *rest, **dict(more, **{key: value for key, value in change.items() if key in more}))
+
+    monkeypatch.setattr(torch_files, "module", changed)
+    assert refusal(small_snapshot(label_size=2))
+
+
+STRANGE_SHAPES = [
+    "mapping/LabelEmbed/weight",
+    "dlatent_avg",
+    "synthesis/noise3",
+    "synthesis/8x8/Conv1/mod_bias",
+    "mapping/Dense0/weight",
+]
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (1, 1, 1, 1, 1)])
+@pytest.mark.parametrize("name", STRANGE_SHAPES)
+def test_tensors_of_unexpected_shapes_are_refused(name, shape, monkeypatch):
+    tensor = torch_files.tensor
+    snapshot = small_snapshot(label_size=2)
+    value = snapshot.G.variables[name]
+    forms = [value.T, value + np.float32(1), value.reshape(value.shape[-2:])]  # as a PyTorch file may hold it
+
+    def changed(array, *rest):
+        return tensor(np.zeros(shape) if any(np.array_equal(array, form) for form in forms) else array, *rest)
+
+    monkeypatch.setattr(torch_files, "tensor", changed)
+    assert refusal(snapshot)
+
+
 def test_alias_free_networks_and_missing_ones_are_named():
     module, tensor = torch_files.module, torch_files.tensor
 
