@@ -1,7 +1,9 @@
 """FIR resampling by 2 and the convolutions that resample (StyleGAN2 section 4.1 and appendix B), NHWC.
 
 A filter is applied one axis at a time as a sum of shifted slices: XLA fuses that into one pass, and zeros that were
-inserted for up-sampling are never touched (each output phase uses its own taps).
+inserted for up-sampling are never touched (each output phase uses its own taps). The gradient is written down as the
+transposed resampling, again slices; differentiated automatically it becomes a chain of padded sums, which XLA on a CPU
+computes five times slower.
 """
 import numpy as np
 
@@ -16,64 +18,73 @@ def filter_taps(kernel, gain=1.0):
     return (taps / taps.sum() * gain)[::-1]
 
 
-def _pad(x, axis, before, after):
+def _larger_half(total):
+    return (total + 1) // 2
+
+
+def _axis_sums(x, taps, axis, up, down, before, length):
+    """Insert up - 1 zeros after each sample, put `before` zeros in front, correlate with taps, keep every down-th of the results."""
+    phases = []  # of each output position modulo `up`: (first source index, tap) of the products that are not zero
+    for phase in range(up):
+        used = [j for j in range(len(taps)) if (down * phase + j - before) % up == 0]
+        phases.append([((down * phase + j - before) // up, taps[j]) for j in used])
+    count = -(-length // up)
+    indices = [index for phase in phases for index, _ in phase]
+    low = max(-min(indices), 0)
+    high = max(max(indices) + (count - 1) * down + 1 - int(x.shape[axis]), 0)
     paddings = [[0, 0]] * 4
-    paddings[axis] = [before, after]
-    return tf.pad(x, paddings) if before or after else x
+    paddings[axis] = [low, high]
+    x = tf.pad(x, paddings) if low or high else x
+
+    def window(start):
+        where = [slice(None)] * 4
+        where[axis] = slice(start, start + (count - 1) * down + 1, down)
+        return x[tuple(where)]
+
+    sums = [tf.add_n([window(index + low) * tf.cast(tap, x.dtype) for index, tap in phase]) for phase in phases]
+    if up == 1:
+        return sums[0]
+    shape = [-1 if side is None else side for side in x.shape.as_list()]
+    shape[axis] = up * count
+    y = tf.reshape(tf.stack(sums, axis + 1), shape)
+    where = [slice(None)] * 4
+    where[axis] = slice(0, length)
+    return y if up * count == length else y[tuple(where)]
 
 
-def _slice(x, axis, start, length, step=1):
-    window = [slice(None)] * 4
-    window[axis] = slice(start, start + (length - 1) * step + 1, step)
-    return x[tuple(window)]
+def resample(x, taps, up=1, down=1, before=0, size=None):
+    """Resample height and width by up/down through a separable FIR filter.
 
+    Args:
+        x: [N,H,W,C].
+        taps: 1-D NumPy array, correlated along each axis.
+        up, down: 1 or 2, not both 2.
+        before: Zeros in front of each axis, counted after zero insertion; behind it as many as `size` needs.
+        size: (height, width) of the result.
+    """
+    @tf.custom_gradient
+    def forward(x):
+        y = _axis_sums(_axis_sums(x, taps, HEIGHT, up, down, before, size[0]), taps, WIDTH, up, down, before, size[1])
 
-def _weighted_sum(x, axis, offsets, weights, length, step=1):
-    return tf.add_n([_slice(x, axis, offset, length, step) * tf.cast(weight, x.dtype) for offset, weight in zip(offsets, weights)])
+        def backward(dy):
+            # The transposed operation: taps reversed, up and down exchanged.
+            return resample(dy, taps[::-1], down, up, len(taps) - 1 - before, (int(x.shape[1]), int(x.shape[2])))
 
+        return y, backward
 
-def _halves(total):
-    """Split a padding into (before, after), the larger part first."""
-    return (total + 1) // 2, total // 2
-
-
-def fir(x, taps, axis, padding):
-    """Correlate one axis with `taps` after zero padding of `padding` in all; the length changes by padding - len(taps) + 1."""
-    length = int(x.shape[axis]) + padding - len(taps) + 1
-    return _weighted_sum(_pad(x, axis, *_halves(padding)), axis, range(len(taps)), taps, length)
-
-
-def _upsample_axis(x, taps, axis):
-    """Insert a zero after each sample, pad to keep twice the length, correlate: only the non-zero products are computed."""
-    size, before = int(x.shape[axis]), _halves(len(taps) - 1)[0]
-    phases = []
-    for phase in (0, 1):
-        used = [j for j in range(len(taps)) if (phase + j - before) % 2 == 0]
-        phases.append(([(phase + j - before) // 2 for j in used], [taps[j] for j in used]))
-    low = -min(min(offsets) for offsets, _ in phases)
-    high = max(max(offsets) for offsets, _ in phases)
-    padded = _pad(x, axis, max(low, 0), max(high, 0))
-    outputs = [_weighted_sum(padded, axis, [o + max(low, 0) for o in offsets], weights, size) for offsets, weights in phases]
-    shape = [-1 if s is None else s for s in x.shape.as_list()]
-    shape[axis] = 2 * size
-    return tf.reshape(tf.stack(outputs, axis + 1), shape)
-
-
-def _downsample_axis(x, taps, axis):
-    size = int(x.shape[axis])
-    return _weighted_sum(_pad(x, axis, *_halves(len(taps) - 2)), axis, range(len(taps)), taps, size // 2, step=2)
+    return forward(x)
 
 
 def upsample_2d(x, kernel=(1, 3, 3, 1)):
     """Double height and width: [N,H,W,C] → [N,2H,2W,C], gain 4 (2 an axis)."""
     taps = filter_taps(kernel, 2.0)
-    return _upsample_axis(_upsample_axis(x, taps, HEIGHT), taps, WIDTH)
+    return resample(x, taps, up=2, before=_larger_half(len(taps) - 1), size=(2 * int(x.shape[1]), 2 * int(x.shape[2])))
 
 
 def downsample_2d(x, kernel=(1, 3, 3, 1)):
     """Halve height and width: [N,H,W,C] → [N,H/2,W/2,C]."""
     taps = filter_taps(kernel)
-    return _downsample_axis(_downsample_axis(x, taps, HEIGHT), taps, WIDTH)
+    return resample(x, taps, down=2, before=_larger_half(len(taps) - 2), size=(int(x.shape[1]) // 2, int(x.shape[2]) // 2))
 
 
 def conv_2d(x, w):
@@ -86,11 +97,11 @@ def up_conv_2d(x, w, kernel=(1, 3, 3, 1)):
     if w.shape[0] == 1:
         return upsample_2d(conv_2d(x, w), kernel)
     batch = tf.shape(x)[0] if x.shape[0] is None else x.shape[0]
-    size = [batch, 2 * int(x.shape[1]) + 1, 2 * int(x.shape[2]) + 1, int(w.shape[3])]
+    h, w_px = 2 * int(x.shape[1]), 2 * int(x.shape[2])
     # A transposed convolution correlates with the flipped kernel, so the kernel is flipped beforehand.
-    x = tf.nn.conv2d_transpose(x, tf.transpose(w[::-1, ::-1], [0, 1, 3, 2]), size, 2, "VALID")
+    x = tf.nn.conv2d_transpose(x, tf.transpose(w[::-1, ::-1], [0, 1, 3, 2]), [batch, h + 1, w_px + 1, int(w.shape[3])], 2, "VALID")
     taps = filter_taps(kernel, 2.0)
-    return fir(fir(x, taps, HEIGHT, len(taps) - 2), taps, WIDTH, len(taps) - 2)
+    return resample(x, taps, before=_larger_half(len(taps) - 2), size=(h, w_px))
 
 
 def down_conv_2d(x, w, kernel=(1, 3, 3, 1)):
@@ -98,5 +109,5 @@ def down_conv_2d(x, w, kernel=(1, 3, 3, 1)):
     if w.shape[0] == 1:
         return conv_2d(downsample_2d(x, kernel), w)
     taps = filter_taps(kernel)
-    x = fir(fir(x, taps, HEIGHT, len(taps)), taps, WIDTH, len(taps))
+    x = resample(x, taps, before=_larger_half(len(taps)), size=(int(x.shape[1]) + 1, int(x.shape[2]) + 1))
     return tf.nn.conv2d(x, w, 2, "VALID")

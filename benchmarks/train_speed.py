@@ -1,0 +1,167 @@
+"""Print how fast training is on this machine, phase by phase, for one or several configurations.
+
+    python benchmarks/train_speed.py                         # the CPU size: 32², 128 channels, batch 8
+    python benchmarks/train_speed.py --size 256 --cfg paper256 --batch-gpu 64 --aug noaug
+    python benchmarks/train_speed.py --size 64 --size 128 --xla 1 --xla 0
+
+Each combination runs in a process of its own, over random images held in memory, so that compilation is measured from a
+cold start. `s/kimg` weighs the phases as training does: G and D main at every minibatch, path length at every 4th, R1 at
+every 16th. `first step` is the time from the start of the process to the end of the first minibatch with all four phases.
+"""
+
+import argparse
+import itertools
+import json
+import subprocess
+import sys
+import time
+
+STARTED = time.time()
+COLUMNS = (
+    "size",
+    "batch",
+    "rounds",
+    "aug",
+    "fp16",
+    "xla",
+    "G_main",
+    "G_reg",
+    "D_main",
+    "D_reg",
+    "average",
+    "s/kimg",
+    "img/s",
+    "first step",
+    "peak GPU",
+)
+
+
+def parse(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, action="append", help="image side in pixels; may be given again (default 32)")
+    parser.add_argument("--aug", action="append", choices=["noaug", "ada"], help="may be given again (default noaug)")
+    parser.add_argument("--xla", type=int, action="append", choices=[0, 1], help="may be given again (default 1)")
+    parser.add_argument("--precision", default="auto", choices=["auto", "fp32"], help="default auto: float16 on GPUs")
+    parser.add_argument("--cfg", default="auto", help="base configuration (default auto)")
+    parser.add_argument("--batch", type=int, help="images a minibatch (default 8 at 32 px, else the configuration's)")
+    parser.add_argument("--batch-gpu", type=int, help="images a round")
+    parser.add_argument("--cbase", type=int, help="channels: 2·fmap_base (default 4096 at 32 px)")
+    parser.add_argument("--cmax", type=int, help="most channels of a layer (default 128 at 32 px)")
+    parser.add_argument("--labels", type=int, default=0, help="classes (default 0)")
+    parser.add_argument("--repeats", type=int, default=6, help="timed calls of each phase (default 6)")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    return parser.parse_args(argv)
+
+
+class RandomImages:
+    """A dataset of noise, held in memory."""
+
+    def __init__(self, size, labels, count=512):
+        import numpy as np
+
+        random = np.random.RandomState(0)
+        self.images = random.randint(0, 255, [count, size, size, 3]).astype(np.uint8)
+        self.labels = (
+            np.eye(labels, dtype=np.float32)[random.randint(0, labels, count)] if labels else np.zeros([count, 0], np.float32)
+        )
+        self.num_images, self.resolution, self.channels, self.label_size = count, size, 3, labels
+
+    def __len__(self):
+        return self.num_images
+
+    def read(self, indices):
+        return self.images[indices]
+
+
+def make_config(args, size, aug, xla):
+    from sg2ada_colab.training.config import DatasetInfo
+    from sg2ada_colab.training.options import TrainOptions
+    from sg2ada_colab.training.resolve import resolve
+
+    small = size == 32 and args.cfg == "auto"
+    options = TrainOptions(
+        outdir="runs",
+        data="random",
+        cfg=args.cfg,
+        aug=aug,
+        batch=args.batch or (8 if small else None),
+        batch_gpu=args.batch_gpu,
+        cbase=args.cbase or (4096 if small else None),
+        cmax=args.cmax or (128 if small else None),
+        metrics=[],
+        no_xla=not xla,
+        fp32=True if args.precision == "fp32" else None,
+    )
+    return resolve(options, DatasetInfo("random", "random", size, 3, args.labels, 512))
+
+
+def measure(args, size, aug, xla):
+    """Return one row of the table as a dict; everything is set up as a run does it."""
+    from sg2ada_colab.dataset import TrainingStream
+    from sg2ada_colab.runs.build import build_phases, build_state
+    from sg2ada_colab.runs.device import peak_gpu_memory_gb, prepare_device
+    from sg2ada_colab.seeds import step_seed
+    from sg2ada_colab.tf import tf
+
+    config = make_config(args, size, aug, xla)
+    prepare_device()
+    state = build_state(config)
+    phases = build_phases(config, state)
+    stream = TrainingStream(RandomImages(size, args.labels), config.minibatch_gpu, 0)
+    reals, labels = (tf.constant(x) for x in stream.batch(0))
+    half = labels[: max(config.minibatch_gpu // config.pl_minibatch_shrink, 1)]
+    p = tf.constant(0.5 if aug == "ada" else 0.0)
+    inputs = {"G_main": (labels, p), "G_reg": (half, p), "D_main": (labels, reals, labels, p), "D_reg": (reals, labels, p)}
+    last = config.rounds - 1
+
+    def run(name, step):
+        report, _ = phases.run(name, last, tf.constant(step_seed(0, name, step)), *inputs[name])
+        return report.numpy()
+
+    def timed(call):
+        began = time.perf_counter()
+        call()
+        return time.perf_counter() - began
+
+    for name in inputs:
+        run(name, 0)
+    phases.update_average(tf.constant(0.5))
+    first_step_s = time.time() - STARTED
+    ms = {name: 1000 * min(timed(lambda n=name, i=i: run(n, i)) for i in range(args.repeats)) for name in inputs}
+    ms["average"] = 1000 * min(timed(lambda: phases.update_average(tf.constant(0.5))) for _ in range(args.repeats))
+    minibatch_s = (config.rounds * (ms["G_main"] + ms["D_main"] + ms["G_reg"] / 4 + ms["D_reg"] / 16) + ms["average"]) / 1000
+    row = {
+        "size": size,
+        "batch": config.minibatch_size,
+        "rounds": config.rounds,
+        "aug": aug,
+        "fp16": state.G.num_fp16_res,
+        "xla": xla,
+        "s/kimg": minibatch_s * 1000 / config.minibatch_size,
+        "img/s": config.minibatch_size / minibatch_s,
+        "first step": first_step_s,
+        "peak GPU": peak_gpu_memory_gb(),
+    }
+    row.update(ms)
+    return row
+
+
+def main():
+    args = parse()
+    if args.one:
+        print(json.dumps(measure(args, **json.loads(args.one))))
+        return
+    print("phases in ms a round; average in ms; first step in s; peak GPU in GiB")
+    print(" ".join("{:>10}".format(name) for name in COLUMNS))
+    for size, aug, xla in itertools.product(args.size or [32], args.aug or ["noaug"], args.xla or [1]):
+        command = [sys.executable, __file__] + sys.argv[1:] + ["--one", json.dumps({"size": size, "aug": aug, "xla": xla})]
+        output = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.decode()
+        row = json.loads(output.splitlines()[-1])
+        print(
+            " ".join("{:>10}".format("{:.2f}".format(row[c]) if isinstance(row[c], float) else row[c]) for c in COLUMNS),
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
