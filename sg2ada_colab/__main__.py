@@ -7,7 +7,7 @@ from . import __version__
 from .errors import UserError
 
 # One module a group of verbs, in the order of the work: images, training, snapshots, quality.
-GROUPS = ("workspace", "dataset", "train", "metrics", "demo")
+GROUPS = ("workspace", "dataset", "augment", "train", "snapshots", "metrics", "demo")
 USER_ERROR, INTERRUPTED = 1, 130
 
 
