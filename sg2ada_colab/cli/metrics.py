@@ -34,7 +34,7 @@ def register(verbs):
     parser.add_argument("--every", type=int, default=1, metavar="N", help="of a run, measure every N-th snapshot (default: 1)")
     parser.add_argument("--budget", type=float, metavar="MINUTES", help="take so many fakes as fit into this time for a snapshot")
     parser.add_argument("--features", metavar="PATH", help="file or folder with the weights of feature networks")
-    parser.add_argument("--cache", metavar="DIR", help="folder for weights and the reals' statistics (default: beside the runs)")
+    parser.add_argument("--cache", metavar="DIR", help="folder for weights and the reals' statistics")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the fakes (default: 0)")
     parser.add_argument("--again", action="store_true", help="measure also what was measured before")
     parser.add_argument("--show", action="store_true", help="only list and plot what was measured")
@@ -119,7 +119,7 @@ def measure_target(args, run_dir, snapshots):
     metrics = SnapshotMetrics(
         open_metric_data(args, options, snapshots[0]), names,
         mirror=options.get("mirror", False) if args.mirror is None else bool(args.mirror),
-        features_path=args.features, cache_dir=args.cache or run_dir.absolute().parent / "metric-cache",
+        features_path=args.features, cache_dir=args.cache,
         budget_s=args.budget and args.budget * 60, seed=args.seed, xla=not args.no_xla, say=bar.say, progress=bar,
     )  # fmt: skip
     failed = []

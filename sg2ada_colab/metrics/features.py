@@ -1,5 +1,6 @@
 """Feature networks: uint8 images in, one vector an image out, in batches of a fixed size."""
 
+import contextlib
 import os
 
 import numpy as np
@@ -56,7 +57,8 @@ class FeatureNetwork:
 
     def _batch(self, images, output):
         padding = [(0, self.batch_size - len(images))] + [(0, 0)] * (images.ndim - 1)
-        values = np.asarray(self.forward(np.pad(images, padding, mode="constant"))[output])[: len(images)]
+        with full_precision():
+            values = np.asarray(self.forward(np.pad(images, padding, mode="constant"))[output])[: len(images)]
         if not np.isfinite(values).all():
             raise UserError(
                 "the feature network {} gave values that are not finite".format(self.name),
@@ -64,6 +66,21 @@ class FeatureNetwork:
                 "check the weights file of the network: delete it from the cache folder and fetch it again",
             )
         return values
+
+
+@contextlib.contextmanager
+def full_precision():
+    """Switch off TensorFloat-32 for a while: the features must not depend on the kind of GPU."""
+    from ..tf import IS_TF1, gpus, tf
+
+    if IS_TF1 or not gpus() or not tf.config.experimental.tensor_float_32_execution_enabled():
+        yield
+        return
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(True)
 
 
 def rgb_images(images):

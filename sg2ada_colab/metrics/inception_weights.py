@@ -5,7 +5,7 @@ import tarfile
 import numpy as np
 
 from ..errors import UserError
-from ..tf import tf, tf1
+from ..tf import tf1
 from .inception import BATCH_NORM_EPSILON, CLASSES, CONVOLUTIONS, DIMENSIONS
 from .torch_weights import read_torch_weights
 from .weight_files import WeightsFile
@@ -87,7 +87,7 @@ def _from_graph(content, path):
     def array(name, shape):
         if name not in nodes or nodes[name].op != "Const":
             raise _not_inception(path, "it has no constant {}".format(name))
-        return _checked(tf.make_ndarray(nodes[name].attr["value"].tensor), name, shape, path)
+        return _checked(tf1.make_ndarray(nodes[name].attr["value"].tensor), name, shape, path)
 
     weights = {}
     for scope, _, height, width, channels, filters in CONVOLUTIONS:

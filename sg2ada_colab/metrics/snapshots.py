@@ -29,7 +29,8 @@ class SnapshotMetrics:
         metrics: Metric names; those whose feature network is nowhere are replaced, and `say` is told.
         mirror: Whether training flips images.
         features_path: File or folder with weights of feature networks; None looks in the cache folder and for packages.
-        cache_dir: Folder for weights and for statistics of the reals, on Drive so that they outlive the session.
+        cache_dir: Folder for weights and for statistics of the reals, best on Drive so that they outlive the session; None keeps
+            statistics in metric-cache beside the run's folder and looks for weights in the default cache folder.
         budget_s: Seconds that one snapshot's measurement may take; chooses how many fakes. None takes the names at their word.
         seed: Seeds fakes and subsets.
         xla: Compile the generator with XLA.
@@ -84,8 +85,8 @@ class SnapshotMetrics:
             specs = specs if again else self.missing(run_dir, snapshot_path.stem, specs)
         source = "{}/{}".format(sha256_of(snapshot_path)[1], fakes.source)
         results = measure_all(
-            specs, fakes, self.dataset, self._network, source, self.cache_dir, run_dir / PARTIAL_FOLDER, self.mirror, self.seed,
-            self.progress, self.should_stop, path_pairs,
+            specs, fakes, self.dataset, self._network, source, self.cache_dir or cache_beside(run_dir), run_dir / PARTIAL_FOLDER,
+            self.mirror, self.seed, self.progress, self.should_stop, path_pairs,
         )  # fmt: skip
         for result in results:
             self.say(write_result(run_dir, snapshot_path, result, max(len(gpus()), 1)))
@@ -111,11 +112,12 @@ class SnapshotMetrics:
         """
         snapshot_path = Path(snapshot_path)
         network = self._network(self.specs[0].network if self.specs else SMALL_NETWORK)
-        reals = real_features(self.dataset, network, self.cache_dir, progress=self.progress)
+        run_dir = Path(run_dir or snapshot_path.parent)
+        reals = real_features(self.dataset, network, self.cache_dir or cache_beside(run_dir), progress=self.progress)
         fakes = SnapshotFakes(read_snapshot(snapshot_path).Gs, self._labels(), self.seed, self.xla)(max(count, JUDGED_FAKES), 0)
         neighbours = nearest_reals(reals, network(fakes))
         self.say(memorisation_sentence(neighbours))
-        path = Path(run_dir or snapshot_path.parent) / "neighbours-{}.png".format(snapshot_path.stem.split("-", 2)[-1])
+        path = run_dir / "neighbours-{}.png".format(snapshot_path.stem.split("-", 2)[-1])
         shown = neighbours._replace(indices=neighbours.indices[:count], distances=neighbours.distances[:count])
         draw_neighbours(path, fakes[:count], self.dataset, shown)
         return path
@@ -155,6 +157,11 @@ class SnapshotMetrics:
             self.say(sentence)
             fitted.append(chosen)
         return list(dict.fromkeys(fitted))
+
+
+def cache_beside(run_dir):
+    """Return the folder for statistics of the reals that the runs of one results folder share."""
+    return Path(run_dir).absolute().parent / "metric-cache"
 
 
 def images_per_second(generate, networks):

@@ -12,7 +12,7 @@ from sg2ada_colab.errors import UserError
 from sg2ada_colab.metrics.features import open_inception
 from sg2ada_colab.metrics.inception import CONVOLUTIONS
 from sg2ada_colab.metrics.inception_weights import GRAPH_FILE, _from_torch, read_inception_weights
-from sg2ada_colab.tf import tf, tf1
+from sg2ada_colab.tf import tf1
 
 
 def made_up_weights():
@@ -52,7 +52,7 @@ def graph_of(arrays, scaled=False):
     for name, array in arrays.items():
         node = graph.node.add(name=name, op="Const")
         node.attr["dtype"].type = 1
-        node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(array))
+        node.attr["value"].tensor.CopyFrom(tf1.make_tensor_proto(array))
     for scope, *_ in CONVOLUTIONS:
         node = graph.node.add(name=scope + "/batchnorm", op="BatchNormWithGlobalNormalization")
         node.attr["scale_after_normalization"].b = scaled

@@ -1,4 +1,5 @@
 """Snapshots of a run: measured once, resumed, written as the original writes, never in training's way."""
+
 import json
 
 import numpy as np

@@ -1,4 +1,5 @@
 """The arithmetic of FID, KID, precision and recall and inception score against torch-fidelity and pytorch-fid."""
+
 import json
 import subprocess
 
