@@ -99,7 +99,7 @@ def _drive(drive):
     problem = {
         "alive": "",
         "absent": "not there yet: run the cell that connects Drive" if drive.is_remote else "not there yet: sg2ada init FOLDER",
-        "dead": "its process has died (Errno 107): run the cell that connects Drive; training goes on meanwhile",
+        "dead": "its process has died (Errno 107): stop the training cell, which saves, and run the cell that connects Drive",
         "silent": "does not answer: wait a minute; if it stays so, see how many items My Drive holds at its top",
     }[state]
     free = drive.free_bytes() if state == "alive" else None

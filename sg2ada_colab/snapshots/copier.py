@@ -28,6 +28,8 @@ from .verified_copy import (
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 GONE = (errno.ENOTCONN, errno.ENOENT, errno.ENOTDIR)  # the mount died; what it had not uploaded died with it
+# A kernel does one thing at a time, so the cell that connects cannot run beside the one that trains.
+RECONNECT = "To connect again, stop the training cell, which saves first, and run all cells; the copies then go on."
 FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 100.0  # shorter than a lease lasts
 SETTLE_S = 900.0  # Drive uploads in the background, and neither the upload nor its end can be waited for
 STUCK_S = 1800.0  # a file that DriveFS has not uploaded after this long is worth a sentence
@@ -208,10 +210,9 @@ class Copier:
         if error.errno in FULL:
             return "Drive is full. {} Make room on Drive: {}".format(rest, what_takes_room(os.path.dirname(self.drive_dir)))
         if error.errno == errno.ENOTCONN:
-            return "Drive's connection is dead (Errno 107). {} Run the cell that connects Drive again in another notebook tab " \
-                "or after this one; the copies then go on.".format(rest)  # fmt: skip
+            return "Drive's connection is dead (Errno 107). {} {}".format(rest, RECONNECT)
         if error.errno == errno.ENOENT:
-            return "Drive is not mounted. {} Run the cell that connects Drive.".format(rest)
+            return "Drive is not mounted. {} {}".format(rest, RECONNECT)
         return "Drive does not take files at the moment ({}). {} It is tried again.".format(error.strerror or error, rest)
 
     # --- one pass

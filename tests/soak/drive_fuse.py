@@ -148,12 +148,12 @@ class Drive(fuse.Operations):
         self.cache, self.control = cache, Control(control)
         self.uploader = Uploader(cache, cloud, self.control)
         self.uploader.start()
-        self.dirty, self.lock = set(), threading.Lock()
+        self.dirty, self._pipe = set(), threading.Lock()  # "lock" is the name of an operation
 
     def _pace(self, count):
         speed = self.control["bytes_s"]
         if speed:
-            with self.lock:  # one pipe for all
+            with self._pipe:  # one for all
                 time.sleep(count / speed)
 
     def getattr(self, path, fh=None):
