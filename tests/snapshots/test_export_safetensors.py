@@ -113,7 +113,7 @@ def test_damage_is_named(name, tmp_path):
     assert message in caught.value.what
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_damaged_headers_are_read_or_refused(data, tmp_path_factory):
     content = bytearray(with_header(lambda header: None))

@@ -351,7 +351,7 @@ def plain(max_leaves):
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(value=plain(20), protocol=st.integers(3, pickle.HIGHEST_PROTOCOL))
 def test_plain_data_reads_as_python_reads_it(value, protocol):
     set_name = {"builtins set": Global(call=lambda items=(): set(items))}  # protocol 3 calls it by name
@@ -359,7 +359,7 @@ def test_plain_data_reads_as_python_reads_it(value, protocol):
     assert got == value and type(got) is type(value)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(data=st.data())
 def test_damaged_files_are_read_or_refused(data):
     content = bytearray(FILES[data.draw(st.sampled_from(sorted(FILES)))])
@@ -376,7 +376,7 @@ def test_damaged_files_are_read_or_refused(data):
         assert len(str(error)) < 1000
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(
         st.sampled_from(sorted(HOSTILE.values())).map(lambda one: one[2:60])
