@@ -1,0 +1,213 @@
+"""Explore what a run's generators make: choose snapshot, seeds and truncation, compare two, play the history, save pictures."""
+
+import os
+import re
+
+import numpy as np
+from PIL import Image
+
+from ..errors import UserError
+from ..previews.animate import save_animation, video_suffix
+from ..previews.compare import side_by_side
+from ..previews.grid import make_grid
+from ..snapshots.atomic import atomic_file
+from ..snapshots.choose import RunFolder
+from ..snapshots.manifest import order_of
+from .evaluate import find_run
+from .html import can_show_widgets
+from .run_view import RunView
+from .session import plainly, tell, workspace
+
+MOST_IMAGES, SAMPLERS_KEPT = 256, 2
+PICTURES = "pictures"  # folder in the run's folder
+FRAMES_OF_A_WALK = 90
+
+
+class Explorer:
+    """The generators of one run, without any user interface.
+
+    Args:
+        name: Of the run.
+        folders: Its folders, the nearest first; pictures are saved in the last one, which stays.
+        xla: Compile with XLA where TensorFlow can.
+    """
+
+    def __init__(self, name, folders, xla=True):
+        self.name, self.folders, self.xla = name, [str(folder) for folder in folders], xla
+        self._samplers = {}
+
+    def snapshots(self):
+        """Return {title such as "120 kimg": path of the pickle}, new to old."""
+        found = {}
+        for folder in self.folders:
+            for name, kinds in RunFolder(folder).files.items():
+                if kinds.get("network-snapshot"):
+                    found.setdefault(name, os.path.join(folder, kinds["network-snapshot"][0]))
+        names = sorted(found, key=order_of, reverse=True)
+        return {_title(name): found[name] for name in names}
+
+    def images(self, snapshot=None, seeds="0-15", psi=0.7):
+        """Return uint8 [n,R,R,C] images of a snapshot, one a seed.
+
+        Args:
+            snapshot: Title, path, or None for the newest.
+            seeds: Text such as "0-15" or "1,5,9", or a list of integers.
+            psi: Truncation: 0 is the average image, 1 is no truncation.
+        """
+        sampler = self._sampler(self._path(snapshot))
+        z = sampler.latents(parse_seeds(seeds))
+        return sampler.uint8(z, self._labels(sampler, len(z)), float(psi))
+
+    def grid(self, snapshot=None, seeds="0-15", psi=0.7, columns=4):
+        """Return the images of `images` as one Pillow image."""
+        return tile(self.images(snapshot, seeds, psi), columns)
+
+    def compare(self, snapshot, other, seeds="0-15", psi=0.7, columns=4):
+        """Return the same seeds from two snapshots side by side."""
+        return side_by_side([(self._name(one), self.grid(one, seeds, psi, columns)) for one in (snapshot, other)])
+
+    def history(self):
+        """Return [(title, path)] of the grids that training wrote, old to new; all show the same latent vectors."""
+        view = RunView(self.folders[0], self.folders[-1] if len(self.folders) > 1 else None)
+        return [("{} kimg".format(kimg), path) for kimg, path in view.fakes()]
+
+    def walk(self, snapshot=None, seeds="0-5", psi=0.7, frames=FRAMES_OF_A_WALK, columns=1):
+        """Yield (None, image) along a closed path through the latent vectors of the seeds, by spherical interpolation."""
+        sampler = self._sampler(self._path(snapshot))
+        keys = sampler.latents(parse_seeds(seeds))
+        for step in range(frames):
+            at = step / frames * len(keys)
+            z = slerp(keys[int(at)], keys[(int(at) + 1) % len(keys)], at - int(at))
+            yield None, tile(sampler.uint8(z[None], self._labels(sampler, 1), float(psi)), columns)
+
+    def save(self, image, name):
+        """Write a Pillow image as PNG to the run's pictures; returns the path."""
+        path = self._new_path(name, ".png")
+        with atomic_file(path) as file:
+            image.save(file, "PNG")
+        return path
+
+    def save_video(self, frames, name, frames_per_second=8.0):
+        """Write an animation to the run's pictures: MP4, or WebP or GIF where no encoder is installed; returns the path."""
+        path = self._new_path(name, video_suffix())
+        save_animation(path, frames, frames_per_second)
+        return path
+
+    def _new_path(self, name, suffix):
+        folder = os.path.join(self.folders[-1], PICTURES)
+        os.makedirs(folder, exist_ok=True)
+        name, number = re.sub(r"[^\w.-]+", "-", name), 0
+        path = os.path.join(folder, name + suffix)
+        while os.path.exists(path):
+            number += 1
+            path = os.path.join(folder, "{}-{}{}".format(name, number, suffix))
+        return path
+
+    def _path(self, snapshot):
+        found = self.snapshots()
+        if not found and not snapshot:
+            raise UserError("The run {} has no snapshot.".format(self.name), "at least one", "train for a while first")
+        path = next(iter(found.values())) if not snapshot else found.get(snapshot, str(snapshot))
+        if not os.path.isfile(path):
+            known = ", ".join(list(found)[:8])
+            raise UserError("There is no snapshot {!r}.".format(snapshot), "one of: {}".format(known), "choose one of these")
+        return path
+
+    def _name(self, snapshot):
+        path = self._path(snapshot)
+        return next((title for title, one in self.snapshots().items() if one == path), os.path.basename(path))
+
+    def _sampler(self, path):
+        if path not in self._samplers:
+            from ..previews.sample import Sampler
+            from ..runs.device import prepare_device
+            from ..snapshots.read import read_snapshot
+
+            prepare_device()  # take only as much GPU memory as is needed: training may share the GPU
+            while len(self._samplers) >= SAMPLERS_KEPT:
+                del self._samplers[next(iter(self._samplers))]
+            snapshot = read_snapshot(path)
+            self._samplers[path] = Sampler.of_snapshot(snapshot, batch_size=batch_for(snapshot.Gs.resolution), xla=self.xla)
+        return self._samplers[path]
+
+    @staticmethod
+    def _labels(sampler, count):
+        size = sampler.generator.config.label_size
+        return np.eye(size, dtype=np.float32)[np.arange(count) % size] if size else None
+
+
+def _title(name):
+    kimg, part = order_of(name)
+    return "{} kimg".format(kimg) + (" ({})".format(part) if part else "")
+
+
+def batch_for(resolution):
+    """Return how many images to make at once: fewer of the large ones."""
+    return max(1, min(16, 4096 // resolution))
+
+
+def tile(images, columns):
+    """Return uint8 [n,R,R,C] images as one Pillow image, the last row filled up with white."""
+    columns = max(1, min(int(columns), len(images)))
+    missing = -len(images) % columns
+    if missing:
+        images = np.concatenate([images, np.full((missing,) + images.shape[1:], 255, np.uint8)])
+    return Image.fromarray(make_grid(images, 0, 255, columns)).convert("RGB")
+
+
+def slerp(a, b, share):
+    """Return the point between two latent vectors on the arc over the origin, `share` of the way from a to b."""
+    ua, ub = a / np.linalg.norm(a), b / np.linalg.norm(b)
+    angle = np.arccos(np.clip(np.dot(ua, ub), -1, 1))
+    if angle < 1e-4:
+        return a + share * (b - a)
+    return (np.sin((1 - share) * angle) * a + np.sin(share * angle) * b) / np.sin(angle)
+
+
+def parse_seeds(seeds):
+    """Return the seeds in a text such as "0-15" or "1, 5, 9-12", or in a list of integers.
+
+    Raises:
+        UserError: It is something else, or too many.
+    """
+    found = []
+    try:
+        if not isinstance(seeds, str):
+            found = [int(seed) for seed in seeds]
+        else:
+            for part in seeds.replace(" ", "").split(","):
+                first, _, last = part.partition("-")
+                first, last = int(first), int(last or first)
+                if last - first >= MOST_IMAGES:
+                    raise ValueError("too many")
+                found += list(range(first, last + 1))
+    except (ValueError, TypeError):
+        found = []
+    if not found or len(found) > MOST_IMAGES or min(found) < 0 or max(found) >= 2**32:
+        raise UserError(
+            "{!r} are no seeds.".format(seeds), "1 to {} whole numbers, such as 0-15 or 1,5,9".format(MOST_IMAGES), "write 0-15"
+        )
+    return found
+
+
+@plainly
+def explore(run=None, xla=True):
+    """Explore the fakes of a run: with widgets in a notebook; elsewhere by the methods of what is returned.
+
+    Args:
+        run: Name or number of the run; None is the newest.
+        xla: Compile with XLA where TensorFlow can.
+
+    Returns:
+        Explorer.
+    """
+    explorer = Explorer(*find_run(workspace(), run), xla=xla)
+    if not explorer.snapshots():
+        raise UserError("The run {} has no snapshot.".format(explorer.name), "at least one", "train for a while first")
+    if can_show_widgets():
+        from .viewer import Viewer
+
+        explorer.viewer = Viewer(explorer)
+    else:
+        tell("info", "{}: {} snapshots. Use .grid(), .compare(), .save_video().".format(explorer.name, len(explorer.snapshots())))
+    return explorer

@@ -1,0 +1,85 @@
+"""Pieces of HTML for notebook outputs: pictures with a text alternative, notices, tables. No scripts: some front ends drop them."""
+
+import base64
+import html
+import importlib.util
+import sys
+
+from .runtime import has_front_end
+
+SIGNS = {"good": "✔", "info": "ℹ", "work": "▶", "stop": "■", "warn": "⚠", "bad": "✖"}  # never colour alone
+EDGES = {"good": "#15803d", "info": "#1f5fbf", "work": "#1f5fbf", "stop": "#6b7280", "warn": "#b45309", "bad": "#b91c1c"}
+STYLE = """<style>
+.sg2-zoom {cursor: zoom-in; display: block; line-height: 1.3}
+.sg2-zoom img {max-width: 100%; height: auto; display: block; background: #ffffff}
+.sg2-zoom input:checked ~ .sg2-frame {overflow: auto; max-height: 80vh; cursor: zoom-out}
+.sg2-zoom input:checked ~ .sg2-frame img {max-width: none; width: 200%}
+.sg2-table {border-collapse: collapse; font-size: 13px}
+.sg2-table td, .sg2-table th {padding: 2px 10px 2px 0; text-align: left; vertical-align: top}
+</style>"""
+
+
+def escape(text):
+    return html.escape(str(text), quote=True)
+
+
+def picture(data, alt, caption=None, kind="jpeg", zoom=True):
+    """Return a picture as HTML, with its text alternative and, below it, a caption; a click or the space key enlarges it.
+
+    Args:
+        data: Bytes of the file.
+        alt: What is to be seen, in words.
+        kind: "jpeg", "png", "webp" or "gif".
+    """
+    source = "data:image/{};base64,{}".format(kind, base64.b64encode(data).decode("ascii"))
+    image = '<img src="{}" alt="{}">'.format(source, escape(alt))
+    caption = "" if caption is None else "<div>{}</div>".format(escape(caption))
+    if not zoom:
+        return '<div class="sg2-picture">{}{}</div>'.format(caption, image)
+    box = '<input type="checkbox" aria-label="enlarge: {}"> <small>enlarge</small>'.format(escape(alt))
+    return '{}<label class="sg2-zoom">{}<div class="sg2-frame">{}</div></label>'.format(caption, box, image)
+
+
+def video(data, alt):
+    """Return an MP4 as HTML, playing in a loop."""
+    source = "data:video/mp4;base64,{}".format(base64.b64encode(data).decode("ascii"))
+    return '<video src="{}" aria-label="{}" controls loop style="max-width:100%"></video>'.format(source, escape(alt))
+
+
+def notice(kind, text, more=""):
+    """Return a sentence in a box; `kind` is one of SIGNS, and is told by a sign and not by the colour alone."""
+    return (
+        '<div role="status" style="border-left:4px solid {};padding:4px 10px;margin:4px 0"><b>{} {}</b>{}</div>'.format(
+            EDGES[kind], SIGNS[kind], escape(text), "<br>" + escape(more).replace("\n", "<br>") if more else ""
+        )
+    )
+
+
+def table(rows, head=()):
+    """Return rows of cells as an HTML table."""
+    lines = ["<tr>{}</tr>".format("".join("<th scope='col'>{}</th>".format(escape(cell)) for cell in head))] if head else []
+    lines += ["<tr>{}</tr>".format("".join("<td>{}</td>".format(escape(cell)) for cell in row)) for row in rows]
+    return '<table class="sg2-table">{}</table>'.format("".join(lines))
+
+
+def preformatted(lines):
+    return '<pre style="white-space:pre-wrap;font-size:12px;margin:0">{}</pre>'.format(escape("\n".join(lines)))
+
+
+def can_show_html():
+    """Return whether this is a notebook's kernel, which shows HTML."""
+    return has_front_end()
+
+
+def can_show_widgets():
+    """Return whether this is a notebook's kernel with ipywidgets."""
+    return has_front_end() and importlib.util.find_spec("ipywidgets") is not None
+
+
+def show(content, plain):
+    """Display HTML in a notebook; print `plain` elsewhere."""
+    if not can_show_html():
+        print(plain)
+        return
+    display, HTML = sys.modules["IPython"].display.display, sys.modules["IPython"].display.HTML
+    display(HTML(STYLE + content))

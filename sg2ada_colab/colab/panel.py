@@ -1,0 +1,287 @@
+"""The live panel of a run: widgets that show one RunView, updated by the cell's thread; plain lines where there are none."""
+
+import time
+
+from ..previews.curves import Panel as Axes
+from ..previews.curves import describe, draw_curves
+from ..previews.timeline import as_jpeg, thinned
+from ..training.status import format_duration
+from .concerns import concerns
+from .html import STYLE, can_show_widgets, notice, picture, preformatted, table
+from .runtime import disk_bytes
+
+NUMBERS_EVERY_S, CURVES_EVERY_S, LISTS_EVERY_S, LINE_EVERY_S = 2.0, 30.0, 10.0, 60.0
+NEWEST_BYTES, FRAME_BYTES, CURVES_BYTES = 200000, 60000, 120000
+NEWEST_PX, FRAME_PX = 1280, 640
+MOST_FRAMES = 32  # of the history; beyond, every second one goes
+KIMG_WINDOW_S = 600.0  # the speed for the estimate is that of so many seconds
+LOG_LINES_SHOWN = 25
+
+
+def open_panel(view, plan, session_left_s=None):
+    """Return the panel for this front end: `WidgetPanel`, or `LinePanel` without widgets."""
+    kind = WidgetPanel if can_show_widgets() else LinePanel
+    return kind(view, plan.config, session_left_s)
+
+
+class Numbers:
+    """Where training stands and where it will be.
+
+    Args:
+        total_kimg: Length of the run.
+        session_left_s: Callable that returns how long this session can last from now, or None where nothing ends it.
+    """
+
+    def __init__(self, total_kimg, session_left_s=None):
+        self.total_kimg, self.session_left_s = total_kimg, session_left_s or (lambda: None)
+        self._seen = []  # (session seconds, kimg)
+        self.kimg, self.speed, self.time = 0.0, 0.0, None
+
+    def update(self, kimg, pulse):
+        """Take over the kimg of the folder and the child's newest pulse (None before training begins)."""
+        self.kimg = max(kimg, pulse["kimg"]) if pulse else kimg
+        if pulse and (not self._seen or pulse["session_s"] > self._seen[-1][0]):
+            self.time = pulse["time"]
+            self._seen.append((pulse["session_s"], pulse["kimg"]))
+            while len(self._seen) > 2 and self._seen[-1][0] - self._seen[1][0] > KIMG_WINDOW_S:
+                del self._seen[0]
+            (t0, k0), (t1, k1) = self._seen[0], self._seen[-1]
+            self.speed = (k1 - k0) * 1000 / (t1 - t0) if t1 > t0 else 0.0
+
+    def seconds_to_end(self):
+        """Return the seconds to the run's end, or None where no speed is known."""
+        if self.speed <= 0:
+            return None
+        return max(0.0, self.total_kimg - self.kimg) * 1000 / self.speed
+
+    def sentences(self):
+        """Return [what is done, speed, time to the end, what this session will reach]."""
+        words = ["{:.1f} of {:,} kimg ({:.1%})".format(self.kimg, self.total_kimg, min(1, self.kimg / self.total_kimg))]
+        seconds = self.seconds_to_end()
+        if seconds is None:
+            return words
+        words.append("{:.1f} img/s".format(self.speed))
+        words.append("{} to the end".format(format_duration(seconds)))
+        left = self.session_left_s()
+        if left is not None and left < seconds:
+            reached = self.kimg + max(0.0, left) * self.speed / 1000
+            words.append("this session will reach about {:,.0f} kimg".format(reached))
+        return words
+
+
+def axes_of(view, target=None):
+    """Return the panels of curves of a RunView."""
+    curves = view.curves
+    panels = [
+        Axes("losses", [("G loss", curves["G loss"]), ("D loss", curves["D loss"])], smooth=True),
+        Axes("r_t (overfitting) and p (augmentation strength)", [("r_t", curves["r_t"]), ("p", curves["p"])], target, (0, 1)),
+    ]
+    return panels + [Axes(name, [(name, points)]) for name, points in sorted(view.metrics.items())]
+
+
+class LinePanel:
+    """Prints a line now and then, for terminals and notebooks without widgets."""
+
+    def __init__(self, view, config, session_left_s=None, say=print):
+        self.view, self.config, self.out = view, config, say
+        self.numbers = Numbers(config.total_kimg, session_left_s)
+        self._next, self._told = 0.0, set()
+
+    def say(self, sentence):
+        self.out(sentence)
+
+    def refresh(self, pulse=None):
+        """Print where training stands if a minute has passed, and every concern once."""
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + LINE_EVERY_S
+        self.view.update()
+        self.numbers.update(self.view.kimg, pulse)
+        if pulse:
+            self.out("  ".join(self.numbers.sentences()))
+        for sentence in concerns(self.view, disk_bytes(self.view.run_dir)[1], resolution=self.config.resolution):
+            if sentence not in self._told:
+                self._told.add(sentence)
+                self.out("Note: " + sentence)
+
+    def finish(self, ending):
+        self.view.update()
+        self.out("{}{}".format(ending.sentence, " " + ending.advice if ending.advice else ""))
+
+
+class WidgetPanel:
+    """Shows a run with widgets of the subset common to ipywidgets 7.7.1 and 8.
+
+    Everything that can be used while the cell runs works in the browser alone: the kernel is busy and hears nothing. So the
+    history's slider is linked to its frames in the browser, and pictures enlarge by style.
+    """
+
+    def __init__(self, view, config, session_left_s=None):
+        import ipywidgets as widgets
+        from IPython.display import display
+
+        self.widgets, self.view, self.config = widgets, view, config
+        self.numbers = Numbers(config.total_kimg, session_left_s)
+        self._due, self._sent, self._frames, self._started = {}, {}, [], time.time()
+        self._build(widgets)
+        display(self.box)
+
+    def _build(self, widgets):
+        wide = widgets.Layout(width="98%")
+        self.head, self.facts, self.warnings = (widgets.HTML(layout=wide) for _ in range(3))
+        self.bar = widgets.FloatProgress(value=0, min=0, max=max(self.config.total_kimg, 1), description="kimg", layout=wide)
+        half = widgets.Layout(width="48%", min_width="280px")
+        self.newest, self.reals = widgets.HTML(layout=half), widgets.HTML(layout=half)
+        pictures = widgets.HBox([self.newest, self.reals], layout=widgets.Layout(flex_flow="row wrap", width="98%"))
+        self.curves, self.snapshots, self.log = (widgets.HTML(layout=wide) for _ in range(3))
+        # A slider that chooses a page of a Tab whose titles are hidden: both live in the browser, the kernel is not asked.
+        self.slider = widgets.IntSlider(value=0, min=0, max=0, description="time", readout=False, layout=wide, disabled=True)
+        self.pages = widgets.Tab(children=[])
+        self.pages.add_class("sg2-history")
+        self.link = widgets.jslink((self.slider, "value"), (self.pages, "selected_index"))
+        self.history = widgets.VBox([self.slider, self.pages])
+        self.more = widgets.Accordion(children=[self.history, self.snapshots, self.log])
+        for index, title in enumerate(("History of the pictures", "Snapshots", "Log")):
+            self.more.set_title(index, title)
+        self.more.selected_index = None
+        style = widgets.HTML(STYLE + HISTORY_STYLE)
+        parts = [style, self.head, self.bar, self.facts, self.warnings, pictures, self.curves, self.more]
+        self.box = widgets.VBox(parts)
+        self.box.add_class("sg2-panel")
+
+    def say(self, sentence):
+        """Show a sentence as the headline."""
+        self._set(self.head, notice("work", sentence))
+
+    def refresh(self, pulse=None):
+        """Bring what is due up to date; called from the cell's thread, often."""
+        if not self._is_due("numbers", NUMBERS_EVERY_S):
+            return
+        ticked = self.view.update()
+        self.numbers.update(self.view.kimg, pulse)
+        self._show_numbers(pulse)
+        if self._is_due("lists", LISTS_EVERY_S):
+            self._show_warnings()
+            self._show_lists()
+            self._show_pictures()
+        if ticked and self._is_due("curves", CURVES_EVERY_S):
+            self._show_curves()
+
+    def finish(self, ending):
+        """Show the end."""
+        self.view.update()
+        self.numbers.update(self.view.kimg, None)
+        self._show_numbers(None)
+        kind = {"done": "good", "stopped": "stop"}.get(ending.state, "bad")
+        self._set(self.head, notice(kind, ending.sentence, ending.advice))
+        self.bar.bar_style = {"done": "success", "stopped": ""}.get(ending.state, "danger")
+        for show in (self._show_warnings, self._show_lists, self._show_pictures, self._show_curves):
+            show()
+
+    def _is_due(self, name, every_s):
+        now = time.monotonic()
+        if now < self._due.get(name, 0.0):
+            return False
+        self._due[name] = now + every_s
+        return True
+
+    def _set(self, widget, value):
+        """Set a widget's value if it is new: each assignment is a message to the browser."""
+        if self._sent.get(id(widget)) != value:
+            self._sent[id(widget)] = widget.value = value
+
+    def _show_numbers(self, pulse):
+        value = min(self.numbers.kimg, self.bar.max)
+        if self.bar.value != value:
+            self.bar.value = value
+        words = self.numbers.sentences()
+        if pulse is None and self.view.log and self.numbers.time is None:
+            words.append("starting: {}".format(self.view.log[-1][:160]))
+        self._set(self.facts, " · ".join("<span>{}</span>".format(word) for word in map(_escaped, words)))
+
+    def _show_warnings(self):
+        last = self.numbers.time or self._started
+        free = disk_bytes(self.view.run_dir)[1]
+        found = concerns(self.view, free, time.time() - last, self.config.resolution)
+        self._set(self.warnings, "".join(notice("warn", sentence) for sentence in found))
+
+    def _show_pictures(self):
+        fakes, reals = self.view.fakes(), self.view.reals()
+        if reals and not self._sent.get(id(self.reals)):
+            self._show_picture(self.reals, reals, "a grid of your training images", "Your images")
+        if not fakes:
+            return
+        kimg, path = fakes[-1]
+        if self._sent.get("newest") != path:
+            alt = "a grid of images that the generator made at {} kimg".format(kimg)
+            if self._show_picture(self.newest, path, alt, "Fakes at {} kimg".format(kimg)):
+                self._sent["newest"] = path
+        self._show_history(fakes)
+
+    def _show_picture(self, widget, path, alt, caption):
+        try:
+            self._set(widget, picture(as_jpeg(path, NEWEST_PX, NEWEST_BYTES), alt, caption))
+            return True
+        except OSError:  # it is being written: the next look shows it
+            return False
+
+    def _show_history(self, fakes):
+        known = dict(self._frames)
+        chosen = thinned(fakes, MOST_FRAMES) if len(fakes) > len(known) + 1 else fakes
+        wanted = _keep_known(fakes, [path for path, _ in self._frames], MOST_FRAMES) or chosen
+        if [path for _, path in wanted] == [path for path, _ in self._frames]:
+            return
+        frames = []
+        for kimg, path in wanted:
+            if path in known:
+                frames.append((path, known[path]))
+                continue
+            try:
+                alt = "a grid of fakes at {} kimg".format(kimg)
+                page = self.widgets.HTML(picture(as_jpeg(path, FRAME_PX, FRAME_BYTES), alt, "Fakes at {} kimg".format(kimg)))
+            except OSError:
+                continue
+            frames.append((path, page))
+        for _, page in [frame for frame in self._frames if frame not in frames]:
+            page.close()
+        self._frames = frames
+        self.pages.children = [page for _, page in frames]
+        self.slider.max, self.slider.disabled = max(len(frames) - 1, 0), len(frames) < 2
+
+    def _show_lists(self):
+        rows = [(name, kimg, "{:.1f} MB".format(size / 1e6), where) for name, kimg, size, where in self.view.snapshots()[:50]]
+        content = table(rows, ("snapshot", "kimg", "size", "where")) if rows else "No snapshot yet."
+        status = self.view.drive_status()
+        if status:
+            content = "<p>Drive: {}</p>".format(_escaped(status["sentence"])) + content
+        self._set(self.snapshots, content)
+        self._set(self.log, preformatted(self.view.log[-LOG_LINES_SHOWN:]))
+
+    def _show_curves(self):
+        panels = axes_of(self.view, self.config.aug_target)
+        image = draw_curves(panels)
+        if image is not None:
+            self._set(self.curves, picture(as_jpeg(image, 1000, CURVES_BYTES), describe(panels), "Curves", zoom=False))
+
+
+HISTORY_STYLE = """<style>
+.sg2-history > .p-TabBar, .sg2-history > .lm-TabBar, .sg2-history > .jp-TabBar {display: none !important}
+</style>"""
+
+
+def _escaped(text):
+    from .html import escape
+
+    return escape(text)
+
+
+def _keep_known(fakes, known_paths, most):
+    """Return the frames to show: the known ones and all newer; when they are too many, every second goes but the last."""
+    known = set(known_paths)
+    if not known:
+        return thinned(fakes, most)
+    newest_known = max((kimg for kimg, path in fakes if path in known), default=-1)
+    frames = [(kimg, path) for kimg, path in fakes if path in known or kimg > newest_known]
+    while len(frames) > most:
+        frames = frames[:-1][::2] + frames[-1:]
+    return frames

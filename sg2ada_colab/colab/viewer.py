@@ -1,0 +1,147 @@
+"""The explorer's widgets, of the subset common to ipywidgets 7.7.1 and 8."""
+
+import time
+
+from ..errors import UserError
+from ..previews.compare import side_by_side
+from ..previews.timeline import as_jpeg, shrunk, thinned
+from .html import STYLE, notice, picture
+
+PICTURE_BYTES, PICTURE_PX, HISTORY_FRAMES, HISTORY_S = 400000, 1400, 60, 0.15
+NO_OTHER = "nothing"
+
+
+class Viewer:
+    """Shows an `Explorer` and reacts to what is chosen.
+
+    Args:
+        explorer: `Explorer` with at least one snapshot.
+    """
+
+    def __init__(self, explorer):
+        import ipywidgets as widgets
+        from IPython.display import display
+
+        self.explorer, self.image, self._quiet = explorer, None, False
+        titles = list(explorer.snapshots())
+        wide, named = widgets.Layout(width="98%"), {"description_width": "90px"}
+        self.snapshot = widgets.Dropdown(options=titles, description="snapshot", style=named)
+        self.other = widgets.Dropdown(options=[NO_OTHER] + titles, description="compare with", style=named)
+        self.seeds = widgets.Text(value="0-15", description="seeds", continuous_update=False, style=named)
+        self.psi = widgets.FloatSlider(
+            value=0.7, min=0, max=1.2, step=0.05, description="truncation", continuous_update=True, style=named
+        )
+        self.columns = widgets.IntSlider(value=4, min=1, max=16, description="columns", continuous_update=False, style=named)
+        self.new_seeds = widgets.Button(description="Other seeds")
+        self.refresh_list = widgets.Button(description="Look for snapshots")
+        self.play = widgets.Button(description="Play the history")
+        self.save_png, self.save_video = widgets.Button(description="Save PNG"), widgets.Button(description="Save video")
+        self.save_history = widgets.Button(description="Save history")
+        self.status, self.out = widgets.HTML(layout=wide), widgets.HTML(layout=wide)
+        rows = [
+            [self.snapshot, self.other],
+            [self.seeds, self.psi, self.columns],
+            [self.new_seeds, self.play, self.save_png, self.save_video, self.save_history, self.refresh_list],
+        ]
+        boxes = [widgets.HBox(row, layout=widgets.Layout(flex_flow="row wrap")) for row in rows]
+        self.box = widgets.VBox([widgets.HTML(STYLE)] + boxes + [self.status, self.out])
+        self.box.add_class("sg2-explorer")
+        self._connect()
+        display(self.box)
+        self.show()
+
+    def _connect(self):
+        for widget in (self.snapshot, self.other, self.seeds, self.psi, self.columns):
+            widget.observe(lambda change: self.show(), names="value")
+        for button, action in (
+            (self.new_seeds, self.take_new_seeds), (self.play, self.play_history), (self.save_png, self.save_picture),
+            (self.save_video, self.save_walk), (self.save_history, self.save_the_history), (self.refresh_list, self.look_again),
+        ):  # fmt: skip
+            button.on_click(lambda _, action=action: self._guarded(action))
+
+    def _guarded(self, action):
+        """Do something; a problem becomes a sentence instead of a traceback that no cell would show."""
+        try:
+            action()
+        except UserError as error:
+            self.status.value = notice("warn", error.what, error.next_step)
+        except Exception as error:  # out of memory, a file that vanished: the viewer lives on
+            self.status.value = notice("bad", "That did not work: {}".format(str(error).splitlines()[0] if str(error) else error))
+
+    def show(self):
+        """Make the picture that is chosen and show it."""
+        if not self._quiet:
+            self._guarded(self._show)
+
+    def _show(self):
+        self.status.value = notice("work", "Making images …")
+        began = time.time()
+        chosen = (self.seeds.value, self.psi.value, self.columns.value)
+        if self.other.value == NO_OTHER:
+            self.image = self.explorer.grid(self.snapshot.value, *chosen)
+            words = self.snapshot.value
+        else:
+            self.image = self.explorer.compare(self.snapshot.value, self.other.value, *chosen)
+            words = "{} beside {}".format(self.snapshot.value, self.other.value)
+        alt = "fakes of {}, seeds {}, truncation {}".format(words, self.seeds.value, self.psi.value)
+        self.out.value = picture(as_jpeg(self.image, PICTURE_PX, PICTURE_BYTES), alt, alt)
+        self.status.value = notice("info", "{:.2f} s".format(time.time() - began))
+
+    def take_new_seeds(self):
+        """Go to the seeds after those shown."""
+        from .explore import parse_seeds
+
+        seeds = parse_seeds(self.seeds.value)
+        self.seeds.value = "{}-{}".format(max(seeds) + 1, max(seeds) + len(seeds))
+
+    def play_history(self):
+        """Show the grids that training wrote, one after the other."""
+        frames = thinned(self.explorer.history(), HISTORY_FRAMES)
+        if not frames:
+            raise UserError("There is no history yet.", "grids that training wrote", "train for a while first")
+        for title, path in frames:
+            self.out.value = picture(as_jpeg(path, 900, 120000), "fakes at {}".format(title), title, zoom=False)
+            time.sleep(HISTORY_S)
+        self.status.value = notice("info", "{} pictures, from {} to {}.".format(len(frames), frames[0][0], frames[-1][0]))
+
+    def save_picture(self):
+        """Save what is shown, at full size."""
+        if self.image is None:
+            raise UserError("There is no picture yet.", "one that is shown", "choose a snapshot")
+        name = "fakes-{}-psi{:g}".format(self.snapshot.value, self.psi.value)
+        self._say_saved(self.explorer.save(self.image, name))
+
+    def save_walk(self):
+        """Save a walk through the seeds that are shown."""
+        self.status.value = notice("work", "Making a video …")
+        frames = self.explorer.walk(self.snapshot.value, self.seeds.value, self.psi.value)
+        if self.other.value != NO_OTHER:
+            both = zip(frames, self.explorer.walk(self.other.value, self.seeds.value, self.psi.value))
+            titles = (self.snapshot.value, self.other.value)
+            frames = ((None, side_by_side([(titles[0], a), (titles[1], b)])) for (_, a), (_, b) in both)
+        self._say_saved(self.explorer.save_video(frames, "walk-{}".format(self.snapshot.value), 24))
+
+    def save_the_history(self):
+        """Save the history as a video."""
+        self.status.value = notice("work", "Making a video …")
+        self._say_saved(self.explorer.save_video(thinned(self.explorer.history(), 600), "history", 8))
+
+    def look_again(self):
+        """Take over snapshots that were written meanwhile."""
+        titles, before = list(self.explorer.snapshots()), self.snapshot.value
+        self._quiet = True
+        try:
+            self.snapshot.options, self.other.options = titles, [NO_OTHER] + titles
+            self.snapshot.value = before if before in titles else titles[0]
+            self.other.value = NO_OTHER
+        finally:
+            self._quiet = False
+        self.status.value = notice("info", "{} snapshots.".format(len(titles)))
+        if before not in titles:
+            self.show()
+
+    def _say_saved(self, path):
+        self.status.value = notice("good", "Saved: {}".format(path))
+
+
+__all__ = ["Viewer", "shrunk"]
