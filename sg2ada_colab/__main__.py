@@ -1,4 +1,5 @@
 """The command line: `sg2ada VERB …`, also `python -m sg2ada_colab VERB …`."""
+
 import argparse
 import importlib
 import sys
@@ -14,7 +15,8 @@ USER_ERROR, INTERRUPTED = 1, 130
 def build_parser():
     """Return the parser of all verbs; each parser's `run` default is the function that carries it out."""
     parser = argparse.ArgumentParser(
-        prog="sg2ada", description="Train StyleGAN2-ADA on your own images, and lose nothing when the session ends.")
+        prog="sg2ada", description="Train StyleGAN2-ADA on your own images, and lose nothing when the session ends."
+    )
     parser.add_argument("--version", action="version", version="sg2ada_colab " + __version__)
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", dest="verb")
     for group in GROUPS:

@@ -1,4 +1,5 @@
 """Stateless draws inside step functions: a function of (step seed, name) and nothing else."""
+
 import zlib
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Seeds on the host: a stream's seed is a function of (run seed, stream name, step); imports no TensorFlow."""
+
 import hashlib
 
 import numpy as np

@@ -1,4 +1,5 @@
 """The only import of TensorFlow: version 2 semantics on 1.14, what is compiled, which device, which precision."""
+
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

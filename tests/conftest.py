@@ -1,4 +1,5 @@
 """What all tests share: where the golden files lie and how a reference file is opened."""
+
 import json
 from pathlib import Path
 

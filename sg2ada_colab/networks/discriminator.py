@@ -1,4 +1,5 @@
 """The discriminator: images, labels → scores, in the resnet, skip and orig architectures (StyleGAN2 figure 7). NHWC."""
+
 import math
 
 from ..tf import tf
@@ -36,12 +37,19 @@ def _embed_labels(variables, config, labels):
     return y
 
 
-def discriminate(variables, config, images, labels, num_fp16_res=0, mbstd_group_size=None):
-    """Return scores [N, 1] (unconditional networks with score_max > 1: [N, score_max]); labels project them (cGAN, Miyato 2018)."""
+def discriminate(variables, config, images, labels, num_fp16_res=0, mbstd_group_size=None, after_layer=None):
+    """Return scores [N, 1], or [N, score_max] without labels; labels project them (cGAN with projection, Miyato 2018).
+
+    Args:
+        mbstd_group_size: Overrides the configured one.
+        after_layer: Function (x, layer name) → x of a comparison method, called after every convolution and Dense0.
+    """
+
     def conv(x, name, down=False):
         weight = tf.cast(equalized(variables[name + "/weight"]), x.dtype)
         x = down_conv_2d(x, weight, config.resample_kernel) if down else conv_2d(x, weight)
-        return bias_act(x, variables[name + "/bias"], "lrelu", config.conv_clamp)
+        x = bias_act(x, variables[name + "/bias"], "lrelu", config.conv_clamp)
+        return after_layer(x, name) if after_layer else x
 
     x = None
     for log2 in range(config.resolution_log2, 1, -1):
@@ -65,6 +73,7 @@ def discriminate(variables, config, images, labels, num_fp16_res=0, mbstd_group_
     x = conv(x, "4x4/Conv")
     x = tf.reshape(tf.transpose(x, [0, 3, 1, 2]), [-1, 16 * int(x.shape[3])])  # the pickle's order is channel, row, column
     x = dense(x, variables, "4x4/Dense0", act="lrelu")
+    x = after_layer(x, "4x4/Dense0") if after_layer else x
     x = dense(x, variables, "Output")
     if config.label_size:
         x = tf.reduce_sum(x * _embed_labels(variables, config, labels), axis=1, keepdims=True) / math.sqrt(config.label_width)

@@ -1,4 +1,5 @@
 """The generator: variables, mapping, truncation and synthesis in one object."""
+
 from ..tf import tf
 from .mapping import broadcast, map_latents, truncate
 from .synthesis import synthesize
@@ -46,5 +47,5 @@ class Generator(Network):
 
 
 def to_uint8(images):
-    """Return uint8 images from float ones in [-1,1]: saturate(truncate(x·127.5 + 128)), the rule for generated images and metrics."""
+    """Return uint8 images from float ones in [-1,1]: saturate(truncate(x·127.5 + 128)), as images and metrics want it."""
     return tf.cast(tf.clip_by_value(tf.cast(images, tf.float32) * 127.5 + 128.0, 0.0, 255.0), tf.uint8)

@@ -1,4 +1,5 @@
 """The layers of StyleGAN2: equalised weights, activations, modulated convolution, minibatch statistics. NHWC."""
+
 import math
 
 import numpy as np

@@ -1,4 +1,5 @@
 """The mapping network, truncation and style mixing (StyleGAN section 2, StyleGAN2 appendix B)."""
+
 from ..tf import tf
 from .layers import dense, normalize_2nd_moment
 

@@ -5,6 +5,7 @@ inserted for up-sampling are never touched (each output phase uses its own taps)
 transposed resampling, again slices; differentiated automatically it becomes a chain of padded sums, which XLA on a CPU
 computes five times slower.
 """
+
 import numpy as np
 
 from ..tf import tf
@@ -13,7 +14,7 @@ HEIGHT, WIDTH = 1, 2
 
 
 def filter_taps(kernel, gain=1.0):
-    """Return the 1-D taps, in the order of correlation, of the separable filter outer(k, k) / sum·gain²; None is the box [1, 1]."""
+    """Return the 1-D taps, in the order of correlation, of the filter outer(k, k) / sum·gain²; None is the box [1, 1]."""
     taps = np.array([1, 1] if kernel is None else kernel, np.float64)
     return (taps / taps.sum() * gain)[::-1]
 
@@ -23,7 +24,7 @@ def _larger_half(total):
 
 
 def _axis_sums(x, taps, axis, up, down, before, length):
-    """Insert up - 1 zeros after each sample, put `before` zeros in front, correlate with taps, keep every down-th of the results."""
+    """Insert up - 1 zeros after each sample, put `before` zeros in front, correlate with taps, keep every down-th result."""
     phases = []  # of each output position modulo `up`: (first source index, tap) of the products that are not zero
     for phase in range(up):
         used = [j for j in range(len(taps)) if (down * phase + j - before) % up == 0]
@@ -62,6 +63,7 @@ def resample(x, taps, up=1, down=1, before=0, size=None):
         before: Zeros in front of each axis, counted after zero insertion; behind it as many as `size` needs.
         size: (height, width) of the result.
     """
+
     @tf.custom_gradient
     def forward(x):
         y = _axis_sums(_axis_sums(x, taps, HEIGHT, up, down, before, size[0]), taps, WIDTH, up, down, before, size[1])
@@ -99,7 +101,9 @@ def up_conv_2d(x, w, kernel=(1, 3, 3, 1)):
     batch = tf.shape(x)[0] if x.shape[0] is None else x.shape[0]
     h, w_px = 2 * int(x.shape[1]), 2 * int(x.shape[2])
     # A transposed convolution correlates with the flipped kernel, so the kernel is flipped beforehand.
-    x = tf.nn.conv2d_transpose(x, tf.transpose(w[::-1, ::-1], [0, 1, 3, 2]), [batch, h + 1, w_px + 1, int(w.shape[3])], 2, "VALID")
+    x = tf.nn.conv2d_transpose(
+        x, tf.transpose(w[::-1, ::-1], [0, 1, 3, 2]), [batch, h + 1, w_px + 1, int(w.shape[3])], 2, "VALID"
+    )
     taps = filter_taps(kernel, 2.0)
     return resample(x, taps, before=_larger_half(len(taps) - 2), size=(h, w_px))
 

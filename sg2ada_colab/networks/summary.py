@@ -1,4 +1,5 @@
 """A table of a network's layers: name, parameters, output shape, weight shape."""
+
 import re
 from collections import OrderedDict
 
@@ -21,7 +22,9 @@ def layer_rows(config, specs):
     for name, parts in layers.items():
         weight = next((s.shape for s in parts if s.name.endswith(("/weight", "/const"))), None)
         count = sum(int(np.prod(s.shape)) for s in parts if s.trainable)
-        rows.append((name, str(count) if count else "-", _output_shape(config, name, weight), str(list(weight)) if weight else "-"))
+        rows.append(
+            (name, str(count) if count else "-", _output_shape(config, name, weight), str(list(weight)) if weight else "-")
+        )
     rows.append(("Total", str(sum(int(np.prod(s.shape)) for s in specs if s.trainable)), "-", "-"))
     return rows
 

@@ -1,4 +1,5 @@
 """The synthesis network: w → images, in the skip, resnet and orig architectures (StyleGAN2 figure 7). NHWC."""
+
 import math
 
 from ..draws import normal
@@ -16,13 +17,16 @@ def synthesize(variables, config, w, noise_seed=None, num_fp16_res=0):
         noise_seed: int32 [2] tensor: fresh N(0,1) noise for each image; None: the stored noise, one for all images.
         num_fp16_res: How many of the highest resolutions run in float16.
     """
+
     def layer(x, name, index, up=False):
         x = modulated_conv_2d(x, w[:, index], variables, name, up, resample_kernel=config.resample_kernel)
         size = int(x.shape[1])
         if noise_seed is None:
             noise = tf.reshape(variables["synthesis/noise{}".format(index)], [1, size, size, 1])
         else:
-            noise = normal(noise_seed, "noise{}".format(index), [tf.shape(w)[0] if w.shape[0] is None else w.shape[0], size, size, 1])
+            noise = normal(
+                noise_seed, "noise{}".format(index), [tf.shape(w)[0] if w.shape[0] is None else w.shape[0], size, size, 1]
+            )
         x = x + tf.cast(noise * variables[name + "/noise_strength"], x.dtype)
         return bias_act(x, variables[name + "/bias"], "lrelu", config.conv_clamp)
 

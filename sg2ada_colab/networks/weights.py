@@ -1,4 +1,5 @@
 """A network as an ordered set of named TensorFlow variables."""
+
 from collections import OrderedDict
 
 import numpy as np

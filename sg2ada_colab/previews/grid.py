@@ -1,4 +1,5 @@
 """Image grids: their size by resolution, which reals fill them, and how pixels become a picture."""
+
 import numpy as np
 from PIL import Image
 

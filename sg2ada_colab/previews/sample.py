@@ -1,4 +1,5 @@
 """Images from a generator, in batches of one size so that one compiled program makes them all."""
+
 import numpy as np
 
 from ..networks.generator import Generator, to_uint8
@@ -38,10 +39,12 @@ class Sampler:
             noise: "const" for the network's stored noise, "random" for fresh noise per image, drawn from `seed`.
         """
         z = np.asarray(z, np.float32)
-        labels = np.zeros([len(z), self.generator.config.label_size], np.float32) if labels is None else np.asarray(labels, np.float32)
+        labels = (
+            np.zeros([len(z), self.generator.config.label_size], np.float32) if labels is None else np.asarray(labels, np.float32)
+        )
         size = self.batch_size
         for start in range(0, len(z), size):
-            part, part_labels = z[start:start + size], labels[start:start + size]
+            part, part_labels = z[start : start + size], labels[start : start + size]
             missing = size - len(part)
             if missing:  # the compiled program takes whole batches
                 part = np.concatenate([part, np.zeros([missing, part.shape[1]], np.float32)])
@@ -51,7 +54,7 @@ class Sampler:
                 images = self._random(*(inputs + [tf.constant(step_seed(seed, "sample noise", start))]))
             else:
                 images = self._constant(*inputs)
-            yield images[:size - missing]
+            yield images[: size - missing]
 
     def images(self, z, labels=None, psi=1.0, noise="const", seed=0):
         """Return all images as one float32 array; see `batches`."""
@@ -63,7 +66,9 @@ class Sampler:
 
     def latents(self, seeds):
         """Return z [N, latent_size], one row a seed: RandomState(seed).randn, as NVIDIA's tools draw them."""
-        return np.stack([np.random.RandomState(seed).randn(self.generator.config.latent_size) for seed in seeds]).astype(np.float32)
+        return np.stack([np.random.RandomState(seed).randn(self.generator.config.latent_size) for seed in seeds]).astype(
+            np.float32
+        )
 
 
 def grid_latents(run_seed, count, latent_size):

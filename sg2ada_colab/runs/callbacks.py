@@ -1,4 +1,5 @@
 """What a run saves while it trains: grids of reals and fakes, snapshots with the training state."""
+
 import dataclasses
 import os
 import time
@@ -70,8 +71,10 @@ class Grids(Callback):
 
 def snapshot_of(state):
     """Return the networks of a TrainState as a NetworkSnapshot with copies of the values."""
+
     def data(name, network):
         return NetworkData(name, network.config.to_kwargs(), network.get_values())
+
     return NetworkSnapshot(G=data("G", state.G), D=data("D", state.D), Gs=data("Gs", state.Gs))
 
 
@@ -117,7 +120,8 @@ class Snapshots(Callback):
         last = progress.stopped or progress.done
         try:
             self.store.write_snapshot_async(
-                kimg, lambda file: write_network_pickle(file, snapshot, self.source_text), arrays, meta)
+                kimg, lambda file: write_network_pickle(file, snapshot, self.source_text), arrays, meta
+            )
             if last:
                 self.store.wait()
         except OSError as error:
@@ -134,7 +138,8 @@ class Snapshots(Callback):
         problem = UserError(
             "A snapshot could not be written to {}: {}.".format(self.store.run_dir, error.strerror or error),
             "room for two snapshots; the snapshots before this one are whole",
-            "delete what is not needed there; " + ("then: sg2ada resume" if last else "the next snapshot is tried all the same"))
+            "delete what is not needed there; " + ("then: sg2ada resume" if last else "the next snapshot is tried all the same"),
+        )
         if last:
             raise problem from error
         self.log(str(problem))
@@ -185,6 +190,13 @@ class Metrics(Callback):
             dataset = self.dataset
             if self.config.metric_data_path != self.config.data_path:
                 dataset = open_dataset(self.config.metric_data_path, resolution=self.config.resolution)
-            self._measure = SnapshotMetrics(dataset, self.config.metrics, mirror=self.config.mirror_x, xla=self.config.xla,
-                                            seed=self.config.seed, say=self.log, should_stop=lambda: self.stop() is not None)
+            self._measure = SnapshotMetrics(
+                dataset,
+                self.config.metrics,
+                mirror=self.config.mirror_x,
+                xla=self.config.xla,
+                seed=self.config.seed,
+                say=self.log,
+                should_stop=lambda: self.stop() is not None,
+            )
         return self._measure

@@ -1,4 +1,5 @@
 """The device that training runs on: memory, determinism, precision, peak use."""
+
 from contextlib import suppress
 
 from ..tf import IS_TF1, gpus, tf

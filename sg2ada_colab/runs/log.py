@@ -1,4 +1,5 @@
 """What a run writes while it trains: log.txt, the progress bar, stats.jsonl, TensorBoard events."""
+
 import json
 import os
 import sys
@@ -47,8 +48,18 @@ class TickLog(Callback):
     def on_tick(self, progress):
         counters, controller = progress.state.counters, self.controller
         p = controller.p if controller is not None else 0.0
-        self.log(tick_line(progress.tick, counters.nimg / 1000.0, counters.elapsed_s, progress.tick_s,
-                           progress.tick_nimg / 1000.0, progress.maintenance_s, peak_gpu_memory_gb(), p))
+        self.log(
+            tick_line(
+                progress.tick,
+                counters.nimg / 1000.0,
+                counters.elapsed_s,
+                progress.tick_s,
+                progress.tick_nimg / 1000.0,
+                progress.maintenance_s,
+                peak_gpu_memory_gb(),
+                p,
+            )
+        )
         warning = controller.warning() if controller is not None else None
         if warning:
             self.log(warning)
@@ -63,9 +74,16 @@ class ProgressBar(Callback):
     def on_start(self, progress):
         nimg = progress.state.counters.nimg
         # Batches of four minibatches would overshoot the last kimg; the bar stops at its end.
-        self.bar = tqdm(total=progress.config.total_kimg, initial=round(nimg / 1000.0, 1), unit="kimg", disable=self.disable,
-                        dynamic_ncols=True, smoothing=0.1, desc="Training",
-                        bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total} kimg [{elapsed}<{remaining}{postfix}]")
+        self.bar = tqdm(
+            total=progress.config.total_kimg,
+            initial=round(nimg / 1000.0, 1),
+            unit="kimg",
+            disable=self.disable,
+            dynamic_ncols=True,
+            smoothing=0.1,
+            desc="Training",
+            bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total} kimg [{elapsed}<{remaining}{postfix}]",
+        )
 
     def on_group(self, progress):
         kimg = min(progress.state.counters.nimg / 1000.0, progress.config.total_kimg)
@@ -107,8 +125,9 @@ class TensorBoardEvents(Callback):
             self.writer = tf1.summary.FileWriter(str(run_dir))
 
     def on_tick(self, progress):
-        values = [tf1.Summary.Value(tag=name, simple_value=value)
-                  for name, value in scalars(progress, peak_gpu_memory_gb()).items()]
+        values = [
+            tf1.Summary.Value(tag=name, simple_value=value) for name, value in scalars(progress, peak_gpu_memory_gb()).items()
+        ]
         self.writer.add_summary(tf1.Summary(value=values), progress.state.counters.nimg)
         self.writer.flush()
 

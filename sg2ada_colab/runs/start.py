@@ -1,4 +1,5 @@
 """Begin a run or go on with one: open the data, build or restore the state, train, save."""
+
 import os
 import sys
 import time
@@ -37,7 +38,8 @@ def find_snapshot(run_dir):
         raise UserError(
             "{} has no snapshot to go on from.{}".format(run_dir, "".join("\n    " + s for s in store.skipped)),
             "a network-snapshot-NNNNNN.pkl with its training-state-NNNNNN.npz, both whole",
-            "begin a new run: sg2ada train")
+            "begin a new run: sg2ada train",
+        )
     return candidate, store.skipped
 
 
@@ -158,5 +160,6 @@ class _Run:
         if config.aug_heuristic != "rv":
             return None
         held_out = open_dataset(
-            config.data_path, resolution=config.resolution, max_label_size=config.label_size or 0, validation=True)
+            config.data_path, resolution=config.resolution, max_label_size=config.label_size or 0, validation=True
+        )
         return TrainingStream(held_out, config.minibatch_gpu, config.seed)

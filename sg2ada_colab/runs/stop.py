@@ -1,4 +1,5 @@
 """A wish to stop: signals become a flag that the loop looks at."""
+
 import signal
 import threading
 import time

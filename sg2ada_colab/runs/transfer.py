@@ -1,4 +1,5 @@
 """Begin a run with the networks of another: read them, take over their architecture, say what does not fit."""
+
 import dataclasses
 
 from ..errors import UserError
@@ -8,10 +9,27 @@ from ..snapshots.read import read_snapshot
 from ..snapshots.transfer import fit_report
 
 # What a run takes over from the pickle that it starts from, so that every layer fits.
-ADOPTED_OF_G = ("mapping_layers", "mapping_fmaps", "mapping_lrmul", "latent_size", "dlatent_size", "fmap_base", "fmap_max",
-                "architecture", "resample_kernel")
-ADOPTED_OF_D = ("mapping_layers", "mapping_fmaps", "mapping_lrmul", "fmap_base", "fmap_max", "architecture", "mbstd_num_features",
-                "resample_kernel")
+ADOPTED_OF_G = (
+    "mapping_layers",
+    "mapping_fmaps",
+    "mapping_lrmul",
+    "latent_size",
+    "dlatent_size",
+    "fmap_base",
+    "fmap_max",
+    "architecture",
+    "resample_kernel",
+)
+ADOPTED_OF_D = (
+    "mapping_layers",
+    "mapping_fmaps",
+    "mapping_lrmul",
+    "fmap_base",
+    "fmap_max",
+    "architecture",
+    "mbstd_num_features",
+    "resample_kernel",
+)
 MUST_AGREE = ("resolution", "num_channels", "label_size")
 
 
@@ -33,13 +51,16 @@ def adopt_architecture(config, snapshot):
         raise UserError(
             "{} does not fit the data. {}".format(config.resume_pkl, " ".join(report)),
             "a network for images of {} px, {} channels and {} label components".format(
-                wanted.resolution, wanted.num_channels, wanted.label_size),
-            "prepare the data to fit the network, or start without --resume")
+                wanted.resolution, wanted.num_channels, wanted.label_size
+            ),
+            "prepare the data to fit the network, or start without --resume",
+        )
     return dataclasses.replace(
         config,
         generator_kwargs=_adopt(GeneratorConfig, config.generator_kwargs, snapshot.Gs.kwargs, ADOPTED_OF_G),
         discriminator_kwargs=_adopt(DiscriminatorConfig, config.discriminator_kwargs, snapshot.D.kwargs, ADOPTED_OF_D),
-        notes=config.notes + ["Taken over from the network that it starts from: " + line for line in report])
+        notes=config.notes + ["Taken over from the network that it starts from: " + line for line in report],
+    )
 
 
 def _adopt(cls, kwargs, source, names):

@@ -1,4 +1,5 @@
 """The training loop: one function over one state; everything that is not training is a callback."""
+
 import dataclasses
 import time
 from typing import Callable, Dict, List, Optional
@@ -33,18 +34,18 @@ class Callback:
 class Progress:
     """Where training stands, for callbacks; the counters proper are in `state.counters`."""
 
-    state: object                               # TrainState
-    config: object                              # TrainConfig
-    tick: int = 0                               # index of the tick that just ended
-    done: bool = False                          # the run reached its length
-    stopped: Optional[str] = None               # why it ends early, or None
+    state: object  # TrainState
+    config: object  # TrainConfig
+    tick: int = 0  # index of the tick that just ended
+    done: bool = False  # the run reached its length
+    stopped: Optional[str] = None  # why it ends early, or None
     means: Dict[str, float] = dataclasses.field(default_factory=dict)  # of the tick that just ended
-    unreported: Optional["Means"] = None        # of the tick that is under way
-    images_per_second: float = 0.0              # of the latest groups
-    tick_s: float = 0.0                         # seconds that the tick took, without maintenance
-    tick_nimg: int = 0                          # images of the tick
-    maintenance_s: float = 0.0                  # seconds between this tick's start and the end of the one before
-    session_s: float = 0.0                      # seconds since this process began to train
+    unreported: Optional["Means"] = None  # of the tick that is under way
+    images_per_second: float = 0.0  # of the latest groups
+    tick_s: float = 0.0  # seconds that the tick took, without maintenance
+    tick_nimg: int = 0  # images of the tick
+    maintenance_s: float = 0.0  # seconds between this tick's start and the end of the one before
+    session_s: float = 0.0  # seconds since this process began to train
 
 
 class Means:
@@ -126,12 +127,14 @@ def collect(results, means, controller):
             network = "Reg" if phase.endswith("reg") else "Train"
             means.add(network + phase[0] + "/overflow_frequency", 0.0 if bool(finite) else 1.0)
         if controller is not None:
-            controller.observe({kind: values.get("Loss/scores/" + kind) for kind in ("real", "fake", "valid")},
-                               values.get("Loss/signs/real"))
+            controller.observe(
+                {kind: values.get("Loss/scores/" + kind) for kind in ("real", "fake", "valid")}, values.get("Loss/signs/real")
+            )
 
 
-def train(state, phases, stream, config, callbacks: List[Callback], stop: Callable[[], Optional[str]], means=None,
-          validation=None):
+def train(
+    state, phases, stream, config, callbacks: List[Callback], stop: Callable[[], Optional[str]], means=None, validation=None
+):
     """Train until `config.total_kimg`, or until `stop()` gives a reason; return the Progress at the end.
 
     Args:
@@ -155,7 +158,6 @@ def train(state, phases, stream, config, callbacks: List[Callback], stop: Callab
 
     batches = stream.prefetch(counters.minibatch * config.rounds)
     while not (progress.done or progress.stopped):
-
         # Train on four minibatches. The decay of the average is that of the count before them.
         group_start, begin_nimg = time.time(), counters.nimg
         p = controller.p_float32 if controller is not None else 0.0

@@ -1,4 +1,5 @@
 """Losses and regularisers: non-saturating logistic loss, R1, path length (StyleGAN2 sections 3.1–3.2, appendix B)."""
+
 import math
 
 from ..tf import tf

@@ -1,4 +1,5 @@
 """Adam in TensorFlow's form with moments shared by main and lazy-regularisation steps, and the moving average of G."""
+
 from collections import OrderedDict
 
 import numpy as np
@@ -28,7 +29,9 @@ class LazyAdam:
         self.powers = tf.Variable(np.float32([self.beta1, self.beta2]), trainable=False)
         self.second = OrderedDict((name, tf.Variable(tf.zeros_like(v), trainable=False)) for name, v in trainable.items())
         # With β1 = 0 the first moment is the gradient itself and needs no memory.
-        self.first = OrderedDict((name, tf.Variable(tf.zeros_like(v), trainable=False)) for name, v in trainable.items()) if beta1 else {}
+        self.first = (
+            OrderedDict((name, tf.Variable(tf.zeros_like(v), trainable=False)) for name, v in trainable.items()) if beta1 else {}
+        )
 
     def apply(self, gradients):
         """Take one step with a gradient for each variable (list, in order); return whether all of it was finite (bool tensor)."""
@@ -82,7 +85,7 @@ def _assign_if(variable, value, condition):
 
 
 def gradients_or_zeros(tape, loss, trainable):
-    """Return the gradient of `loss` for every variable; zeros where it does not depend on one, as TensorFlow's optimiser had it."""
+    """Return the gradient of `loss` for every variable; zeros where it does not depend on one, as in the original."""
     return tape.gradient(loss, list(trainable.values()), unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
 

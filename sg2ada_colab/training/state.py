@@ -1,4 +1,5 @@
 """All that training changes, in one object: networks, optimisers, running means and counters."""
+
 import dataclasses
 from collections import OrderedDict
 
@@ -14,12 +15,12 @@ from .optimizer import LazyAdam
 class Counters:
     """Where the run stands, in plain numbers."""
 
-    nimg: int = 0               # real images shown to D
-    minibatch: int = 0          # minibatches done; the streams of draws and data are keyed by it
-    tick: int = 0               # ticks finished
+    nimg: int = 0  # real images shown to D
+    minibatch: int = 0  # minibatches done; the streams of draws and data are keyed by it
+    tick: int = 0  # ticks finished
     tick_start_nimg: int = 0
-    elapsed_s: float = 0.0      # training time of all sessions
-    grid_kimg: int = -1         # newest numbered fakes grid
+    elapsed_s: float = 0.0  # training time of all sessions
+    grid_kimg: int = -1  # newest numbered fakes grid
 
 
 class TrainState:

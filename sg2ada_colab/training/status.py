@@ -1,4 +1,5 @@
 """How progress reads: the tick line of log.txt, durations, the names of scalars."""
+
 from .steps import REPORTS  # noqa: F401 - the names of the reported losses belong to the status
 
 
@@ -16,16 +17,18 @@ def format_duration(seconds):
 
 def tick_line(tick, kimg, total_s, tick_s, tick_kimg, maintenance_s, gpu_memory_gb, augment):
     """Return the line of one tick, field by field as other programs split it."""
-    return " ".join([
-        "tick {:<5d}".format(tick),
-        "kimg {:<8.1f}".format(kimg),
-        "time {:<12s}".format(format_duration(total_s)),
-        "sec/tick {:<7.1f}".format(tick_s),
-        "sec/kimg {:<7.2f}".format(tick_s / max(tick_kimg, 1e-9)),
-        "maintenance {:<6.1f}".format(maintenance_s),
-        "gpumem {:<5.1f}".format(gpu_memory_gb),
-        "augment {:.3f}".format(augment),
-    ])
+    return " ".join(
+        [
+            "tick {:<5d}".format(tick),
+            "kimg {:<8.1f}".format(kimg),
+            "time {:<12s}".format(format_duration(total_s)),
+            "sec/tick {:<7.1f}".format(tick_s),
+            "sec/kimg {:<7.2f}".format(tick_s / max(tick_kimg, 1e-9)),
+            "maintenance {:<6.1f}".format(maintenance_s),
+            "gpumem {:<5.1f}".format(gpu_memory_gb),
+            "augment {:.3f}".format(augment),
+        ]
+    )
 
 
 def scalars(progress, gpu_memory_gb):

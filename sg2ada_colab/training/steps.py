@@ -3,6 +3,7 @@
 Each phase is a pure function of the networks' variables, its inputs and a seed; which of them XLA compiles is decided in
 `build_phases` and nowhere else. Every phase works on one round of `minibatch_gpu` images; several rounds accumulate.
 """
+
 import dataclasses
 from typing import Callable, Optional
 
@@ -16,8 +17,15 @@ from .optimizer import Accumulator, gradients_or_zeros, update_average
 REPORTS = {
     "G_main": ("Loss/scores/fake", "Loss/signs/fake", "Loss/squares/fake", "Loss/G/loss"),
     "G_reg": ("Loss/pl_penalty", "Loss/G/reg"),
-    "D_main": ("Loss/scores/fake", "Loss/signs/fake", "Loss/squares/fake",
-               "Loss/scores/real", "Loss/signs/real", "Loss/squares/real", "Loss/D/loss"),
+    "D_main": (
+        "Loss/scores/fake",
+        "Loss/signs/fake",
+        "Loss/squares/fake",
+        "Loss/scores/real",
+        "Loss/signs/real",
+        "Loss/squares/real",
+        "Loss/D/loss",
+    ),
     "D_reg": ("Loss/scores/real", "Loss/signs/real", "Loss/squares/real", "Loss/r1_penalty", "Loss/D/reg"),
     "D_valid": ("Loss/scores/valid", "Loss/signs/valid", "Loss/squares/valid"),
 }
@@ -28,14 +36,14 @@ TRAINING_PHASES = ("G_main", "G_reg", "D_main", "D_reg")
 class StepSettings:
     """What the phases need to know besides the networks."""
 
-    batch: int                          # images a round (minibatch_gpu)
-    rounds: int                         # rounds a minibatch
+    batch: int  # images a round (minibatch_gpu)
+    rounds: int  # rounds a minibatch
     r1_gamma: float
     pl_weight: float = losses.PL_WEIGHT
-    pl_batch_shrink: int = 2            # path length uses batch // this
+    pl_batch_shrink: int = 2  # path length uses batch // this
     style_mixing_prob: Optional[float] = 0.9
     w_avg_beta: Optional[float] = 0.995
-    g_reg_interval: Optional[int] = 4   # minibatches between path-length steps; None: none
+    g_reg_interval: Optional[int] = 4  # minibatches between path-length steps; None: none
     d_reg_interval: Optional[int] = 16  # minibatches between R1 steps
     augment: Optional[Callable] = None  # (images, p, seed) → images; None: no augmentation
     xla: bool = True
@@ -92,6 +100,7 @@ class Phases:
                 self.accumulators[name].add(gradients)
                 return tf.stack(report), tf.constant(True)
             return tf.stack(report), self._optimizer(name).apply(gradients)
+
         return phase
 
     def _apply(self, name):
@@ -167,8 +176,7 @@ class Phases:
 
         penalty, scores, _ = losses.r1_penalty(judge, to_float(reals))
         regulariser = tf.reduce_mean(penalty) * (self.settings.r1_gamma * 0.5)
-        return (regulariser * self.settings.d_reg_interval,
-                scores_of(scores) + [tf.reduce_mean(penalty), regulariser])
+        return (regulariser * self.settings.d_reg_interval, scores_of(scores) + [tf.reduce_mean(penalty), regulariser])
 
     def _validate(self, seed, images, labels, p):
         return tf.stack(scores_of(self.state.D(self._augment(to_float(images), p, seed), labels)))

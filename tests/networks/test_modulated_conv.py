@@ -1,4 +1,5 @@
 """Modulated convolution against arrays of an independent implementation, with all gradients."""
+
 import json
 from pathlib import Path
 
@@ -21,7 +22,9 @@ def test_matches_reference(name, relmax):
     inputs = [x, w] + [variables["L/" + k] for k in ("weight", "mod_weight", "mod_bias")]
     with tf.GradientTape() as tape:
         tape.watch(inputs)
-        y = modulated_conv_2d(x, w, variables, "L", CASES[name]["up"], CASES[name]["demodulate"], tuple(CASES[name]["resample_kernel"]))
+        y = modulated_conv_2d(
+            x, w, variables, "L", CASES[name]["up"], CASES[name]["demodulate"], tuple(CASES[name]["resample_kernel"])
+        )
         loss = tf.reduce_sum(y * np.transpose(DATA[name + ".dout"], (0, 2, 3, 1)))
     dx, dw, dweight, dmod_weight, dmod_bias = tape.gradient(loss, inputs)
     assert relmax(y, np.transpose(DATA[name + ".out"], (0, 2, 3, 1))) < TOLERANCE
@@ -33,8 +36,11 @@ def test_matches_reference(name, relmax):
 def test_half_precision_guard_keeps_values_in_range(relmax):
     """Weights and styles of extreme scale overflow float16 unless they are normalised first."""
     random = np.random.RandomState(0)
-    variables = {"L/weight": tf.constant(np.float32(random.randn(3, 3, 8, 6) * 3000)), "L/mod_bias": tf.constant(np.float32(random.randn(8) * 500)),
-                 "L/mod_weight": tf.constant(np.float32(random.randn(16, 8)))}
+    variables = {
+        "L/weight": tf.constant(np.float32(random.randn(3, 3, 8, 6) * 3000)),
+        "L/mod_bias": tf.constant(np.float32(random.randn(8) * 500)),
+        "L/mod_weight": tf.constant(np.float32(random.randn(16, 8))),
+    }
     x, w = np.float32(random.randn(2, 8, 8, 8)), tf.constant(np.float32(random.randn(2, 16)))
     exact = modulated_conv_2d(tf.constant(x), w, variables, "L")
     half = modulated_conv_2d(tf.constant(x.astype(np.float16)), w, variables, "L")
@@ -50,7 +56,7 @@ def test_minibatch_stddev_against_numpy(n, group, features, relmax):
     for image in range(n):
         members = [j for j in range(n) if j % (n // size) == image % (n // size)]
         for f in range(features):
-            channels = x[members][..., f * (4 // features):(f + 1) * (4 // features)].astype(np.float64)
+            channels = x[members][..., f * (4 // features) : (f + 1) * (4 // features)].astype(np.float64)
             expected[image, :, :, f] = np.sqrt(channels.var(axis=0) + 1e-8).mean()
     assert relmax(minibatch_stddev(tf.constant(x), group, features), np.concatenate([x, expected], 3)) < 1e-6
 

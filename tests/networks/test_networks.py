@@ -1,4 +1,5 @@
 """Whole networks against arrays of an independent implementation: outputs, gradients, R1, path length, half precision."""
+
 import functools
 
 import numpy as np
@@ -57,8 +58,10 @@ class Net:
             key = "grad.{}:{}".format(kind, name)
             if key in self.gradients:
                 expected = self.gradients[key]
-                flat = ours if ours.size <= 1200 else ours.ravel()[::-(-ours.size // 256)]
-                assert np.max(np.abs(flat - expected)) <= tolerance * max(np.max(np.abs(expected)), 1e-3 * biggest / np.sqrt(ours.size)), name
+                flat = ours if ours.size <= 1200 else ours.ravel()[:: -(-ours.size // 256)]
+                assert np.max(np.abs(flat - expected)) <= tolerance * max(
+                    np.max(np.abs(expected)), 1e-3 * biggest / np.sqrt(ours.size)
+                ), name
 
 
 def nhwc(x):
@@ -115,7 +118,7 @@ def test_r1(net, relmax):
         image_gradients = inner.gradient(total, images)
         penalty, _, _ = losses.r1_penalty(lambda x: (net.D(x, labels), None), images)
         loss = tf.reduce_mean(penalty) * (net.config["r1_gamma"] / 2)
-    assert relmax(image_gradients[:net.config["R1_grads_images"]], nhwc(net.gradients["R1_grads"])) < FIRST_ORDER
+    assert relmax(image_gradients[: net.config["R1_grads_images"]], nhwc(net.gradients["R1_grads"])) < FIRST_ORDER
     assert relmax(penalty, net.data["R1_penalty"] if "R1_penalty" in net.data else net.gradients["R1_penalty"]) < FIRST_ORDER
     assert relmax(loss, net.data["loss.D_r1"]) < FIRST_ORDER
     net.check_gradients("D_r1", net.D, loss, tape, SECOND_ORDER, relmax)
@@ -167,4 +170,7 @@ def test_random_noise_is_a_function_of_the_seed(net):
 
 def test_uint8_rule():
     x = np.float32([-1.1, -1.0, -0.9961, 0.0, 0.5, 0.99, 1.0, 7.0])
-    assert to_uint8(tf.constant(x)).numpy().tolist() == np.clip(np.trunc(np.float32(x * np.float32(127.5) + np.float32(128))), 0, 255).tolist()
+    assert (
+        to_uint8(tf.constant(x)).numpy().tolist()
+        == np.clip(np.trunc(np.float32(x * np.float32(127.5) + np.float32(128))), 0, 255).tolist()
+    )

@@ -1,4 +1,5 @@
 """Resampling and activations against arrays of an independent implementation, with gradients."""
+
 import json
 from pathlib import Path
 

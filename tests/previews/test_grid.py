@@ -1,4 +1,5 @@
 """Grids against reference pictures, sizes and fillings."""
+
 import json
 from pathlib import Path
 

@@ -1,4 +1,5 @@
 """A small labelled dataset and the options of a tiny run over it."""
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -19,16 +20,34 @@ def tiny_dataset(tmp_path_factory):
         place.mkdir(parents=True, exist_ok=True)
         base = random.randint(0, 255, [1, 1, 3]) * np.ones([8, 8, 1])
         base[:, :4] += 60 * (number % 2)
-        Image.fromarray(np.clip(base + random.randint(0, 40, [8, 8, 3]), 0, 255).astype(np.uint8)).save(str(place / "{}.png".format(number)))
-    prepare(str(folder / "source"), str(folder / "tiny8"), PrepareOptions(resolution=8, labels="folders", workers=1), progress=False)
+        Image.fromarray(np.clip(base + random.randint(0, 40, [8, 8, 3]), 0, 255).astype(np.uint8)).save(
+            str(place / "{}.png".format(number))
+        )
+    prepare(
+        str(folder / "source"), str(folder / "tiny8"), PrepareOptions(resolution=8, labels="folders", workers=1), progress=False
+    )
     return str(folder / "tiny8")
 
 
 @pytest.fixture
 def tiny_config(tiny_dataset):
     """Return a function that makes the TrainConfig of a tiny run, with further options by name."""
+
     def make(**options):
-        defaults = {"outdir": "runs", "data": tiny_dataset, "kimg": 1, "batch": 16, "cbase": 64, "cmax": 8, "tick": 0.25, "snap": 1,
-                    "mirror": True, "metrics": [], "no_xla": True, "img_snap": 100}
+        defaults = {
+            "outdir": "runs",
+            "data": tiny_dataset,
+            "kimg": 1,
+            "batch": 16,
+            "cbase": 64,
+            "cmax": 8,
+            "tick": 0.25,
+            "snap": 1,
+            "mirror": True,
+            "metrics": [],
+            "no_xla": True,
+            "img_snap": 100,
+        }
         return resolve(TrainOptions(**dict(defaults, **options)), DatasetInfo.open(options.get("data", tiny_dataset)))
+
     return make

@@ -1,4 +1,5 @@
 """A run that is killed and resumed equals one that was not, bit for bit: networks, optimisers, counters, statistics."""
+
 import glob
 import json
 import os
@@ -92,6 +93,7 @@ def undisturbed(tmp_path_factory, request):
             done[key] = tmp_path_factory.mktemp("undisturbed") / "run"
             assert start(config, str(done[key]), quiet=True) == 0
         return done[key]
+
     return run
 
 
@@ -136,8 +138,18 @@ def test_the_seed_changes_the_run(tiny_config, undisturbed, tmp_path):
 def test_run_folder_holds_what_it_should(tiny_config, undisturbed):
     run = undisturbed(tiny_config())
     names = sorted(os.path.basename(path) for path in glob.glob(str(run / "*")))
-    for expected in ("fakes000000.png", "fakes000001.png", "fakes_init.png", "log.txt", "manifest.json", "network-snapshot-000001.pkl",
-                     "reals.png", "stats.jsonl", "training-state-000001.npz", "training_options.json"):
+    for expected in (
+        "fakes000000.png",
+        "fakes000001.png",
+        "fakes_init.png",
+        "log.txt",
+        "manifest.json",
+        "network-snapshot-000001.pkl",
+        "reals.png",
+        "stats.jsonl",
+        "training-state-000001.npz",
+        "training_options.json",
+    ):
         assert expected in names
     assert any(name.startswith("events.out.tfevents.") for name in names)
     ticks = [line for line in (run / "log.txt").read_text().splitlines() if line.startswith("tick ")]

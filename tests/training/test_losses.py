@@ -1,4 +1,5 @@
 """Losses and regularisers against reference values and, on small analytic networks, over whole sequences."""
+
 import json
 from pathlib import Path
 

@@ -1,4 +1,5 @@
 """Adam with lazy regularisation, accumulation, skipped steps and the moving average, against reference sequences."""
+
 import json
 from collections import OrderedDict
 from pathlib import Path
@@ -31,11 +32,15 @@ def test_adam_matches_reference(case):
         if calls[kind] % p["rounds"] == 0:
             adam.apply(accumulators[kind].take())
         for n in "abc":
-            np.testing.assert_allclose(variables[n].numpy(), DATA["{}.{}".format(case, n)][i], rtol=0, atol=TOLERANCE, err_msg="step %d" % i)
+            np.testing.assert_allclose(
+                variables[n].numpy(), DATA["{}.{}".format(case, n)][i], rtol=0, atol=TOLERANCE, err_msg="step %d" % i
+            )
             np.testing.assert_allclose(adam.second[n].numpy(), DATA["{}.v_{}".format(case, n)][i], rtol=1e-5, atol=TOLERANCE)
             if adam.first and n != "c":
                 np.testing.assert_allclose(adam.first[n].numpy(), DATA["{}.m_{}".format(case, n)][i], rtol=0, atol=TOLERANCE)
-        np.testing.assert_allclose(adam.powers.numpy(), [DATA[case + ".beta1_power"][i], DATA[case + ".beta2_power"][i]], rtol=0, atol=TOLERANCE)
+        np.testing.assert_allclose(
+            adam.powers.numpy(), [DATA[case + ".beta1_power"][i], DATA[case + ".beta2_power"][i]], rtol=0, atol=TOLERANCE
+        )
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -48,9 +53,11 @@ def test_all_finite_sees_one_bad_element(bad):
 @pytest.mark.parametrize("case", sorted(PARAMS["ema"]))
 def test_average_matches_reference(case):
     p, key = PARAMS["ema"][case], "ema_" + case
+
     def network(w, n):
         variables = OrderedDict(w=tf.Variable(w), n=tf.Variable(n))
         return SimpleNamespace(variables=variables, trainable={"w": variables["w"]})
+
     G, Gs = network(DATA[key + ".init_w"], np.zeros(3, np.float32)), network(DATA[key + ".init_w"], np.zeros(3, np.float32))
     for i, before in enumerate(DATA[key + ".images_before"]):
         if i % p["minibatches_per_beta"] == 0:
