@@ -8,6 +8,7 @@ import os
 import pickle
 import tarfile
 from pathlib import Path
+from typing import Any, Dict, Tuple
 
 import numpy as np
 
@@ -177,7 +178,7 @@ class _LsunSource(Source):
         return "{} {}".format(status.st_size, status.st_mtime_ns)
 
 
-_databases = {}
+_databases: Dict[Tuple[int, str], Any] = {}
 
 
 def _lmdb(path):

@@ -2,7 +2,7 @@
 
 import threading
 from dataclasses import dataclass
-from typing import Any, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +63,7 @@ def planes_of(image):
     return np.frombuffer(data, np.uint8).reshape(-1, image.height, image.width)
 
 
-def convert_some(conversion, positions: Tuple[int, ...]):
+def convert_some(conversion, positions):
     """Write the records at these positions and return (position, kind, text) of those whose image cannot be read.
 
     The records of failed images are left as they are, to be closed up afterwards.

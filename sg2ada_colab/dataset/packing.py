@@ -53,7 +53,7 @@ def unpack(path, destination, resolution=None, progress=True):
                 file.parent.mkdir(exist_ok=True)
                 picture = to_image(image)
                 if resolution and resolution != data.resolution:
-                    picture = picture.resize((resolution, resolution), Image.LANCZOS)
+                    picture = picture.resize((resolution, resolution), Image.Resampling.LANCZOS)
                 picture.save(str(file))
             bar.update(len(rows))
     np.savez(str(folder / EXTRAS_NAME), labels=_as_uint8(data.labels), num_images=len(data))

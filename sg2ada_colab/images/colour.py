@@ -6,7 +6,7 @@ import io
 try:
     from PIL import ImageCms
 except ImportError:  # a Pillow built without LittleCMS takes the numbers as they are
-    ImageCms = None
+    ImageCms = None  # type: ignore[assignment]
 
 
 @functools.lru_cache(maxsize=64)

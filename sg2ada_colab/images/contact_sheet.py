@@ -51,7 +51,10 @@ def _small(shared, index):
         return None
     ratio = CELL_PX / max(image.size)
     return np.asarray(
-        image.resize([max(1, round(side * ratio)) for side in image.size], Image.BOX if ratio < 0.1 else Image.LANCZOS)
+        image.resize(
+            [max(1, round(side * ratio)) for side in image.size],
+            Image.Resampling.BOX if ratio < 0.1 else Image.Resampling.LANCZOS,
+        )
     )
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 from ..errors import UserError
 
 MODES = ("crop", "pad", "stretch", "tiles", "random", "boxes")
-FILTERS = {"lanczos": Image.LANCZOS, "box": Image.BOX, "bicubic": Image.BICUBIC}
+FILTERS = {"lanczos": Image.Resampling.LANCZOS, "box": Image.Resampling.BOX, "bicubic": Image.Resampling.BICUBIC}
 
 
 @dataclass(frozen=True)

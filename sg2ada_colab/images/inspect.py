@@ -35,16 +35,16 @@ def _inspect_one(source, index, options):
             header = read_header(file, options)
             file.seek(0)
             image = decode(file, options, (_DETAIL_PX, _DETAIL_PX))
-            small = to_plain(image.resize((64, 64), Image.BOX) if image.mode in ("RGB", "L") else image, ReadOptions())
-            small = small.resize((THUMB_PX, THUMB_PX), Image.BOX)
+            small = to_plain(image.resize((64, 64), Image.Resampling.BOX) if image.mode in ("RGB", "L") else image, ReadOptions())
+            small = small.resize((THUMB_PX, THUMB_PX), Image.Resampling.BOX)
             pixels = np.asarray(small).astype(np.int16)
             grey = bool(np.abs(pixels - pixels.mean(2, keepdims=True)).max() < 2)
             return Finding(header, None, digest, np.asarray(small), grey)
     except UnreadableImage as problem:
         return Finding(header, problem, None, None, False)
     except OSError as error:
-        problem = UnreadableImage("unreadable", "cannot be read: {}".format(error.strerror or error))
-        return Finding(header, problem, None, None, False)
+        unreadable = UnreadableImage("unreadable", "cannot be read: {}".format(error.strerror or error))
+        return Finding(header, unreadable, None, None, False)
 
 
 def _inspect_some(shared, span):

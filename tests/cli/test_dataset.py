@@ -166,3 +166,25 @@ def test_a_process_killed_at_any_moment_leaves_nothing_that_looks_whole(tmp_path
     assert main("dataset", "verify", tmp_path / "out" / "set", "--quiet") == 0
     assert main("prepare", source, tmp_path / "whole" / "set", "--quiet") == 0
     assert main("dataset", "compare", tmp_path / "whole" / "set", tmp_path / "out" / "set", "--quiet") == 0
+
+
+def test_a_disk_that_fills_up_is_told_and_the_next_run_goes_on(tmp_path):
+    resource = pytest.importorskip("resource")
+    source = tmp_path / "images"
+    source.mkdir()
+    for i in range(200):
+        Image.fromarray(np.random.RandomState(i).randint(0, 256, (64, 64, 3)).astype(np.uint8)).save(
+            str(source / "{}.png".format(i))
+        )
+    command = [sys.executable, "-c", PROGRAM, "prepare", str(source), str(tmp_path / "set"), "--quiet"]
+
+    def limit():  # no file may grow over 1 MB; the largest needs 2.5
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+    failed = subprocess.run(command, cwd=str(ROOT), stderr=subprocess.PIPE, preexec_fn=limit)
+    assert failed.returncode == 1
+    error = failed.stderr.decode()
+    assert "set.partial failed: File too large" in error and "it goes on where it stopped" in error
+    assert not (tmp_path / "set").exists()
+    subprocess.run(command, cwd=str(ROOT), check=True, stdout=subprocess.DEVNULL)
+    assert main("dataset", "verify", tmp_path / "set", "--quiet") == 0

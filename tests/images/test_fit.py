@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -11,6 +11,7 @@ sides = st.integers(1, 5000)
 powers = st.sampled_from([4, 16, 64, 256, 1024])
 
 
+@settings(deadline=None)
 @given(sides, sides, powers)
 def test_the_centre_crop_is_the_largest_centred_square(width, height, resolution):
     (box,), _ = regions("x", width, height, resolution, FitOptions(upscale=True))
@@ -19,6 +20,7 @@ def test_the_centre_crop_is_the_largest_centred_square(width, height, resolution
     assert abs(left - (width - right)) <= 1 and abs(top - (height - bottom)) <= 1
 
 
+@settings(deadline=None)
 @given(sides, sides, powers, st.sampled_from(["tiles", "random"]), st.integers(0, 300))
 def test_all_squares_lie_inside_and_are_large_enough(width, height, resolution, mode, tile_px):
     boxes, reason = regions("x", width, height, resolution, FitOptions(mode, tile_px=tile_px, crops_per_image=5))

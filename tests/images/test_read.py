@@ -39,6 +39,22 @@ def test_every_format_gives_its_pixels(kind, tolerance):
     assert difference.mean() <= tolerance
 
 
+def test_avif_where_pillow_has_it():
+    Image.init()
+    if "AVIF" not in Image.SAVE:
+        assert reason(b"\0\0\0\x20ftypavif" + bytes(60))[1].startswith("AVIF image; this Pillow")
+        return
+    assert np.abs(pixels(saved(photo(), "AVIF", quality=100)) - photo()).mean() <= 3
+
+
+def test_heic_where_a_library_is_present():
+    heif = pytest.importorskip("pillow_heif")
+    heif.register_heif_opener()
+    stream = saved(photo(64, 48), "HEIF", quality=95)
+    assert read_header(stream).format == "HEIF"
+    assert np.abs(pixels(stream) - photo(64, 48)).mean() <= 5
+
+
 @pytest.mark.parametrize("orientation, undo", [
     (2, lambda a: a[:, ::-1]), (3, lambda a: a[::-1, ::-1]), (4, lambda a: a[::-1]), (5, lambda a: a.transpose(1, 0, 2)),
     (6, lambda a: np.rot90(a, 3)), (7, lambda a: np.rot90(a, 2).transpose(1, 0, 2)), (8, lambda a: np.rot90(a)),
