@@ -108,7 +108,8 @@ class RunFolder:
             pair, verified_by = _readable_pair(pickles, states, reader, sentences), "structure"
         if pair is None:
             return None, sentences
-        twins = ["Used {} in place of the damaged file whose twin it is.".format(path) for path in pair if " (" in path]
+        used = [path for path in pair if " (" in os.path.basename(path)]
+        twins = ["Used {} in place of the damaged file whose twin it is.".format(path) for path in used]
         return Candidate(self.path, name, pair[0], pair[1], verified_by), (sentences if twins else []) + twins
 
     def _matching_pair(self, records, pickles, states, sentences):

@@ -12,6 +12,7 @@ FILE_NAME = "manifest.json"
 PICKLE, STATE = "network-snapshot-", "training-state-"
 # Drive shows a second object of the same title as "name (1).ext"; a second snapshot within one kimg is "NNNNNN-1".
 SNAPSHOT_FILE = re.compile(r"(network-snapshot|training-state)-(\d{6,}(?:-\d+)?)( \(\d+\))?\.(pkl|npz)$")
+SNAPSHOT_NAME = re.compile(r"\d{6,}(-\d+)?$")
 MANIFEST_FILE = re.compile(r"manifest( \(\d+\))?\.json$")
 
 
@@ -84,22 +85,31 @@ def write_manifest(folder, manifest):
     write_text(os.path.join(str(folder), FILE_NAME), json.dumps(content, indent=1) + "\n")
 
 
+class OtherVersionError(ValueError):
+    """The manifest was written by another release."""
+
+
 def parse_manifest(text):
     """Return the Manifest in a JSON text; raise ValueError with a sentence's end when it is not one."""
     try:
         content = json.loads(text)
-        if content["format_version"] != FORMAT_VERSION:
-            raise ValueError("has format version {}, not {}".format(content["format_version"], FORMAT_VERSION))
+        version = content["format_version"]
+        if version != FORMAT_VERSION:
+            raise OtherVersionError("has format version {}, not {}".format(version, FORMAT_VERSION))
         records = [_parse_record(one) for one in content["snapshots"]]
         best = {metric: (float(value), str(name)) for metric, (value, name) in content["best"].items()}
         return Manifest(tuple(sorted(records, key=lambda one: one.order)), best)
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+    except OtherVersionError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ValueError("is damaged ({})".format(type(error).__name__)) from error
 
 
 def _parse_record(one):
     files = {name: FileRecord(int(file["bytes"]), str(file["sha256"])) for name, file in one["files"].items()}
-    order_of(one["name"])
+    # Names become paths; a manifest from outside must not lead out of its folder.
+    if not SNAPSHOT_NAME.match(one["name"]) or not set(files) <= {pickle_name(one["name"]), state_name(one["name"])}:
+        raise TypeError("a strange name")
     return SnapshotRecord(one["name"], int(one["kimg"]), one["nimg"], float(one["time"]), files)
 
 

@@ -124,6 +124,25 @@ def test_a_missing_or_damaged_manifest_is_no_loss(tmp_path, text):
     assert name == "000004" and "training-state-000008.npz" in said
 
 
+@pytest.mark.parametrize("name", ["../../000008", "000008/../x", "8", "000008 (1)", 8, None])
+def test_a_manifest_that_leads_out_of_its_folder_is_damaged(tmp_path, name):
+    fill(tmp_path, 4)
+    content = json.loads((tmp_path / "manifest.json").read_text())
+    content["snapshots"].append(dict(content["snapshots"][0], name=name))
+    (tmp_path / "manifest.json").write_text(json.dumps(content))
+    found, said = choose(tmp_path)
+    assert found == "000004" and "manifest.json is damaged" in said
+    content["snapshots"][1] = dict(content["snapshots"][0], files={"../x.pkl": {"bytes": 1, "sha256": ""}})
+    (tmp_path / "manifest.json").write_text(json.dumps(content))
+    assert "manifest.json is damaged" in choose(tmp_path)[1]
+
+
+def test_a_folder_whose_name_looks_like_a_twin_is_no_twin(tmp_path):
+    fill(tmp_path / "mine (1)" / "00000-a", 4)
+    choice = newest_good([tmp_path / "mine (1)" / "00000-a"], no_pickle_reader)
+    assert choice.candidate.name == "000004" and choice.skipped == ()
+
+
 def test_a_pickle_of_another_snapshot_is_not_paired(tmp_path):
     fill(tmp_path, 4, 8)
     (tmp_path / "manifest.json").unlink()
