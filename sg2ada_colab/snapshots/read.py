@@ -55,6 +55,11 @@ def read_snapshot(path):
             "{}. Nothing in the file was run".format(KNOWN),
             "get the file again from where you trust it; `sg2ada inspect FILE` tells what a snapshot is",
         ) from error
+    except OSError as error:
+        raise UserError(
+            "{} cannot be read to its end: {}.".format(path, error.strerror or error), KNOWN,
+            "try again; on a mounted Drive, copy the file to a local disk first",
+        ) from error  # fmt: skip
     except MemoryError as error:
         raise UserError(
             "{} ({:,} bytes) does not fit into memory.".format(path, os.path.getsize(path)), KNOWN, "free memory and try again"

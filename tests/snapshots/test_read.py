@@ -11,6 +11,7 @@ from sg2ada_colab.networks.generator import Generator, to_uint8
 from sg2ada_colab.networks.variables import DiscriminatorConfig, GeneratorConfig
 from sg2ada_colab.snapshots.network_pickle import write_network_pickle
 from sg2ada_colab.snapshots.read import read_snapshot
+from sg2ada_colab.snapshots.unpickler import FileSource
 from tests.conftest import DATA
 from tests.oracles.small_snapshots import small_snapshot
 
@@ -98,6 +99,16 @@ def test_missing_file_and_folder(tmp_path):
         read_snapshot(tmp_path / "missing.pkl")
     with pytest.raises(UserError, match="is a folder"):
         read_snapshot(tmp_path)
+
+
+def test_an_input_error_in_the_middle_is_named(tmp_path, monkeypatch):
+    def fails(self, count):
+        raise OSError(5, "Input/output error")
+
+    (tmp_path / "n.pkl").write_bytes(small_pickle())
+    monkeypatch.setattr(FileSource, "payload", fails)
+    with pytest.raises(UserError, match="cannot be read to its end: Input/output error"):
+        read_snapshot(tmp_path / "n.pkl")
 
 
 def test_first_generation_networks_are_named(tmp_path):
