@@ -1,0 +1,124 @@
+"""Beginning with another run's networks, held-out images, metrics that fail, a full disk, wrong data."""
+import errno
+import json
+import os
+
+import numpy as np
+import pytest
+
+from sg2ada_colab.dataset.packing import PackOptions, pack, unpack
+from sg2ada_colab.errors import UserError
+from sg2ada_colab.metrics import snapshots
+from sg2ada_colab.runs.start import find_snapshot, start
+from sg2ada_colab.runs.transfer import adopt_architecture
+from sg2ada_colab.snapshots import atomic, store
+from sg2ada_colab.snapshots.read import read_snapshot
+from sg2ada_colab.snapshots.training_state import load_state
+from sg2ada_colab.training.loop import Callback
+from sg2ada_colab.training.options_file import read_config
+
+
+class AtStart(Callback):
+    """Keeps the values of the networks before the first minibatch."""
+
+    def on_start(self, progress):
+        self.G, self.Gs = progress.state.G.get_values(), progress.state.Gs.get_values()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, request):
+    """Return a function that trains a config and returns the path of its last pickle."""
+    done = {}
+
+    def run(config):
+        if not done:
+            folder = tmp_path_factory.mktemp("trained") / "run"
+            start(config, str(folder), quiet=True)
+            done["pickle"] = find_snapshot(str(folder))[0].pickle
+        return done["pickle"]
+
+    return run
+
+
+def test_a_run_takes_over_networks_and_their_architecture(tiny_config, trained, tmp_path):
+    pickle = trained(tiny_config(map_depth=3))
+    config = tiny_config(resume=pickle)
+    assert config.mapping_layers == 2
+    seen = AtStart()
+    assert start(config, str(tmp_path / "run"), quiet=True, extra_callbacks=[seen]) == 0
+    source = read_snapshot(pickle)
+    assert sorted(seen.G) == sorted(source.G.variables)
+    for name, value in source.Gs.variables.items():
+        np.testing.assert_array_equal(seen.Gs[name], value, err_msg=name)
+    saved = read_config(str(tmp_path / "run"))
+    assert saved.mapping_layers == 3
+    assert any("Mapping layers: the snapshot has 3" in note for note in saved.notes)
+
+
+def test_networks_of_another_size_are_refused_with_the_remedy(tiny_config, trained):
+    source = read_snapshot(trained(tiny_config(map_depth=3)))
+    config = tiny_config(resume="other.pkl")
+    other = dict(config.generator_kwargs, resolution=16)
+    with pytest.raises(UserError, match="Resolution: the snapshot has 8, this run wants 16") as info:
+        adopt_architecture(config.__class__(**dict(config.to_dict(), generator_kwargs=other)), source)
+    assert "prepare" in info.value.next_step
+
+
+def test_validation_images_reach_the_controller(tiny_config, tiny_dataset, tmp_path):
+    folder = str(tmp_path / "withvalid")
+    unpacked = str(tmp_path / "unpacked")
+    unpack(tiny_dataset, unpacked, progress=False)
+    pack(unpacked, folder, PackOptions(num_train=30, num_validation=10), progress=False)
+    config = tiny_config(data=folder, aug="adarv", target=0.0)
+    run = tmp_path / "run"
+    assert start(config, str(run), quiet=True) == 0
+    lines = [json.loads(line) for line in (run / "stats.jsonl").read_text().splitlines()]
+    assert all("Loss/scores/valid" in line for line in lines)
+    assert load_state(find_snapshot(str(run))[0].state)[1]["controller"]["statistic"] is not None
+
+
+def test_a_metric_that_fails_does_not_stop_training(tiny_config, tmp_path, monkeypatch):
+    def nothing_there(*args, **kwargs):
+        raise UserError("no feature network is here", "one of them", "install it")
+
+    monkeypatch.setattr(snapshots, "SnapshotMetrics", nothing_there)
+    run = tmp_path / "run"
+    assert start(tiny_config(metrics=["fid50k_full"], tick=0.5), str(run), quiet=True) == 0
+    log = (run / "log.txt").read_text()
+    assert log.count("No metric: no feature network is here") == 1
+    assert "Done: 1 kimg." in log
+
+
+def test_a_full_disk_is_told_and_training_goes_on(tiny_config, tmp_path, monkeypatch):
+    real, calls = store.atomic_file, []
+
+    def full_at_first(path, written=None):
+        calls.append(path)
+        if len(calls) < 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(path, written)
+
+    monkeypatch.setattr(store, "atomic_file", full_at_first)
+    run = tmp_path / "run"
+    assert start(tiny_config(), str(run), quiet=True) == 0
+    log = (run / "log.txt").read_text()
+    assert "could not be written" in log and "No space left on device" in log
+    assert find_snapshot(str(run))[0].kimg == 1
+    assert atomic.TEMPORARY not in "".join(os.listdir(str(run)))
+
+
+def test_a_full_disk_at_the_end_is_an_error(tiny_config, tmp_path, monkeypatch):
+    def full(path, written=None):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(store, "atomic_file", full)
+    with pytest.raises(UserError, match="No space left on device") as info:
+        start(tiny_config(), str(tmp_path / "run"), quiet=True)
+    assert "sg2ada resume" in info.value.next_step
+
+
+def test_data_with_other_channels_are_refused(tiny_config, tmp_path):
+    config = tiny_config()
+    other = config.__class__(**dict(config.to_dict(), generator_kwargs=dict(config.generator_kwargs, num_channels=1)))
+    with pytest.raises(UserError, match="has 3 channels"):
+        start(other, str(tmp_path / "run"), quiet=True)
