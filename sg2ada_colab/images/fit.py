@@ -6,6 +6,7 @@ from typing import Dict, Tuple
 from PIL import Image
 
 from ..errors import UserError
+from ..seeds import random_state
 
 MODES = ("crop", "pad", "stretch", "tiles", "random", "boxes")
 FILTERS = {"lanczos": Image.Resampling.LANCZOS, "box": Image.Resampling.BOX, "bicubic": Image.Resampling.BICUBIC}
@@ -74,8 +75,6 @@ def _squares(name, width, height, side, options):
     if side > width or side > height:
         return []
     if options.mode == "random":
-        from ..seeds import random_state
-
         draws = random_state(options.seed, "crops " + name, 0)
         lefts = draws.randint(0, width - side + 1, options.crops_per_image)
         tops = draws.randint(0, height - side + 1, options.crops_per_image)

@@ -125,7 +125,8 @@ def _table(pairs, path):
 def _joined(source, table, origin):
     """Return the Labels of all images; every image needs one, and every label an image."""
     missing = [name for name in source.names if table.get(name) is None]
-    unknown = [name for name in table if name not in set(source.names)] if len(table) > len(source) - len(missing) else []
+    known = set(source.names)
+    unknown = [name for name in table if name not in known]
     if missing or unknown:
         parts = []
         if missing:
