@@ -1,9 +1,12 @@
 """What the training loop holds: snapshots of one run, kept on this machine and, where there is one, on Drive."""
 
+import os
+
 from ..errors import UserError
-from .copier import Copier
+from .copier import FULL, Copier
 from .lease import TTL_S, Lease
 from .retention import Retention
+from .room import what_takes_room
 from .store import RunStore
 from .tidy import tidy
 from .verified_copy import make_drive_folder
@@ -46,6 +49,12 @@ class RunKeeper:
                 make_drive_folder(self.drive_dir)
             self.lease.acquire(say=say)
         except OSError as error:
+            if error.errno in FULL:
+                raise UserError(
+                    "There is no room at all in {}.".format(self.lease.run_dir),
+                    "room for a few snapshots before training starts",
+                    "make room: " + what_takes_room(os.path.dirname(self.lease.run_dir)),
+                ) from error
             raise UserError(
                 "The run's folder {} does not answer: {}".format(self.lease.run_dir, error.strerror or error),
                 "a Drive that is mounted",

@@ -3,6 +3,7 @@ import os
 
 import numpy as np
 import pytest
+from fake_drive import FakeDrive, needs_fuse
 
 from sg2ada_colab.errors import UserError
 from sg2ada_colab.snapshots.choose import latest_run
@@ -55,6 +56,17 @@ def test_a_drive_that_is_not_there_is_said_before_training_starts(tmp_path):
     with pytest.raises(UserError, match="does not answer") as error:
         RunKeeper(tmp_path / RUN, tmp_path / "absent" / RUN)
     assert "connects Drive" in error.value.next_step
+
+
+@needs_fuse
+def test_a_full_drive_is_said_before_training_starts(tmp_path):
+    with FakeDrive(tmp_path / "d") as fuse:
+        (fuse.mount / "results" / "00007-big").mkdir(parents=True)
+        (fuse.mount / "results" / "00007-big" / "network-snapshot-000004.pkl").write_bytes(b"x" * 1000)
+        fuse.set(quota_bytes=1000)
+        with pytest.raises(UserError, match="no room at all") as error:
+            RunKeeper(tmp_path / RUN, fuse.mount / "results" / RUN)
+        assert "00007-big" in error.value.next_step
 
 
 def test_an_error_of_the_writer_still_gives_the_run_up(tmp_path):

@@ -165,10 +165,11 @@ class Crashes:
 
     def _note(self, child, lines, ended_by_itself):
         if ended_by_itself:
-            # A child may end by itself only with a sentence that Drive does not answer, while it does not.
+            # A child may end by itself only with a sentence that Drive does not answer or is full, while it is so.
             refusals = [line["text"] for line in lines if line["event"] == "refused"]
             assert refusals, "the child ended ({}): {}".format(child.returncode, (self.ledger / "stderr").read_text()[-3000:])
-            assert "does not answer" in refusals[0] or "cannot be copied from Drive" in refusals[0], refusals
+            allowed = ("does not answer", "cannot be copied from Drive", "no room at all")
+            assert any(words in refusals[0] for words in allowed), refusals
             self.figures["refusals"] += 1
         else:
             self.figures["kills"] += 1
