@@ -21,10 +21,11 @@ from .plan import find_dataset, plan_run
 from .run_view import RunView
 from .runtime import in_colab
 from .session import drive, plainly, session_left_s, tell, workspace
-from .supervisor import TrainingProcess, supervise, wait_for_earlier
+from .supervisor import Ending, TrainingProcess, supervise, wait_for_earlier
 from .workspace import MACHINE_FOLDER
 
 SHEET_PX, SHEET_BYTES = 1500, 300000
+INCOMING = ".incoming"  # folder of datasets that are being copied to Drive
 
 
 @plainly
@@ -86,7 +87,8 @@ def prepare_dataset(source, name, resolution=None, fit="crop", upscale=False, **
                 tell("warn", "{} images were left out.".format(len(result.problems)),
                      "\n".join("{}: {}".format(one, text) for one, _, text in result.problems[:10]))  # fmt: skip
         if made != target:
-            local_copy(made, here.datasets)
+            # By way of another folder: a copy that a disconnect cuts off must not look like a dataset.
+            os.replace(local_copy(made, os.path.join(here.datasets, INCOMING)), target)
         data = open_dataset(target)
         tell("good", "{}: {} images of {} px.".format(name, data.num_images, data.resolution))
     here.choose(dataset=name)
@@ -128,7 +130,9 @@ def preview_augment(dataset=None, pipe="bgc", strengths=(0.0, 0.2, 0.5, 0.8), nu
         pipe: Transforms, such as bgc; see `sg2ada train --help`.
     """
     from ..augment.preview import preview_dataset as draw
+    from ..runs.device import prepare_device
 
+    prepare_device()  # or this kernel would take the whole GPU, and training have none
     sheet = draw(open_dataset(find_dataset(workspace(), dataset)), pipe, num_images, strengths=tuple(strengths))
     alt = "{} of your images as the discriminator sees them, at strengths {}".format(num_images, ", ".join(map(str, strengths)))
     show(picture(as_jpeg(sheet, SHEET_PX, SHEET_BYTES), alt, "Augmentation {}".format(pipe)), alt)
@@ -171,25 +175,31 @@ def train(dataset=None, new_run=False, **options):
     data_path = find_dataset(here, dataset)
     if in_colab():
         data_path = local_copy(data_path, os.path.join(MACHINE_FOLDER, "datasets"))
-    here.choose(dataset=os.path.basename(data_path) if not dataset else str(dataset))
     plan = plan_run(here, data_path, {name: value for name, value in options.items() if value is not None}, new_run)
-    here.choose(run=os.path.basename(plan.run_dir))
+    here.choose(**dict({"dataset": str(dataset)} if dataset else {}, run=os.path.basename(plan.run_dir)))
     for sentence in plan.sentences:
         print(sentence)
-    view = RunView(plan.run_dir, plan.drive_dir)
-    if plan.is_finished:
-        text = "This run is finished: {} of {} kimg.".format(plan.start_kimg, plan.config.total_kimg)
-        tell("good", text, "Raise kimg to train longer, or begin a new run with new_run=True.")
-        return RunState(plan.run_dir, "done", plan.start_kimg, plan.config.total_kimg, text)
-    return watch(plan, view)
+    return show_finished(plan) if plan.is_finished else watch(plan)
 
 
-def watch(plan, view, process=None):
-    """Train a `RunPlan` in a process and show it; return its RunState."""
+def show_finished(plan):
+    """Show a run that has nothing left to train; return its RunState."""
+    text = "This run is finished: {} of {} kimg.".format(plan.start_kimg, plan.config.total_kimg)
+    panel = open_panel(RunView(plan.candidate.run_dir), plan)
+    panel.finish(Ending("done", text, "Raise kimg to train longer, or begin a new run with new_run=True."))
+    return RunState(plan.run_dir, "done", plan.start_kimg, plan.config.total_kimg, text)
+
+
+def watch(plan, process=None):
+    """Train a `RunPlan` in a process and show it; return its RunState.
+
+    Args:
+        process: `TrainingProcess` that is not started yet; None for the one that the plan asks for.
+    """
     wait_for_earlier(plan.run_dir, print)
     if plan.candidate is not None:
         fetch_run(plan.candidate, os.path.dirname(plan.run_dir), print)
-    process = process or TrainingProcess.of_plan(plan)
+    process, view = process or TrainingProcess.of_plan(plan), RunView(plan.run_dir)
     panel = open_panel(view, plan, session_left_s)
     panel.say("Starting; the first minutes go into compiling the networks.")
     process.start()

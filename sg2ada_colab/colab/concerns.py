@@ -1,6 +1,7 @@
 """What a person should know about a run that trains, in plain words: each function looks at one thing."""
 
 import math
+import os
 
 from ..previews.timeline import spread_of_grid
 
@@ -102,8 +103,6 @@ _spreads = {}  # path and size -> spread; a grid is large, and is looked at once
 
 
 def _spread(path, resolution):
-    import os
-
     try:
         key = (path, os.path.getmtime(path), resolution)
         if key not in _spreads:

@@ -2,21 +2,26 @@
 
 import glob
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 
+from ..dataset.local_copy import local_copy
 from ..errors import UserError
 from ..metrics.report import best_measurement, lower_is_better, measured_names, read_measurements
 from ..previews.timeline import as_jpeg
+from ..training.options_file import FILE_NAME, read_config
 from .html import picture, show, table
-from .plan import runs_of
+from .plan import find_dataset, runs_of
+from .runtime import in_colab
 from .session import plainly, tell, workspace
 from .supervisor import search_path
+from .workspace import MACHINE_FOLDER
 
-POLL_S = 0.5
+BAR_EVERY_S, STOP_S = 15.0, 60.0
 
 
 def find_run(here, run=None):
@@ -55,9 +60,11 @@ def evaluate(run=None, metrics=None, every=1, budget_minutes=None, neighbours=0,
     Returns:
         {metric: (best value, snapshot)}.
     """
-    name, folders = find_run(workspace(), run)
+    here = workspace()
+    name, folders = find_run(here, run)
     words = ["metrics", folders[0], "--every", str(every), "--neighbours", str(neighbours)]
-    words += ["--metrics", metrics] if metrics else []
+    words += ["--metrics", metrics if isinstance(metrics, str) else ",".join(metrics)] if metrics else []
+    words += ["--metricdata", metric_data(here, folders)] if "metricdata" not in options else []
     words += ["--budget", str(budget_minutes)] if budget_minutes else []
     for option, value in options.items():
         if value is not None and value is not False:
@@ -74,38 +81,76 @@ def evaluate(run=None, metrics=None, every=1, budget_minutes=None, neighbours=0,
     return {metric: (value, snapshot) for metric, value, snapshot in best}
 
 
-def run_verb(words, say=print):
+def metric_data(here, folders):
+    """Return the path of the dataset that a run is measured on; in a fresh machine it lies elsewhere than when the run began."""
+    config = next(read_config(folder) for folder in folders if os.path.isfile(os.path.join(folder, FILE_NAME)))
+    if os.path.exists(config.metric_data_path):
+        return config.metric_data_path
+    path = find_dataset(here, os.path.basename(config.metric_data_path.rstrip("/")))
+    return local_copy(path, os.path.join(MACHINE_FOLDER, "datasets")) if in_colab() else path
+
+
+def run_verb(words, say=print, command=None):
     """Run one of our verbs in a process, so that its GPU memory is free again afterwards; show what it prints.
 
-    The stop button ends it cleanly.
+    The stop button ends it cleanly; pressed twice, at once.
+
+    Args:
+        words: The verb and its arguments.
+        say: Callable of a line.
+        command: Words of the command before them; None for this package's.
 
     Returns:
         (exit code, its last lines).
     """
     environment = dict(os.environ, PYTHONUNBUFFERED="1", PYTHONPATH=search_path())
     process = subprocess.Popen(
-        [sys.executable, "-m", "sg2ada_colab"] + words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, start_new_session=True, env=environment, universal_newlines=True, errors="replace",
+        (command or [sys.executable, "-m", "sg2ada_colab"]) + [str(word) for word in words],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, env=environment,
+        universal_newlines=True, errors="replace",
     )  # fmt: skip
-    last = []
+    output, interrupted = Output(say), False
     try:
-        for line in process.stdout:
-            line = line.rstrip().split("\r")[-1]
-            if line and "%|" not in line:  # a progress bar is redrawn many times
-                last = (last + [line])[-6:]
-                say(line)
-    except KeyboardInterrupt:
-        process.send_signal(signal.SIGINT)
-        say("Stopping; what was measured is kept.")
+        while True:
+            try:
+                for line in process.stdout:
+                    output.add(line)
+                break
+            except KeyboardInterrupt:
+                if interrupted:
+                    break
+                interrupted = True
+                process.send_signal(signal.SIGINT)
+                say("Stopping; what was measured is kept.")
+        if interrupted:
+            process.wait(STOP_S)
+        else:
+            process.wait()
+    except subprocess.TimeoutExpired:
+        pass
     finally:
-        process.stdout.close()
-        deadline = time.monotonic() + 60
-        while process.poll() is None and time.monotonic() < deadline:
-            time.sleep(POLL_S)
         if process.poll() is None:
             process.kill()
             process.wait()
-    return process.returncode, "\n".join(last)
+        process.stdout.close()
+    return process.returncode, "\n".join(output.last)
+
+
+class Output:
+    """Passes a program's lines on; of a progress bar, which is redrawn many times, one line now and then."""
+
+    def __init__(self, say):
+        self.say, self.last, self._next = say, [], time.monotonic() + BAR_EVERY_S
+
+    def add(self, line):
+        line = line.strip()
+        bar = re.match(r"(.*?)\s*(\d+)%\|", line)
+        if bar and time.monotonic() >= self._next:
+            self._next = time.monotonic() + BAR_EVERY_S
+            self.say("{} {} %".format(bar.group(1), bar.group(2)))
+        elif line and not bar:
+            self.last = (self.last + [line])[-6:]
+            self.say(line)
 
 
 def best_of(run_dir):

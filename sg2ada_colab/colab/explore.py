@@ -15,7 +15,7 @@ from ..snapshots.choose import RunFolder
 from ..snapshots.manifest import order_of
 from .evaluate import find_run
 from .html import can_show_widgets
-from .run_view import RunView
+from .run_view import grids_in
 from .session import plainly, tell, workspace
 
 MOST_IMAGES, SAMPLERS_KEPT = 256, 2
@@ -68,8 +68,10 @@ class Explorer:
 
     def history(self):
         """Return [(title, path)] of the grids that training wrote, old to new; all show the same latent vectors."""
-        view = RunView(self.folders[0], self.folders[-1] if len(self.folders) > 1 else None)
-        return [("{} kimg".format(kimg), path) for kimg, path in view.fakes()]
+        found = {}
+        for folder in reversed(self.folders):
+            found.update(grids_in(folder))
+        return [("{} kimg".format(kimg), found[kimg]) for kimg in sorted(found)]
 
     def walk(self, snapshot=None, seeds="0-5", psi=0.7, frames=FRAMES_OF_A_WALK, columns=1):
         """Yield (None, image) along a closed path through the latent vectors of the seeds, by spherical interpolation."""

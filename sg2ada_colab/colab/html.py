@@ -1,4 +1,4 @@
-"""Pieces of HTML for notebook outputs: pictures with a text alternative, notices, tables. No scripts: some front ends drop them."""
+"""Pieces of HTML for notebook outputs: pictures with a text alternative, notices, tables; no scripts, which may be dropped."""
 
 import base64
 import html
@@ -48,10 +48,8 @@ def video(data, alt):
 
 def notice(kind, text, more=""):
     """Return a sentence in a box; `kind` is one of SIGNS, and is told by a sign and not by the colour alone."""
-    return (
-        '<div role="status" style="border-left:4px solid {};padding:4px 10px;margin:4px 0"><b>{} {}</b>{}</div>'.format(
-            EDGES[kind], SIGNS[kind], escape(text), "<br>" + escape(more).replace("\n", "<br>") if more else ""
-        )
+    return '<div role="status" style="border-left:4px solid {};padding:4px 10px;margin:4px 0"><b>{} {}</b>{}</div>'.format(
+        EDGES[kind], SIGNS[kind], escape(text), "<br>" + escape(more).replace("\n", "<br>") if more else ""
     )
 
 

@@ -4,24 +4,28 @@ import time
 
 from ..previews.curves import Panel as Axes
 from ..previews.curves import describe, draw_curves
-from ..previews.timeline import as_jpeg, thinned
+from ..previews.timeline import as_jpeg
 from ..training.status import format_duration
 from .concerns import concerns
-from .html import STYLE, can_show_widgets, notice, picture, preformatted, table
+from .drive_look import DriveLook
+from .html import STYLE, can_show_widgets, escape, notice, picture, preformatted, table
 from .runtime import disk_bytes
 
 NUMBERS_EVERY_S, CURVES_EVERY_S, LISTS_EVERY_S, LINE_EVERY_S = 2.0, 30.0, 10.0, 60.0
 NEWEST_BYTES, FRAME_BYTES, CURVES_BYTES = 200000, 60000, 120000
 NEWEST_PX, FRAME_PX = 1280, 640
-MOST_FRAMES = 32  # of the history; beyond, every second one goes
+MOST_FRAMES = 32  # of the history; beyond, those go that leave the smallest gaps
+NEW_FRAMES_AT_ONCE = 2  # a grid can take a second to shrink, and the stop button must not wait
 KIMG_WINDOW_S = 600.0  # the speed for the estimate is that of so many seconds
 LOG_LINES_SHOWN = 25
 
 
 def open_panel(view, plan, session_left_s=None):
     """Return the panel for this front end: `WidgetPanel`, or `LinePanel` without widgets."""
-    kind = WidgetPanel if can_show_widgets() else LinePanel
-    return kind(view, plan.config, session_left_s)
+    if not can_show_widgets():
+        return LinePanel(view, plan.config, session_left_s)
+    look = DriveLook(plan.drive_dir, MOST_FRAMES // 2, FRAME_PX, FRAME_BYTES) if plan.drive_dir else None
+    return WidgetPanel(view, plan.config, session_left_s, look)
 
 
 class Numbers:
@@ -40,8 +44,10 @@ class Numbers:
     def update(self, kimg, pulse):
         """Take over the kimg of the folder and the child's newest pulse (None before training begins)."""
         self.kimg = max(kimg, pulse["kimg"]) if pulse else kimg
-        if pulse and (not self._seen or pulse["session_s"] > self._seen[-1][0]):
+        if pulse:
             self.time = pulse["time"]
+        # The first minibatches compile the networks: their speed says nothing of the rest.
+        if pulse and pulse["images_per_second"] > 0 and (not self._seen or pulse["session_s"] > self._seen[-1][0]):
             self._seen.append((pulse["session_s"], pulse["kimg"]))
             while len(self._seen) > 2 and self._seen[-1][0] - self._seen[1][0] > KIMG_WINDOW_S:
                 del self._seen[0]
@@ -114,15 +120,22 @@ class WidgetPanel:
 
     Everything that can be used while the cell runs works in the browser alone: the kernel is busy and hears nothing. So the
     history's slider is linked to its frames in the browser, and pictures enlarge by style.
+
+    Args:
+        view: `RunView`.
+        config: `TrainConfig`.
+        session_left_s: As for `Numbers`.
+        look: `DriveLook`, or None where the run is on no Drive.
     """
 
-    def __init__(self, view, config, session_left_s=None):
+    def __init__(self, view, config, session_left_s=None, look=None):
         import ipywidgets as widgets
         from IPython.display import display
 
-        self.widgets, self.view, self.config = widgets, view, config
+        self.widgets, self.view, self.config, self.look = widgets, view, config, look
         self.numbers = Numbers(config.total_kimg, session_left_s)
-        self._due, self._sent, self._frames, self._started = {}, {}, [], time.time()
+        self._due, self._sent, self._started = {}, {}, time.time()
+        self._frames, self._considered = {}, set()  # kimg -> page of the history; kimgs that had their chance to be one
         self._build(widgets)
         display(self.box)
 
@@ -135,10 +148,9 @@ class WidgetPanel:
         pictures = widgets.HBox([self.newest, self.reals], layout=widgets.Layout(flex_flow="row wrap", width="98%"))
         self.curves, self.snapshots, self.log = (widgets.HTML(layout=wide) for _ in range(3))
         # A slider that chooses a page of a Tab whose titles are hidden: both live in the browser, the kernel is not asked.
-        self.slider = widgets.IntSlider(value=0, min=0, max=0, description="time", readout=False, layout=wide, disabled=True)
-        self.pages = widgets.Tab(children=[])
+        self.slider = widgets.IntSlider(value=0, min=0, max=1, description="time", readout=False, layout=wide, disabled=True)
+        self.pages, self.link = widgets.Tab(children=[]), None
         self.pages.add_class("sg2-history")
-        self.link = widgets.jslink((self.slider, "value"), (self.pages, "selected_index"))
         self.history = widgets.VBox([self.slider, self.pages])
         self.more = widgets.Accordion(children=[self.history, self.snapshots, self.log])
         for index, title in enumerate(("History of the pictures", "Snapshots", "Log")):
@@ -177,6 +189,8 @@ class WidgetPanel:
         self.bar.bar_style = {"done": "success", "stopped": ""}.get(ending.state, "danger")
         for show in (self._show_warnings, self._show_lists, self._show_pictures, self._show_curves):
             show()
+        if self.look:
+            self.look.stop()
 
     def _is_due(self, name, every_s):
         now = time.monotonic()
@@ -197,7 +211,7 @@ class WidgetPanel:
         words = self.numbers.sentences()
         if pulse is None and self.view.log and self.numbers.time is None:
             words.append("starting: {}".format(self.view.log[-1][:160]))
-        self._set(self.facts, " · ".join("<span>{}</span>".format(word) for word in map(_escaped, words)))
+        self._set(self.facts, " · ".join("<span>{}</span>".format(word) for word in map(escape, words)))
 
     def _show_warnings(self):
         last = self.numbers.time or self._started
@@ -226,34 +240,39 @@ class WidgetPanel:
             return False
 
     def _show_history(self, fakes):
-        known = dict(self._frames)
-        chosen = thinned(fakes, MOST_FRAMES) if len(fakes) > len(known) + 1 else fakes
-        wanted = _keep_known(fakes, [path for path, _ in self._frames], MOST_FRAMES) or chosen
-        if [path for _, path in wanted] == [path for path, _ in self._frames]:
+        earlier = self.look.frames if self.look else {}
+        paths = dict(fakes)
+        wanted = thinned_by_gaps(set(self._frames) | set(earlier) | set(paths), MOST_FRAMES)
+        new = [kimg for kimg in wanted if kimg not in self._considered][:NEW_FRAMES_AT_ONCE]
+        made = {kimg: self._frame(kimg, earlier.get(kimg), paths.get(kimg)) for kimg in new}
+        made = {kimg: page for kimg, page in made.items() if page is not None}
+        self._considered.update(made)
+        if not made:
             return
-        frames = []
-        for kimg, path in wanted:
-            if path in known:
-                frames.append((path, known[path]))
-                continue
-            try:
-                alt = "a grid of fakes at {} kimg".format(kimg)
-                page = self.widgets.HTML(picture(as_jpeg(path, FRAME_PX, FRAME_BYTES), alt, "Fakes at {} kimg".format(kimg)))
-            except OSError:
-                continue
-            frames.append((path, page))
-        for _, page in [frame for frame in self._frames if frame not in frames]:
-            page.close()
-        self._frames = frames
-        self.pages.children = [page for _, page in frames]
-        self.slider.max, self.slider.disabled = max(len(frames) - 1, 0), len(frames) < 2
+        self._frames.update(made)
+        for kimg in set(self._frames) - set(thinned_by_gaps(self._frames, MOST_FRAMES)):
+            self._frames.pop(kimg).close()
+        # The number of pages never falls, so that the slider, wherever the browser has it, points at one.
+        self.pages.children = [self._frames[kimg] for kimg in sorted(self._frames)]
+        if len(self._frames) > 1:
+            self.slider.max, self.slider.disabled = len(self._frames) - 1, False
+            self.link = self.link or self.widgets.jslink((self.slider, "value"), (self.pages, "selected_index"))
+
+    def _frame(self, kimg, jpeg, path):
+        """Return the page of one grid, from its JPEG or its file; None where that is being written."""
+        title = "Fakes at {} kimg".format(kimg)
+        try:
+            return self.widgets.HTML(picture(jpeg or as_jpeg(path, FRAME_PX, FRAME_BYTES), "a grid: " + title, title))
+        except OSError:
+            return None
 
     def _show_lists(self):
-        rows = [(name, kimg, "{:.1f} MB".format(size / 1e6), where) for name, kimg, size, where in self.view.snapshots()[:50]]
+        found = self.view.snapshots(self.look.records if self.look else {})
+        rows = [(name, kimg, "{:.1f} MB".format(size / 1e6), where) for name, kimg, size, where in found[:50]]
         content = table(rows, ("snapshot", "kimg", "size", "where")) if rows else "No snapshot yet."
         status = self.view.drive_status()
         if status:
-            content = "<p>Drive: {}</p>".format(_escaped(status["sentence"])) + content
+            content = "<p>Drive: {}</p>".format(escape(status["sentence"])) + content
         self._set(self.snapshots, content)
         self._set(self.log, preformatted(self.view.log[-LOG_LINES_SHOWN:]))
 
@@ -269,19 +288,10 @@ HISTORY_STYLE = """<style>
 </style>"""
 
 
-def _escaped(text):
-    from .html import escape
-
-    return escape(text)
-
-
-def _keep_known(fakes, known_paths, most):
-    """Return the frames to show: the known ones and all newer; when they are too many, every second goes but the last."""
-    known = set(known_paths)
-    if not known:
-        return thinned(fakes, most)
-    newest_known = max((kimg for kimg, path in fakes if path in known), default=-1)
-    frames = [(kimg, path) for kimg, path in fakes if path in known or kimg > newest_known]
-    while len(frames) > most:
-        frames = frames[:-1][::2] + frames[-1:]
-    return frames
+def thinned_by_gaps(kimgs, most):
+    """Return at most `most` of the kimgs, sorted; the first and the last stay, and those go that leave the smallest gaps."""
+    kept = sorted(kimgs)
+    while len(kept) > most:
+        gaps = [after - before for before, after in zip(kept, kept[2:])]
+        del kept[1 + gaps.index(min(gaps))]
+    return kept

@@ -1,7 +1,8 @@
 """What the notebook's training cell is about to do: begin a run, or go on with the newest good one of the same images."""
 
+import argparse
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Optional, Tuple
 
 from ..dataset import open_dataset
@@ -9,7 +10,7 @@ from ..errors import UserError
 from ..metrics.catalogue import parse_metric
 from ..snapshots.choose import RunFolder, newest_good, run_names
 from ..training.config import DatasetInfo, TrainConfig
-from ..training.options import TrainOptions
+from ..training.options import TrainOptions, flag_of
 from ..training.options_file import FILE_NAME, read_config
 from ..training.resolve import resolve
 from ..training.resume_check import check_resume, continued
@@ -108,43 +109,67 @@ def plan_run(workspace, data_path, options, new_run=False):
     Raises:
         UserError: An option is wrong, or would make another run of the one to go on with.
     """
-    try:
-        wished = TrainOptions(**dict(options, data=str(data_path), outdir=workspace.results))
-    except TypeError as error:
-        raise UserError(
-            "train() does not know one of its options: {}".format(str(error).split("__init__() ")[-1]),
-            "options of `sg2ada train` with underscores, such as batch_gpu=8",
-            "see them all with: !python -m sg2ada_colab train --help",
-        ) from None
-    data = DatasetInfo.open(str(data_path))
-    metric_data = DatasetInfo.open(wished.metricdata) if wished.metricdata else None
+    wished = parse_options(dict(options, data=str(data_path), outdir=workspace.results))
     skipped = []
     for name, folders in [] if new_run else runs_of(workspace, open_dataset(str(data_path)).digest()):
         choice = newest_good(folders)
         skipped += choice.skipped
         if choice.candidate:
-            return _go_on(workspace, name, choice.candidate, wished, (data, metric_data), skipped)
+            return _go_on(workspace, name, choice.candidate, wished, skipped)
         skipped.append("Run {} has no complete snapshot yet.".format(name))
-    config = resolve(wished, data, metric_data, check_metric=parse_metric)
+    config = resolve(wished, *_open_data(wished), check_metric=parse_metric)
     number = max(next_run_number(place) for place in workspace.places())
     name = "{:05d}-{}".format(number, config.run_description)
     return _plan(workspace, name, config, None, skipped + ["Beginning the run {}.".format(name)])
 
 
-def _go_on(workspace, name, candidate, wished, opened, skipped):
+def parse_options(options):
+    """Return the `TrainOptions` of a dict; values that are text, as forms give them, are read as on the command line.
+
+    Raises:
+        UserError: A name or a value that `sg2ada train` does not know.
+    """
+    kinds = {f.name: f.metadata["kind"] for f in fields(TrainOptions)}
+    unknown = [name for name in options if name not in kinds]
+    if unknown:
+        raise UserError(
+            "train() does not know the options {}.".format(", ".join(unknown)),
+            "options of `sg2ada train` with underscores, such as batch_gpu=8",
+            "see them all with: !python -m sg2ada_colab train --help",
+        )
+    parsed = {}
+    for name, value in options.items():
+        try:
+            parsed[name] = kinds[name](value) if isinstance(value, str) else value
+        except (ValueError, argparse.ArgumentTypeError):
+            raise UserError(
+                "{}={!r} cannot be read.".format(name, value), "a value as for {} of `sg2ada train`".format(flag_of(name)),
+                "see what it takes with: !python -m sg2ada_colab train --help",
+            ) from None  # fmt: skip
+    return TrainOptions(**parsed)
+
+
+def _open_data(options):
+    """Return the `DatasetInfo`s of the training data and of the metrics' (None where not given)."""
+    return [None if path is None else DatasetInfo.open(path) for path in (options.data, options.metricdata)]
+
+
+def _go_on(workspace, name, candidate, wished, skipped):
     saved = read_config(_with_options(workspace, name))
     given = {key: value for key, value in wished.given().items() if key not in NOT_OF_A_RESUME}
+    merged = TrainOptions(**dict(saved.options, **given))
+    opened = _open_data(merged)
     as_begun = resolve(TrainOptions(**saved.options), *opened, check_metric=parse_metric)
-    now = resolve(TrainOptions(**dict(saved.options, **given)), *opened, check_metric=parse_metric)
-    config = continued(saved, as_begun, now)
+    config = continued(saved, as_begun, resolve(merged, *opened, check_metric=parse_metric))
     try:
         differences = check_resume(saved, config, name)
     except UserError as error:
-        raise UserError(
-            error.what, error.expected, error.next_step + " Or begin a new run with the new settings: train(…, new_run=True)."
-        ) from None
-    sentences = skipped + ["Changed: {}".format(difference) for difference in differences if "data_path" not in str(difference)]
-    return _plan(workspace, name, config, candidate, sentences + ["Going on with {} at {} kimg.".format(name, candidate.kimg)])
+        advice = error.next_step + " In a notebook: or begin a new run with the new settings, with new_run=True."
+        raise UserError(error.what, error.expected, advice) from None
+    # Where the data lie on this machine is no news: in Colab each session has its own copy.
+    changes = ["Changed: {}".format(one) for one in differences if one.setting not in ("data_path", "metric_data_path")]
+    sentence = "Going on with {} at {} kimg.".format(name, candidate.kimg)
+    return _plan(workspace, name, config, candidate, skipped + changes + [sentence])
 
 
 def _with_options(workspace, name):

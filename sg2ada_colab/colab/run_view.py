@@ -10,6 +10,7 @@ from ..snapshots.verified_copy import STATUS_FILE
 
 MOST_POINTS = 2000  # of a curve; beyond, every second one goes
 LOG_LINES = 200
+GRID_FILE = re.compile(r"fakes(\d+|_init)\.png$")
 DEVICE_LINE = re.compile(r"sg2ada_colab on TensorFlow (\S+), (.+)\.$")
 # Beginnings of lines that a person should read. That of the augmentation strength is told by its curve.
 NOTEWORTHY = ("Drive ", "A snapshot could not", "No metric", "Passed over", "This run was being written")
@@ -52,8 +53,7 @@ class RunView:
     """What is known of a run from its folder; `update` reads what is new.
 
     Args:
-        run_dir: The run's folder on this machine.
-        drive_dir: The same run on Drive, for the pictures of earlier sessions; or None.
+        run_dir: The run's folder, on this machine's disk: a Drive that hangs would hold up the caller.
 
     Attributes:
         kimg, ticks: Of the newest line of stats.jsonl.
@@ -64,8 +64,8 @@ class RunView:
         total_kimg: Length that the run was asked for, or None.
     """
 
-    def __init__(self, run_dir, drive_dir=None):
-        self.run_dir, self.drive_dir = str(run_dir), drive_dir
+    def __init__(self, run_dir):
+        self.run_dir = str(run_dir)
         self._stats, self._log = (GrowingFile(os.path.join(self.run_dir, name)) for name in ("stats.jsonl", "log.txt"))
         self._metric_files = {}
         self.total_kimg = None
@@ -131,33 +131,26 @@ class RunView:
 
     def reals(self):
         """Return the path of reals.png, or None."""
-        return next((path for path in self._paths("reals.png")), None)
+        path = os.path.join(self.run_dir, "reals.png")
+        return path if os.path.isfile(path) else None
 
     def fakes(self):
-        """Return [(kimg, path)] of the grids of fakes, old to new, those of earlier sessions on Drive too."""
-        found = {}
-        for folder in reversed(self._folders()):
-            for path in glob.glob(os.path.join(glob.escape(folder), "fakes*.png")):
-                match = re.search(r"fakes(\d+|_init)\.png$", path)
-                if match:
-                    found[-1 if match.group(1) == "_init" else int(match.group(1))] = path
-        return [(max(kimg, 0), found[kimg]) for kimg in sorted(found)]
+        """Return [(kimg, path)] of the grids of fakes, old to new; the untrained network's counts as kimg 0."""
+        return sorted(grids_in(self.run_dir).items())
 
-    def snapshots(self):
-        """Return [(name, kimg, bytes, where)], new to old; where is "machine", "machine and Drive" or "Drive"."""
+    def snapshots(self, on_drive=()):
+        """Return [(name, kimg, bytes, where)], new to old.
+
+        Args:
+            on_drive: {name: `SnapshotRecord`} of those that are verified on Drive.
+        """
         here = {record.name: record for record in read_manifest(self.run_dir).snapshots}
-        there = {}
-        if self.drive_dir:
-            try:
-                there = {record.name: record for record in read_manifest(self.drive_dir).snapshots}
-            except OSError:  # Drive fails; the copier's status says so
-                there = {}
+        records = dict(on_drive, **here)
         rows = []
-        for name in set(here) | set(there):
-            record = here.get(name) or there[name]
-            where = " and ".join(["machine"] * (name in here) + ["Drive"] * (name in there))
-            rows.append((name, record.kimg, record.bytes, where, record.order))
-        return [row[:4] for row in sorted(rows, key=lambda row: row[4], reverse=True)]
+        for record in sorted(records.values(), key=lambda one: one.order, reverse=True):
+            where = " and ".join(["this machine"] * (record.name in here) + ["Drive"] * (record.name in on_drive))
+            rows.append((record.name, record.kimg, record.bytes, where))
+        return rows
 
     def drive_status(self):
         """Return what the copier says: {"state", "sentence", "waiting", …}; None without a copier."""
@@ -167,11 +160,15 @@ class RunView:
         except (OSError, ValueError):
             return None
 
-    def _folders(self):
-        return [self.run_dir] + ([self.drive_dir] if self.drive_dir else [])
 
-    def _paths(self, name):
-        return [path for path in (os.path.join(folder, name) for folder in self._folders()) if os.path.isfile(path)]
+def grids_in(folder):
+    """Return {kimg: path} of the grids of fakes in a folder; the untrained network's is kimg 0 if no other is."""
+    found = {}
+    for path in glob.glob(os.path.join(glob.escape(str(folder)), "fakes*.png")):
+        match = GRID_FILE.search(path)
+        if match and not (match.group(1) == "_init" and 0 in found):
+            found[0 if match.group(1) == "_init" else int(match.group(1))] = path
+    return found
 
 
 def total_kimg_of(run_dir):

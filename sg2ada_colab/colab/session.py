@@ -7,7 +7,7 @@ import time
 from ..errors import UserError
 from .doctor import examine, report
 from .drive import choose_drive
-from .html import can_show_html, escape, notice, show, table
+from .html import notice, show, table
 from .runtime import in_colab
 from .workspace import open_workspace
 
@@ -102,6 +102,3 @@ def _machine_started():
 def tell(kind, text, more=""):
     """Show a sentence, and what it means below it."""
     show(notice(kind, text, more), text + ("\n" + more if more else ""))
-
-
-__all__ = ["ShownError", "can_show_html", "drive", "escape", "plainly", "session_left_s", "setup", "tell", "workspace"]

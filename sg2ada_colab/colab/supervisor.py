@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -116,6 +117,10 @@ class TrainingProcess:
         """Return the `Ending`; the process must have ended."""
         return describe_ending(self.poll(), _read_json(os.path.join(self.folder, OUTCOME_FILE)), self.last_words())
 
+    def forget(self):
+        """Delete the files that it was told and heard through."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def _console(self):
         return os.path.join(self.folder, "console.txt")
 
@@ -176,7 +181,10 @@ def supervise(process, refresh, say, sleep=time.sleep, poll_s=POLL_S):
                 say(process.interrupt())
     finally:
         process.close()
-    return process.ending()
+    ending = process.ending()
+    if ending.state in ("done", "stopped"):
+        process.forget()
+    return ending
 
 
 def wait_for_earlier(run_dir, say, timeout_s=SHUTDOWN_S, sleep=time.sleep):

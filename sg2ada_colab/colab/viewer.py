@@ -4,10 +4,11 @@ import time
 
 from ..errors import UserError
 from ..previews.compare import side_by_side
-from ..previews.timeline import as_jpeg, shrunk, thinned
+from ..previews.timeline import as_jpeg, thinned
 from .html import STYLE, notice, picture
 
 PICTURE_BYTES, PICTURE_PX, HISTORY_FRAMES, HISTORY_S = 400000, 1400, 60, 0.15
+FOLLOWS_S = 0.4
 NO_OTHER = "nothing"
 
 
@@ -29,7 +30,7 @@ class Viewer:
         self.other = widgets.Dropdown(options=[NO_OTHER] + titles, description="compare with", style=named)
         self.seeds = widgets.Text(value="0-15", description="seeds", continuous_update=False, style=named)
         self.psi = widgets.FloatSlider(
-            value=0.7, min=0, max=1.2, step=0.05, description="truncation", continuous_update=True, style=named
+            value=0.7, min=0, max=1.2, step=0.05, description="truncation", continuous_update=False, style=named
         )
         self.columns = widgets.IntSlider(value=4, min=1, max=16, description="columns", continuous_update=False, style=named)
         self.new_seeds = widgets.Button(description="Other seeds")
@@ -85,7 +86,10 @@ class Viewer:
             words = "{} beside {}".format(self.snapshot.value, self.other.value)
         alt = "fakes of {}, seeds {}, truncation {}".format(words, self.seeds.value, self.psi.value)
         self.out.value = picture(as_jpeg(self.image, PICTURE_PX, PICTURE_BYTES), alt, alt)
-        self.status.value = notice("info", "{:.2f} s".format(time.time() - began))
+        seconds = time.time() - began
+        # A machine that is too slow to follow the slider follows when it is let go.
+        self.psi.continuous_update = seconds < FOLLOWS_S
+        self.status.value = notice("info", "{:.2f} s".format(seconds))
 
     def take_new_seeds(self):
         """Go to the seeds after those shown."""
@@ -142,6 +146,3 @@ class Viewer:
 
     def _say_saved(self, path):
         self.status.value = notice("good", "Saved: {}".format(path))
-
-
-__all__ = ["Viewer", "shrunk"]

@@ -1,0 +1,55 @@
+"""What lies on Drive, looked at by a thread: a Drive that hangs must not hold up the panel or the stop button."""
+
+import threading
+from contextlib import suppress
+
+from ..previews.timeline import as_jpeg, thinned
+from ..snapshots.manifest import read_manifest
+from .run_view import grids_in
+
+EVERY_S = 20.0
+
+
+class DriveLook:
+    """Reads a run's folder on Drive again and again, in a thread that ends with `stop` or with the process.
+
+    Args:
+        drive_dir: The run's folder on Drive.
+        most_frames: Of the pictures of earlier sessions, so many, spread evenly.
+        max_px, max_bytes: Of each.
+
+    Attributes:
+        records: {snapshot name: `SnapshotRecord`} of Drive's manifest.
+        frames: {kimg: JPEG bytes} of the grids of fakes.
+    """
+
+    def __init__(self, drive_dir, most_frames, max_px, max_bytes, every_s=EVERY_S):
+        self.drive_dir, self.most_frames, self.limits, self.every_s = str(drive_dir), most_frames, (max_px, max_bytes), every_s
+        self.records, self.frames = {}, {}
+        self._stop = threading.Event()
+        self._has_frames = False  # read once: later grids are this session's, and lie on the machine's disk too
+        threading.Thread(target=self._run, name="drive-look", daemon=True).start()
+
+    def stop(self):
+        """Ask the thread to end; does not wait for a Drive that hangs."""
+        self._stop.set()
+
+    def _run(self):
+        while not self._stop.is_set():
+            with suppress(OSError):  # Drive fails at the moment; the copier's status tells the user
+                self._look()
+            self._stop.wait(self.every_s)
+
+    def _look(self):
+        self.records = {record.name: record for record in read_manifest(self.drive_dir).snapshots}
+        if not self._has_frames:
+            self._has_frames, grids = True, grids_in(self.drive_dir)
+            for kimg in thinned(sorted(grids), self.most_frames):
+                if not self._stop.is_set():
+                    self.frames = self._with_frame(kimg, grids[kimg])
+
+    def _with_frame(self, kimg, path):
+        try:
+            return {**self.frames, kimg: as_jpeg(path, *self.limits)}
+        except (OSError, ValueError):  # a grid that was cut short
+            return self.frames
