@@ -10,6 +10,7 @@ from ..errors import UserError
 from ..images.doctor import suggested_resolution
 from ..images.fit import regions
 from ..images.read import UnreadableImage
+from ..images.sources import FOREIGN_REASON, is_foreign
 from .pyramid import SMALLEST_PX, is_power_of_two
 
 GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
@@ -53,7 +54,12 @@ def make_plan(source, headers, resolution, color, fit, max_images=None, repeated
         max_images: Convert at most so many source images.
         repeated: {index: name of the image that it repeats} of images to leave out.
     """
-    problems = [(source.names[i], h.kind, h.text) for i, h in enumerate(headers) if isinstance(h, UnreadableImage)]
+    problems = []
+    for name, header in zip(source.names, headers):
+        if isinstance(header, UnreadableImage) and is_foreign(name, header):
+            source.ignored[FOREIGN_REASON] += 1
+        elif isinstance(header, UnreadableImage):
+            problems.append((name, header.kind, header.text))
     problems += [(source.names[i], "repeated", "the same as " + first) for i, first in (repeated or {}).items()]
     good = [(i, h) for i, h in enumerate(headers) if not isinstance(h, UnreadableImage) and i not in (repeated or {})][
         :max_images

@@ -10,6 +10,7 @@ from .duplicates import exact_duplicates, near_duplicates
 from .fit import FitOptions, regions
 from .inspect import inspect
 from .read import ReadOptions
+from .sources import FOREIGN_REASON, is_foreign
 
 LARGEST_SUGGESTED_PX = 1024
 SMALLEST_PX = 4
@@ -86,7 +87,9 @@ def diagnose(source, resolution=None, fit=FitOptions(), read=ReadOptions(), work
     findings = inspect(source, read, workers, progress)
     good = [i for i, finding in enumerate(findings) if finding.problem is None]
     headers = [findings[i].header for i in good]
-    problems = [(source.names[i], f.problem.kind, f.problem.text) for i, f in enumerate(findings) if f.problem]
+    bad = [(name, f.problem) for name, f in zip(source.names, findings) if f.problem]
+    foreign = [name for name, problem in bad if is_foreign(name, problem)]
+    problems = [(name, problem.kind, problem.text) for name, problem in bad if not is_foreign(name, problem)]
     suggested = suggested_resolution([(h.width, h.height) for h in headers], fit.mode) if good else None
     resolution = resolution or suggested
     squares = 0
@@ -101,9 +104,9 @@ def diagnose(source, resolution=None, fit=FitOptions(), read=ReadOptions(), work
     full_bytes = squares * (1 if grey else 3) * resolution**2 if good else 0
     report = Report(
         path=source.path,
-        files=len(source),
+        files=len(source) - len(foreign),
         good=len(good),
-        ignored=dict(source.ignored),
+        ignored=dict(source.ignored, **({FOREIGN_REASON: len(foreign)} if foreign else {})),
         formats=_counted(h.format for h in headers),
         modes=_counted(h.mode for h in headers),
         short_sides=_by_size(min(h.width, h.height) for h in headers),

@@ -18,6 +18,7 @@ IMAGE_SUFFIXES = frozenset("." + suffix for suffix in _SUFFIXES.split())
 FOREIGN_NAMES = frozenset(["thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r"])
 FOREIGN_FOLDERS = frozenset(["__macosx", "@eadir", "$recycle.bin"])
 LABELS_NAME = "dataset.json"
+FOREIGN_REASON = "not an image (its name has no suffix)"
 
 
 @dataclass
@@ -162,6 +163,11 @@ class _FolderWalk:
                 self.source.ignored["link to a file already here"] += 1
             elif self.source.add(name, target):
                 self.seen_files.add(target)
+
+
+def is_foreign(name, problem):
+    """Return whether a file that could not be read never claimed to be an image, such as LICENSE or Makefile."""
+    return problem.kind == "not an image" and not os.path.splitext(name)[1]
 
 
 def list_source(path):

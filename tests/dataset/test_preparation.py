@@ -69,6 +69,7 @@ def test_bad_images_are_left_out_and_the_set_equals_one_without_them(tmp_path, m
     (dirty / "0007a.png").write_bytes(b"no image")
     (dirty / "0009a.png").write_bytes(b"")
     Image.new("RGB", (9, 20)).save(str(dirty / "small.png"))
+    (dirty / "LICENSE").write_text("Do as you like.")
     (dirty / "Thumbs.db").write_bytes(b"x")
     (dirty / ".DS_Store").write_bytes(b"x")
     for workers in (1, 2):
@@ -79,7 +80,7 @@ def test_bad_images_are_left_out_and_the_set_equals_one_without_them(tmp_path, m
         assert sorted((name, kind) for name, kind, _ in b.problems) == [
             ("0003a.png", "truncated"), ("0007a.png", "not an image"), ("0009a.png", "empty"), ("small.png", "left out"),
         ]  # fmt: skip
-        assert b.ignored == {"system file": 1, "hidden file": 1}
+        assert b.ignored == {"system file": 1, "hidden file": 1, "not an image (its name has no suffix)": 1}
         assert b.num_images == 40
     with pytest.raises(UserError, match="4 images in .* cannot be used(.|\n)*0007a.png: text(.|\n)*--strict") as caught:
         prepare(dirty, tmp_path / "strict", PrepareOptions(resolution=16, strict=True), progress=False)

@@ -27,6 +27,7 @@ def folder(tmp_path):
     (tmp_path / "half.png").write_bytes(data[:2000])
     (tmp_path / "text.png").write_text("no picture")
     (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "LICENSE").write_text("x")
     return tmp_path
 
 
@@ -34,7 +35,8 @@ def folder(tmp_path):
 def test_one_pass_finds_everything(folder, workers):
     done = []
     report, _ = diagnose(open_source(folder), workers=workers, progress=done.append)
-    assert sum(done) == report.files == 18
+    assert (sum(done), report.files) == (19, 18)
+    assert report.ignored == {"not an image by its name (.txt)": 1, "not an image (its name has no suffix)": 1}
     assert report.good == 16
     assert report.formats == {"PNG": 15, "JPEG": 1}
     assert report.modes == {"RGB": 14, "RGBA": 1, "CMYK": 1}
