@@ -81,12 +81,13 @@ class ProgressBar(Callback):
             disable=self.disable,
             dynamic_ncols=True,
             smoothing=0.1,
-            desc="Training",
+            desc="Compiling the network",
             bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total} kimg [{elapsed}<{remaining}{postfix}]",
         )
 
     def on_group(self, progress):
         kimg = min(progress.state.counters.nimg / 1000.0, progress.config.total_kimg)
+        self.bar.set_description_str("Training", refresh=False)
         self.bar.set_postfix_str("{:.1f} img/s".format(progress.images_per_second), refresh=False)
         self.bar.update(kimg - self.bar.n)
 

@@ -1,7 +1,5 @@
 """How progress reads: the tick line of log.txt, durations, the names of scalars."""
 
-from .steps import REPORTS  # noqa: F401 - the names of the reported losses belong to the status
-
 
 def format_duration(seconds):
     """Return seconds as the log writes them: 12s, 3m 07s, 1h 02m 03s, 2d 03h 04m."""
@@ -33,7 +31,7 @@ def tick_line(tick, kimg, total_s, tick_s, tick_kimg, maintenance_s, gpu_memory_
 
 def scalars(progress, gpu_memory_gb):
     """Return the values of one tick by NVIDIA's names, for stats.jsonl and TensorBoard."""
-    config, counters, state = progress.config, progress.state.counters, progress.state
+    counters, state = progress.state.counters, progress.state
     values = dict(progress.means)
     for name, optimizer in (("G", state.G_opt), ("D", state.D_opt)):
         for kind in ("Train", "Reg"):
@@ -48,5 +46,4 @@ def scalars(progress, gpu_memory_gb):
     values["Timing/total_hours"] = counters.elapsed_s / 3600.0
     values["Timing/total_days"] = counters.elapsed_s / 86400.0
     values["Resources/peak_gpu_mem_gb"] = gpu_memory_gb
-    assert config is not None
     return values

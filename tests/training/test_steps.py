@@ -1,0 +1,134 @@
+"""The phases of a step: both kinds of images in one pass of D, rounds, compiled against plain, the draws."""
+import numpy as np
+import pytest
+
+from sg2ada_colab.networks.variables import DiscriminatorConfig, GeneratorConfig
+from sg2ada_colab.seeds import step_seed
+from sg2ada_colab.tf import IS_TF1, tf
+from sg2ada_colab.training.state import TrainState
+from sg2ada_colab.training.steps import REPORTS, Phases, StepSettings
+
+SETTINGS = {
+    "G_lr": 0.0025,
+    "D_lr": 0.0025,
+    "beta1": 0.0,
+    "beta2": 0.99,
+    "g_reg_interval": 4,
+    "d_reg_interval": 16,
+    "freeze_layers": 0,
+    "seed": 3,
+    "num_fp16_res": 0,
+}
+BATCH, LABELS = 8, 2
+
+
+def make(rounds=1, xla=False, group=4, batch=BATCH, **more):
+    g = GeneratorConfig(resolution=8, fmap_base=32, fmap_max=8, mapping_layers=2, label_size=LABELS, conv_clamp=256)
+    d = DiscriminatorConfig(resolution=8, fmap_base=32, fmap_max=8, label_size=LABELS, mbstd_group_size=group, conv_clamp=256)
+    state = TrainState(g, d, dict(SETTINGS, **more))
+    return state, Phases(state, StepSettings(batch=batch, rounds=rounds, r1_gamma=2.0, xla=xla))
+
+
+def reals(count=BATCH):
+    random = np.random.RandomState(1)
+    labels = np.eye(LABELS, dtype=np.float32)[random.randint(0, LABELS, count)]
+    return tf.constant(random.randint(0, 255, [count, 8, 8, 3]).astype(np.uint8)), tf.constant(labels)
+
+
+def seed(name="x", step=0):
+    return tf.constant(step_seed(3, name, step))
+
+
+@pytest.mark.parametrize("group", [4, 2, None])
+def test_one_pass_over_both_kinds_equals_two(group, relmax):
+    state, phases = make(group=group)
+    random = np.random.RandomState(2)
+    fakes, images = (tf.constant(np.float32(random.randn(BATCH, 8, 8, 3))) for _ in range(2))
+    labels, real_labels = reals()[1], tf.reverse(reals()[1], [0])
+    fake_scores, real_scores = phases._judge_both(fakes, labels, images, real_labels, tf.constant(0.0), seed())
+    assert relmax(fake_scores, state.D(fakes, labels)) < 1e-5
+    assert relmax(real_scores, state.D(images, real_labels)) < 1e-5
+
+
+def test_every_phase_reports_and_moves_its_network():
+    state, phases = make()
+    images, labels = reals()
+    p = tf.constant(0.0)
+    inputs = {"G_main": (labels, p), "G_reg": (labels[:4], p), "D_main": (labels, images, labels, p), "D_reg": (images, labels, p)}
+    for name, values in inputs.items():
+        before = {n: net.get_values() for n, net in (("G", state.G), ("D", state.D))}
+        report, finite = phases.run(name, 0, seed(name), *values)
+        assert len(report.numpy()) == len(REPORTS[name]) and np.isfinite(report.numpy()).all() and bool(finite)
+        after = {n: net.get_values() for n, net in (("G", state.G), ("D", state.D))}
+        mine, other = ("G", "D") if name[0] == "G" else ("D", "G")
+        trained = (state.G if mine == "G" else state.D).trainable
+        assert any(not np.array_equal(before[mine][n], after[mine][n]) for n in trained)
+        assert all(np.array_equal(before[other][n], after[other][n]) for n in before[other] if n != "dlatent_avg")
+
+
+def test_two_rounds_average_the_gradients(relmax):
+    """R1 draws nothing without augmentation, so two rounds over halves equal one round over all."""
+    images, labels = reals()
+    one, whole = make(group=2)
+    whole.run("D_reg", 0, seed(), images, labels, tf.constant(0.0))
+    two, halves = make(rounds=2, group=2, batch=BATCH // 2)
+    # The groups of the minibatch statistics are {j, j + n/2}: these halves hold whole groups.
+    for r, rows in enumerate(([0, 1, 4, 5], [2, 3, 6, 7])):
+        part, part_labels = tf.gather(images, rows), tf.gather(labels, rows)
+        _, finite = halves.run("D_reg", r, seed(), part, part_labels, tf.constant(0.0))
+        assert (finite is None) == (r == 0)
+    for name, value in one.D_opt.second.items():
+        assert np.allclose(two.D_opt.second[name].numpy(), value.numpy(), rtol=2e-3, atol=1e-12), name
+
+
+def test_a_step_that_is_not_finite_changes_nothing():
+    state, phases = make()
+    images, labels = reals()
+    state.D.variables["Output/bias"].assign([np.nan] * int(state.D.variables["Output/bias"].shape[0]))
+    before = state.D.get_values()
+    _, finite = phases.run("D_main", 0, seed(), labels, images, labels, tf.constant(0.0))
+    assert not bool(finite)
+    for name, value in state.D.get_values().items():
+        np.testing.assert_array_equal(value, before[name], err_msg=name)
+
+
+def test_frozen_layers_stay(relmax):
+    state, phases = make(freeze_layers=3)
+    images, labels = reals()
+    before = state.D.get_values()
+    phases.run("D_main", 0, seed(), labels, images, labels, tf.constant(0.0))
+    frozen = [n for n, spec in state.D.specs.items() if not spec.trainable]
+    assert frozen and all(np.array_equal(before[n], state.D.variables[n].numpy()) for n in frozen)
+    assert not np.array_equal(before["4x4/Conv/weight"], state.D.variables["4x4/Conv/weight"].numpy())
+
+
+def test_draws_depend_on_the_seed_alone():
+    reports = []
+    for step in (0, 0, 1):
+        _, phases = make()
+        reports.append(phases.run("G_main", 0, seed("G_main", step), reals()[1], tf.constant(0.0))[0].numpy())
+    np.testing.assert_array_equal(reports[0], reports[1])
+    assert not np.array_equal(reports[0], reports[2])
+
+
+def test_average_follows():
+    state, phases = make()
+    state.G.variables["4x4/Conv/bias" if "4x4/Conv/bias" in state.G.variables else "synthesis/4x4/Conv/bias"].assign(np.ones(8, np.float32))
+    state.G.variables["synthesis/noise0"].assign(np.ones([1, 1, 4, 4], np.float32))
+    phases.update_average(tf.constant(0.75))
+    np.testing.assert_allclose(state.Gs.variables["synthesis/4x4/Conv/bias"].numpy(), 0.25 * np.ones(8), rtol=1e-6)
+    np.testing.assert_array_equal(state.Gs.variables["synthesis/noise0"].numpy(), np.ones([1, 1, 4, 4]))
+
+
+@pytest.mark.skipif(IS_TF1, reason="TF 1.14 has no XLA to switch on")
+def test_compiled_r1_equals_plain():
+    """R1 draws nothing without augmentation, so the two modes must take the same step."""
+    images, labels = reals()
+    results = []
+    for xla in (False, True):
+        state, phases = make(xla=xla)
+        report, _ = phases.run("D_reg", 0, seed(), images, labels, tf.constant(0.0))
+        results.append((report.numpy(), {n: v.numpy() for n, v in state.D_opt.second.items()}))
+    np.testing.assert_allclose(results[0][0], results[1][0], rtol=1e-4, atol=1e-6)
+    for name, value in results[0][1].items():
+        np.testing.assert_allclose(results[1][1][name], value, rtol=5e-3, atol=1e-9, err_msg=name)
