@@ -224,16 +224,17 @@ class Copier:
             self.lease.renew_if_due()
         if self._drive is None:
             self._open_drive()
-        while not self._stop.is_set():
+        # Room is made after each snapshot, not after the last: a Drive slower than training would fill up otherwise.
+        missing = True
+        while missing and not self._stop.is_set():
             missing = self._missing()
-            if not missing:
-                break
-            self._say_if_behind(missing)
-            self._copy_snapshot(missing[-1])
-        self._copy_small_files()
-        self._drive.adopt_best(self.store.best())
-        self._drive.prune(self.retention, self._is_safe, truncate=True)
-        self._make_room_here()
+            if missing:
+                self._say_if_behind(missing)
+                self._copy_snapshot(missing[-1])
+            self._copy_small_files()
+            self._drive.adopt_best(self.store.best())
+            self._drive.prune(self.retention, self._is_safe, truncate=True)
+            self._make_room_here()
         self._say_if_stuck()
 
     def _missing(self):

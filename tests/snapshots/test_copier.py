@@ -1,6 +1,7 @@
 """The copier against the fake Drive (FUSE): each documented fault of Drive, and that training's side never waits."""
 import json
 import os
+import threading
 import time
 
 import numpy as np
@@ -251,6 +252,24 @@ def test_a_copy_must_settle_before_older_ones_go(tmp_path):
     assert len(store.snapshots()) == 2
     wait_until(lambda: len(store.snapshots()) == 1)
     assert store.snapshots()[0].name == "000008"
+    copier.stop()
+
+
+def test_a_drive_that_is_always_behind_is_pruned_all_the_same(tmp_path, monkeypatch):
+    store, drive_dir = folder_on_disk(tmp_path)
+    copier = Copier(store, drive_dir, Retention(2), settle_s=0, say=print)
+    kimg, missing = [0], Copier._missing
+
+    def never_at_rest(self):
+        if threading.current_thread().name == "drive-copier" and kimg[0] < 12:
+            kimg[0] += 1
+            write(store, kimg[0])
+        return missing(self)
+
+    monkeypatch.setattr(Copier, "_missing", never_at_rest)
+    copier.start()
+    wait_until(lambda: kimg[0] == 12)
+    assert len(RunStore(drive_dir).snapshots()) <= 4 and len(store.snapshots()) <= 4
     copier.stop()
 
 

@@ -67,7 +67,8 @@ def test_storage_stays_flat(tmp_path):
         with open(str(crashes.local / RUN / "manifest.json")) as file:
             listed = len(json.load(file)["snapshots"])
     print("\nsnapshots kept: {} here, {} on Drive, {} listed".format(len(local), len(drive), listed))
-    assert max(len(local), len(drive), listed) < 200
+    # The writer is far faster than it will ever be; what waits for its upload may not be deleted yet.
+    assert max(len(local), len(drive)) < 200 and listed < 100
     check_flat(samples, "storage alone, fake Drive")
 
 
