@@ -172,9 +172,10 @@ class Metrics(Callback):
             self.snapshots.save(progress)
             self.store.wait()
             newest = self.store.snapshots()[-1]
-            for result in self._metrics().measure_or_say(self.store.path("network-snapshot-{}.pkl".format(newest.name))):
-                value = next(iter(result.values.values()))
-                self.store.note_metric(newest.name, result.name, value, lower_is_better(result.name))
+            results = self._metrics().measure_or_say(self.store.path("network-snapshot-{}.pkl".format(newest.name)))
+            if results and self.config.keep_best:
+                value = next(iter(results[0].values.values()))
+                self.store.note_metric(newest.name, results[0].name, value, lower_is_better(results[0].name))
         except UserError as error:
             self.log("No metric: {}".format(error))
             self.config = dataclasses.replace(self.config, metrics=[])

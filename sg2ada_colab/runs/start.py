@@ -20,7 +20,7 @@ from .callbacks import Grids, Metrics, Snapshots
 from .device import describe_device, prepare_device
 from .log import Log, ProgressBar, StatsFile, TensorBoardEvents, TickLog
 from .stop import StopFlag
-from .transfer import adopt_architecture, starting_networks
+from .transfer import adopt_architecture, starting_networks, take_over_partly
 
 INTERRUPTED = 130
 KEEP_ALL = 10**9
@@ -105,6 +105,8 @@ class _Run:
         log("Label shape: {}".format([self.dataset.label_size]))
 
         log("Constructing networks...")
+        for note in config.notes:
+            log("Note: " + note)
         for sentence in skipped:
             log("Passed over: " + sentence)
         state, means = self.build(candidate, snapshot)
@@ -130,7 +132,10 @@ class _Run:
             snapshot = read_network_pickle(candidate.pickle)
         elif snapshot is not None:
             self.log("Starting from the networks of {}.".format(config.resume_pkl))
-        state = build_state(config, snapshot)
+        partial = candidate is None and config.resume_partial and snapshot is not None
+        state = build_state(config, None if partial else snapshot)
+        for line in take_over_partly(state, snapshot) if partial else ():
+            self.log("  " + line)
         state.controller = build_controller(config)
         state.counters.nimg = state.counters.tick_start_nimg = config.start_kimg * 1000
         state.counters.minibatch = state.counters.nimg // config.minibatch_size

@@ -6,7 +6,7 @@ from ..errors import UserError
 from ..networks.variables import DiscriminatorConfig, GeneratorConfig
 from ..snapshots.download import local_snapshot
 from ..snapshots.read import read_snapshot
-from ..snapshots.transfer import fit_report
+from ..snapshots.transfer import fit_report, partial_values
 
 # What a run takes over from the pickle that it starts from, so that every layer fits.
 ADOPTED_OF_G = (
@@ -39,7 +39,7 @@ def starting_networks(source):
 
 
 def adopt_architecture(config, snapshot):
-    """Return the config with the architecture of `snapshot`, and notes on what that changed.
+    """Return the config with the architecture of `snapshot`, and notes on what that changed; unchanged for a partial start.
 
     Raises:
         UserError: Resolution, colours or labels differ, so that the networks cannot be taken over whole.
@@ -47,13 +47,15 @@ def adopt_architecture(config, snapshot):
     wanted = GeneratorConfig.from_kwargs(config.generator_kwargs)
     have = GeneratorConfig.from_kwargs(snapshot.Gs.kwargs)
     report = fit_report(snapshot, config.generator_kwargs, config.discriminator_kwargs)
+    if config.resume_partial:
+        return config
     if any(getattr(wanted, name) != getattr(have, name) for name in MUST_AGREE):
         raise UserError(
             "{} does not fit the data. {}".format(config.resume_pkl, " ".join(report)),
             "a network for images of {} px, {} channels and {} label components".format(
                 wanted.resolution, wanted.num_channels, wanted.label_size
             ),
-            "prepare the data to fit the network, or start without --resume",
+            "prepare the data to fit the network, or take over what fits with --resume-partial",
         )
     return dataclasses.replace(
         config,
@@ -72,3 +74,13 @@ def _adopt(cls, kwargs, source, names):
         if name in adopted or value != defaults[name]:
             adopted[name] = list(value) if isinstance(value, tuple) else value
     return adopted
+
+
+def take_over_partly(state, snapshot):
+    """Copy into a fresh TrainState what fits of a snapshot's networks; return the report, a sentence a layer."""
+    report = []
+    for network, source in ((state.G, snapshot.G), (state.Gs, snapshot.Gs), (state.D, snapshot.D)):
+        values, lines = partial_values(source, network.get_values())
+        network.set_values(values)
+        report += lines
+    return report

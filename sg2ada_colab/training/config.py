@@ -96,6 +96,7 @@ class TrainConfig:
     keep_best: bool                         # besides, the best by the first metric
 
     resume_pkl: Optional[str]               # network to begin with, path or URL; None: from scratch
+    resume_partial: bool                    # take over only the layers of it that fit
     seed: int
     precision: str                          # auto (float16 on GPUs), fp16, fp32
     xla: bool                               # compile with XLA where TensorFlow can

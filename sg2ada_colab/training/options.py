@@ -136,6 +136,9 @@ class TrainOptions:
         "network to begin with: a .pkl file, a URL or one of {}. latest: go on with the newest run in "
         "--outdir, or begin one if there is none; options that are not given are the run's. noresume: begin "
         "from scratch (default)".format(", ".join(RESUME_PRESETS)))
+    resume_partial: Optional[bool] = _flag("transfer", switch, "BOOL",
+        "take over from --resume's network what fits, layer by layer, where resolution, colours or labels differ; the rest "
+        "starts anew (default: false)")
     freezed: Optional[int] = _nvidia("transfer", int, "N",
         "Freeze-D: number of discriminator layers to leave untrained (default: 0)")
     start_kimg: Optional[int] = _flag("transfer", int, "KIMG",

@@ -228,6 +228,7 @@ def _schedule_settings(options, base, minibatch):
         "ema_kimg": base.ema_kimg,
         "ema_rampup": None if _resume_source(options) else base.ema_rampup,
         "resume_pkl": _resume_source(options),
+        "resume_partial": bool(options.resume_partial),
     }
 
 

@@ -55,6 +55,19 @@ def test_a_run_takes_over_networks_and_their_architecture(tiny_config, trained, 
     assert any("Mapping layers: the snapshot has 3" in note for note in saved.notes)
 
 
+def test_what_fits_is_taken_over_on_request(tiny_config, trained, tmp_path):
+    pickle = trained(tiny_config(map_depth=3))
+    config = tiny_config(resume=pickle, resume_partial=True)
+    assert config.mapping_layers == 2
+    seen, run = AtStart(), tmp_path / "run"
+    assert start(config, str(run), quiet=True, extra_callbacks=[seen]) == 0
+    source = read_snapshot(pickle)
+    np.testing.assert_array_equal(seen.G["synthesis/8x8/Conv1/weight"], source.G.variables["synthesis/8x8/Conv1/weight"])
+    log = (run / "log.txt").read_text()
+    assert "G synthesis/8x8/Conv1: copied" in log and "G mapping/Dense2: left behind" in log
+    assert read_config(str(run)).mapping_layers == 2
+
+
 def test_networks_of_another_size_are_refused_with_the_remedy(tiny_config, trained):
     source = read_snapshot(trained(tiny_config(map_depth=3)))
     config = tiny_config(resume="other.pkl")
