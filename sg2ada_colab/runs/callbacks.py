@@ -11,6 +11,7 @@ from ..errors import UserError
 from ..metrics.report import lower_is_better
 from ..previews.grid import choose_cells, grid_size, save_grid
 from ..previews.sample import Sampler, grid_latents
+from ..snapshots.embedded_source import embedded_source
 from ..snapshots.network_data import NetworkData, NetworkSnapshot
 from ..snapshots.network_pickle import write_network_pickle
 from ..training.loop import Callback
@@ -85,11 +86,11 @@ class Snapshots(Callback):
         store: RunStore.
         config: TrainConfig.
         log: Callable of one line.
-        source_text: Source for the pickles, so that stylegan2-ada can build the networks.
     """
 
-    def __init__(self, store, config, log, source_text=""):
-        self.store, self.config, self.log, self.source_text = store, config, log, source_text
+    def __init__(self, store, config, log):
+        self.store, self.config, self.log = store, config, log
+        self.source_text = embedded_source()  # our own, with which stylegan2-ada builds the networks
         self.last_nimg, self.last_time = None, time.time()
         self.pauses_s = []
 

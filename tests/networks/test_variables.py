@@ -1,4 +1,5 @@
 """The file contract of the networks: names, shapes, counts at several resolutions and configurations. No TensorFlow."""
+
 import subprocess
 import sys
 
@@ -78,7 +79,9 @@ def test_variable_counts_at_1024():
 @pytest.mark.parametrize("resolution", [8, 16, 64])
 @pytest.mark.parametrize("g_architecture,d_architecture", [("skip", "resnet"), ("resnet", "skip"), ("orig", "orig")])
 def test_kwargs_round_trip(resolution, g_architecture, d_architecture):
-    g = GeneratorConfig(resolution=resolution, architecture=g_architecture, fmap_base=128, fmap_max=16, dlatent_size=32, conv_clamp=256)
+    g = GeneratorConfig(
+        resolution=resolution, architecture=g_architecture, fmap_base=128, fmap_max=16, dlatent_size=32, conv_clamp=256
+    )
     d = DiscriminatorConfig(resolution=resolution, architecture=d_architecture, mbstd_group_size=4, label_size=3, num_fp16_res=4)
     assert GeneratorConfig.from_kwargs(g.to_kwargs()) == g
     assert DiscriminatorConfig.from_kwargs(d.to_kwargs()) == d
@@ -96,8 +99,10 @@ def test_initial_values_are_a_function_of_seed_and_name():
     assert not one["synthesis/8x8/Conv1/bias"].any() and not one["synthesis/8x8/Conv1/noise_strength"].any()
 
 
-@pytest.mark.parametrize("kwargs,text", [({"resolution": 48}, "resolution is 48"), ({"resolution": 4}, "resolution is 4"),
-                                         ({"architecture": "tower"}, "'tower'")])
+@pytest.mark.parametrize(
+    "kwargs,text",
+    [({"resolution": 48}, "resolution is 48"), ({"resolution": 4}, "resolution is 4"), ({"architecture": "tower"}, "'tower'")],
+)
 def test_impossible_configurations_are_refused(kwargs, text):
     with pytest.raises(UserError, match=text):
         GeneratorConfig.from_kwargs(dict({"resolution": 64}, **kwargs))
@@ -117,5 +122,7 @@ def test_layer_table():
 
 
 def test_no_tensorflow_is_imported():
-    code = "import sys; import sg2ada_colab.networks.variables, sg2ada_colab.networks.summary; sys.exit('tensorflow' in sys.modules)"
+    code = (
+        "import sys; import sg2ada_colab.networks.variables, sg2ada_colab.networks.summary; sys.exit('tensorflow' in sys.modules)"
+    )
     assert subprocess.call([sys.executable, "-c", code]) == 0

@@ -18,7 +18,8 @@ CHANGES = {
     "keep_best": False, "res": 32, "mirror": False, "mirrory": True, "cond": False, "subset": 10, "metrics": ["is50k"],
     "kimg": 200, "cfg": "stylegan2", "gamma": 3.0, "batch": 16, "batch_gpu": 8, "lrate": 1e-3, "glr": 1e-3, "dlr": 1e-3,
     "map_depth": 3, "cbase": 4096, "cmax": 64, "mbstd_group": 2, "aug": "noaug", "target": 0.3, "augpipe": "bg",
-    "initstrength": 0.1, "max_p": 0.9, "cmethod": "bcr", "dcap": 0.5, "resume": "x.pkl", "resume_partial": True, "freezed": 3, "start_kimg": 5,
+    "initstrength": 0.1, "max_p": 0.9, "cmethod": "bcr", "dcap": 0.5, "resume": "x.pkl", "resume_partial": True,
+    "freezed": 3, "start_kimg": 5,
     "fp32": True, "no_xla": True, "deterministic": True,
 }  # fmt: skip
 NOT_SETTINGS = {"outdir", "data", "metricdata", "dry_run", "quiet", "desc", "p"}

@@ -1,4 +1,5 @@
 """The phases of a step: both kinds of images in one pass of D, rounds, compiled against plain, the draws."""
+
 import numpy as np
 import pytest
 
@@ -54,7 +55,12 @@ def test_every_phase_reports_and_moves_its_network():
     state, phases = make()
     images, labels = reals()
     p = tf.constant(0.0)
-    inputs = {"G_main": (labels, p), "G_reg": (labels[:4], p), "D_main": (labels, images, labels, p), "D_reg": (images, labels, p)}
+    inputs = {
+        "G_main": (labels, p),
+        "G_reg": (labels[:4], p),
+        "D_main": (labels, images, labels, p),
+        "D_reg": (images, labels, p),
+    }
     for name, values in inputs.items():
         before = {n: net.get_values() for n, net in (("G", state.G), ("D", state.D))}
         report, finite = phases.run(name, 0, seed(name), *values)
@@ -113,7 +119,9 @@ def test_draws_depend_on_the_seed_alone():
 
 def test_average_follows():
     state, phases = make()
-    state.G.variables["4x4/Conv/bias" if "4x4/Conv/bias" in state.G.variables else "synthesis/4x4/Conv/bias"].assign(np.ones(8, np.float32))
+    state.G.variables["4x4/Conv/bias" if "4x4/Conv/bias" in state.G.variables else "synthesis/4x4/Conv/bias"].assign(
+        np.ones(8, np.float32)
+    )
     state.G.variables["synthesis/noise0"].assign(np.ones([1, 1, 4, 4], np.float32))
     phases.update_average(tf.constant(0.75))
     np.testing.assert_allclose(state.Gs.variables["synthesis/4x4/Conv/bias"].numpy(), 0.25 * np.ones(8), rtol=1e-6)
