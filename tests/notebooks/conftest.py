@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 # What a call is given in place of the form's values, so that a test can wait for it.
 TINY = {
@@ -29,10 +31,30 @@ class Home:
     def __init__(self, folder):
         self.folder = folder
         self.workspace = folder / "colab-sg2-ada" / "stylegan2-ada"
-        startup = folder / "ipython" / "profile_default" / "startup"
-        startup.mkdir(parents=True)
-        (startup / "00-tiny.py").write_text((Path(__file__).parent / "tiny.py").read_text(encoding="utf-8"), encoding="utf-8")
+        self.results = self.workspace / "results"
+        self.startup = folder / "ipython" / "profile_default" / "startup"
+        self.startup.mkdir(parents=True)
+        shutil.copy(str(HERE / "tiny.py"), str(self.startup / "10-tiny.py"))
         self.set_sizes(TINY)
+
+    def play_colab(self):
+        """Let kernels that start from now on find the FAKE google.colab, with its /content in this home."""
+        shutil.copy(str(HERE / "play_colab.py"), str(self.startup / "00-play-colab.py"))
+        self.content.mkdir()
+        self.workspace = self.content / "drive" / "MyDrive" / "colab-sg2-ada" / "stylegan2-ada"
+        self.results = self.machine / "results"
+
+    def new_machine(self):
+        """Lose what Colab loses with a session: the machine's own disk."""
+        shutil.rmtree(str(self.machine))
+
+    @property
+    def content(self):
+        return self.folder / "content"
+
+    @property
+    def machine(self):
+        return self.content / "sg2ada"
 
     def set_sizes(self, sizes):
         """Choose what the calls of kernels that start from now on are given."""
@@ -45,12 +67,13 @@ class Home:
         return dict(
             os.environ, HOME=str(self.folder), IPYTHONDIR=str(self.folder / "ipython"), PYTHONPATH=os.pathsep.join(paths),
             SG2ADA_TEST_SIZES=str(self.folder / "tiny.json"), PATH=path,
+            SG2ADA_TEST_CONTENT=str(self.content), SG2ADA_TEST_FAKES=str(ROOT / "tests" / "colab"),
             JUPYTER_CONFIG_DIR=str(self.folder / "jupyter"), TF_CPP_MIN_LOG_LEVEL="2", CUDA_VISIBLE_DEVICES="-1",
         )  # fmt: skip
 
     def run_dir(self):
         """Return the newest run's folder, or None."""
-        found = sorted((self.workspace / "results").glob("0*"))
+        found = sorted(self.results.glob("0*"))
         return found[-1] if found else None
 
     def kimg_of_ticks(self):

@@ -18,16 +18,18 @@ from .conftest import NOTEBOOKS, TINY  # noqa: E402
 
 pytestmark = pytest.mark.slow
 CELL_S = 900
+TRAINING_CELL = "#@title Train, or go on"
 LONG = dict(TINY, train=dict(TINY["train"], kimg=40))  # long enough to be killed in the middle
 
 
-def run_all(home, name):
-    """Run a notebook as *Run all* does and return it with its outputs."""
+def run_all(home, name, only=""):
+    """Run a notebook as *Run all* does, or those cells only that begin with a text, and return it with its outputs."""
     notebook = nbformat.read(str(NOTEBOOKS / (name + ".ipynb")), as_version=4)
+    notebook.cells = [cell for cell in notebook.cells if cell.source.startswith(only)]
+    assert notebook.cells
     client = nbclient.NotebookClient(
         notebook, timeout=CELL_S, kernel_name="python3", resources={"metadata": {"path": str(home.folder)}}
     )
-    home.client = client
     client.execute(env=home.environment())
     return notebook
 
@@ -129,9 +131,9 @@ def test_the_quick_tour_twice(home):
     first = outputs_of(run_all(home, "00_quick_tour"))
     assert "2.0 of 2 kimg" in first and "3.0 of 3 kimg" in first and "Going on with" in first
     assert "kid100_efflite0" in first
-    assert len(list((home.workspace / "results").glob("0*"))) == 1, "the second training goes on with the first one's run"
+    assert len(list(home.results.glob("0*"))) == 1, "the second training goes on with the first one's run"
     second = outputs_of(run_all(home, "00_quick_tour"))
-    assert "This run is finished" in second and len(list((home.workspace / "results").glob("0*"))) == 1
+    assert "This run is finished" in second and len(list(home.results.glob("0*"))) == 1
 
 
 def test_training_process_killed_then_run_all_goes_on(home):
@@ -185,3 +187,25 @@ def test_stop_button_saves_and_the_next_run_goes_on_from_there(home):
     thread.join(CELL_S)
     text = outputs_of(outcome[0]) + widget_texts(outcome[0])
     assert "Stopped, and everything is saved." in text
+
+
+def test_a_new_machine_needs_the_training_cell_alone(home):
+    """On a FAKE Colab: the session is lost with all that was not on Drive; one cell installs, connects, fetches and goes on."""
+    home.play_colab()
+    home.set_sizes(LONG)
+    prepare(home)
+    thread, outcome = in_background(run_all, home, "03_train", TRAINING_CELL)
+    on_drive = home.workspace / "results"
+    wait_for(lambda: len(list(on_drive.glob("0*/training-state-*.npz"))) >= 2, "a second snapshot on Drive")
+    kernel, child = parent_of(training_process(home)), training_process(home)
+    os.kill(kernel, signal.SIGKILL)
+    os.kill(child, signal.SIGKILL)
+    thread.join(CELL_S)
+    home.new_machine()
+
+    home.set_sizes(dict(TINY, train=dict(TINY["train"], kimg=3)))
+    again = outputs_of(run_all(home, "03_train", TRAINING_CELL))
+    assert "Going on with 00000" in again and "of 3 kimg" in again
+    assert len(list(on_drive.glob("0*"))) == 1
+    ticks = home.kimg_of_ticks()
+    assert ticks == sorted(set(ticks)) and ticks[-1] >= 3

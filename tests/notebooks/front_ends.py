@@ -1,0 +1,116 @@
+"""JupyterLab 4 and the classic Notebook 6 behind one small interface: a server, a page, *Run all*."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+from .conftest import NOTEBOOKS
+
+CHROMIUM_WORDS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
+SETTINGS = ["--no-browser", "--allow-root", "--ServerApp.token=", "--ServerApp.password=", "--ServerApp.disable_check_xsrf=True"]
+
+
+def chromium():
+    """Return the path of a Chromium, or None."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+class FrontEnd:
+    """A server in a home, with the notebooks in its folder `notebooks`.
+
+    Args:
+        home: `conftest.Home`.
+    """
+
+    words, address, ready = (), "", ""
+
+    def __init__(self, home):
+        self.home, self.folder = home, home.folder / "notebooks"
+        self.folder.mkdir()
+        for path in NOTEBOOKS.glob("*.ipynb"):
+            shutil.copy(str(path), str(self.folder))
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+
+    def __enter__(self):
+        log = open(str(self.home.folder / "server.log"), "wb")
+        self.server = subprocess.Popen(
+            [sys.executable, "-m"] + list(self.words) + ["--port={}".format(self.port)], cwd=str(self.folder), stdout=log,
+            stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=self.home.environment(),
+        )  # fmt: skip
+        log.close()
+        deadline = time.monotonic() + 600
+        while time.monotonic() < deadline:
+            try:
+                urllib.request.urlopen(self.url("api"), timeout=10).close()
+                return self
+            except OSError:
+                assert self.server.poll() is None, (self.home.folder / "server.log").read_text(errors="replace")[-2000:]
+                time.sleep(0.5)
+        raise AssertionError("the server did not start")
+
+    def __exit__(self, *error):
+        self.server.terminate()
+        try:
+            self.server.wait(60)
+        except subprocess.TimeoutExpired:
+            self.server.kill()
+            self.server.wait()
+
+    def url(self, path):
+        return "http://127.0.0.1:{}/{}".format(self.port, path)
+
+    def open(self, page, name):
+        """Open a notebook and wait until it can be run."""
+        page.goto(self.url(self.address.format(name)), timeout=600000)
+        page.wait_for_function(self.ready, timeout=600000)
+
+    def size_bytes(self, name):
+        return os.path.getsize(str(self.folder / (name + ".ipynb")))
+
+
+class Lab(FrontEnd):
+    """JupyterLab 4."""
+
+    words = ["jupyterlab", "--LabApp.expose_app_in_browser=True", "--LabApp.news_url=None"] + SETTINGS
+    address = "lab/tree/{}.ipynb?reset"
+    ready = "() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel"
+    command = "name => window.jupyterapp.commands.execute(name)"
+    cells = ".jp-NotebookPanel"
+
+    def open(self, page, name):
+        FrontEnd.open(self, page, name)
+        page.evaluate(self.command, "application:toggle-left-area")
+
+    def run_all(self, page):
+        page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
+
+    def stop(self, page):
+        page.evaluate("() => { window.jupyterapp.commands.execute('notebook:interrupt-kernel') }")
+
+    def save(self, page):
+        page.evaluate(self.command, "docmanager:save")
+
+
+class Classic(FrontEnd):
+    """The classic Notebook 6."""
+
+    words = ["notebook", "--no-browser", "--allow-root", "--NotebookApp.token=", "--NotebookApp.password=",
+             "--NotebookApp.disable_check_xsrf=True"]  # fmt: skip
+    address = "notebooks/{}.ipynb"
+    ready = "() => window.Jupyter && Jupyter.notebook && Jupyter.notebook.kernel && Jupyter.notebook.kernel.is_connected()"
+    cells = "#notebook-container"
+
+    def run_all(self, page):
+        page.evaluate("() => { Jupyter.notebook.execute_all_cells() }")
+
+    def stop(self, page):
+        page.evaluate("() => { Jupyter.notebook.kernel.interrupt() }")
+
+    def save(self, page):
+        page.evaluate("() => Jupyter.notebook.save_notebook()")

@@ -1,0 +1,169 @@
+"""The notebooks in a real browser: JupyterLab with ipywidgets 8 and the classic Notebook with ipywidgets 7, clicked through.
+
+Pictures of the pages are left in the folder that SG2ADA_SCREENSHOTS names. Colab's own front end cannot be had here.
+"""
+
+import importlib.util
+import os
+import re
+
+import pytest
+
+from .front_ends import CHROMIUM_WORDS, Classic, Lab, chromium
+
+playwright = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("ipywidgets")
+if chromium() is None:
+    pytest.skip("needs Chromium", allow_module_level=True)
+
+from .conftest import TINY  # noqa: E402
+
+pytestmark = pytest.mark.slow
+WAIT_MS = 900000
+SIZES = dict(TINY, prepare_dataset={"resolution": 32}, train=dict(TINY["train"], kimg=2))
+
+
+def available_front_ends():
+    found = [Lab] if importlib.util.find_spec("jupyterlab") else []
+    if importlib.util.find_spec("notebook"):
+        import notebook
+
+        found += [Classic] if notebook.__version__.startswith("6.") else []
+    return found
+
+
+@pytest.fixture(params=available_front_ends() or [pytest.param(None, marks=pytest.mark.skip("needs jupyterlab or notebook 6"))])
+def front_end(request, home):
+    home.set_sizes(SIZES)
+    with request.param(home) as server:
+        yield server
+
+
+@pytest.fixture
+def page():
+    with playwright.sync_playwright() as tools:
+        browser = tools.chromium.launch(executable_path=chromium(), args=CHROMIUM_WORDS)
+        opened = browser.new_page(viewport={"width": 1280, "height": 1000})
+        opened.set_default_timeout(WAIT_MS)
+        opened.problems = []
+        opened.on("pageerror", lambda error: opened.problems.append(str(error)))
+        yield opened
+        browser.close()
+
+
+def take_picture(page, front_end, name, selector=None):
+    """Leave a picture of the page, or of one element, for people to look at."""
+    folder = os.environ.get("SG2ADA_SCREENSHOTS")
+    if folder:
+        path = os.path.join(folder, "{}-{}.png".format(type(front_end).__name__.lower(), name))
+        (page.locator(selector).last if selector else page).screenshot(path=path)
+
+
+def see(page, text, inside="body"):
+    """Wait until a text stands on the page."""
+    page.locator(inside).get_by_text(re.compile(text)).first.wait_for(state="visible", timeout=WAIT_MS)
+
+
+def pictures(page, inside):
+    """Return [(alt, natural width)] of the pictures inside an element."""
+    script = "root => [...root.querySelectorAll('img')].map(image => [image.alt, image.naturalWidth])"
+    return page.locator(inside).last.evaluate(script)
+
+
+def bring_into_view(page, selector):
+    page.locator(selector).last.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+
+
+def test_dataset_training_and_exploring_in_a_browser(front_end, page, home):
+    see_the_dataset(front_end, page)
+    watch_the_training(front_end, page)
+    explore_the_fakes(front_end, page, home)
+    assert not [problem for problem in page.problems if "sg2" in problem]
+
+
+def see_the_dataset(front_end, page):
+    front_end.open(page, "02_dataset")
+    front_end.run_all(page)
+    see(page, r"my-images: 366 images of 32 px")
+    page.get_by_alt_text(re.compile("as the discriminator sees them")).first.wait_for(timeout=WAIT_MS)
+    page.wait_for_timeout(1000)
+    found = pictures(page, front_end.cells)
+    assert len(found) >= 2 and all(alt and width > 100 for alt, width in found), found
+    page.get_by_alt_text(re.compile("a sheet of")).first.scroll_into_view_if_needed()
+    take_picture(page, front_end, "dataset")
+    page.get_by_alt_text(re.compile("as the discriminator sees them")).first.scroll_into_view_if_needed()
+    take_picture(page, front_end, "augmentation")
+    front_end.save(page)
+
+
+def watch_the_training(front_end, page):
+    front_end.open(page, "03_train")
+    front_end.run_all(page)
+    page.locator(".sg2-panel").last.wait_for(state="visible", timeout=WAIT_MS)
+    see(page, r"\d\.\d of 2 kimg", ".sg2-panel")
+    see(page, r"img/s", ".sg2-panel")
+    panel = page.locator(".sg2-panel")
+    panel.get_by_alt_text(re.compile("a grid of images that the generator made")).first.wait_for(timeout=WAIT_MS)
+    bring_into_view(page, ".sg2-panel")
+    take_picture(page, front_end, "panel-while-training", ".sg2-panel")
+    turn_the_history(front_end, page)
+    see(page, "The run has reached its length", ".sg2-panel")
+    page.wait_for_timeout(3000)
+    enlarge_a_picture(page)
+    found = pictures(page, ".sg2-panel")
+    assert len(found) >= 3 and all(alt for alt, _ in found), found
+    assert page.locator(".sg2-panel").last.evaluate("root => root.scrollWidth <= root.clientWidth + 2"), "nothing is cut off"
+    take_picture(page, front_end, "panel", ".sg2-panel")
+    front_end.save(page)
+    page.wait_for_timeout(3000)
+    assert front_end.size_bytes("03_train") < 4e6
+
+
+def turn_the_history(front_end, page):
+    """Open the history and move its slider while the cell runs: the kernel is busy, so this works in the browser alone."""
+    page.locator(".sg2-panel").get_by_text("History of the pictures").first.click()
+    handle = page.locator(".sg2-panel [role=slider], .sg2-panel .noUi-handle, .sg2-panel .ui-slider-handle").first
+    page.wait_for_function(
+        "() => document.querySelectorAll('.sg2-panel .sg2-history img').length >= 2", timeout=WAIT_MS)  # fmt: skip
+    handle.focus()
+    shown = visible_history(page)
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(1500)
+    assert visible_history(page) != shown, "the slider changes the picture"
+    take_picture(page, front_end, "history", ".sg2-panel")
+
+
+def visible_history(page):
+    """Return the text alternatives of the history's pictures that can be seen."""
+    return page.evaluate(
+        "() => [...document.querySelectorAll('.sg2-panel .sg2-history img')].filter(i => i.offsetParent).map(i => i.alt)"
+    )
+
+
+def enlarge_a_picture(page):
+    box = page.locator(".sg2-panel .sg2-zoom").first
+    before = box.locator("img").evaluate("image => image.clientWidth")
+    box.locator("input").check()
+    assert box.locator("img").evaluate("image => image.clientWidth") > 1.3 * before
+    box.locator("input").uncheck()
+
+
+def explore_the_fakes(front_end, page, home):
+    front_end.open(page, "05_explore")
+    front_end.run_all(page)
+    explorer = page.locator(".sg2-explorer").last
+    explorer.get_by_alt_text(re.compile("seeds 0-15, truncation 0.7")).wait_for(timeout=WAIT_MS)
+    see(page, r"Saved: .*walk")  # the cells below are done, so the kernel listens
+    bring_into_view(page, ".sg2-explorer")
+    take_picture(page, front_end, "explorer", ".sg2-explorer")
+    explorer.get_by_role("button", name="Other seeds").click()
+    explorer.get_by_alt_text(re.compile("seeds 16-31, truncation 0.7")).wait_for(timeout=WAIT_MS)
+    explorer.locator("select").nth(1).select_option(index=2)
+    explorer.get_by_alt_text(re.compile("kimg.* beside .*kimg")).wait_for(timeout=WAIT_MS)
+    take_picture(page, front_end, "compare", ".sg2-explorer")
+    explorer.get_by_role("button", name="Save PNG").click()
+    explorer.get_by_text(re.compile(r"Saved: .*fakes-.*\.png")).wait_for(timeout=WAIT_MS)
+    assert list((home.run_dir() / "pictures").glob("fakes-*.png"))
+    explorer.get_by_role("button", name="Play the history").click()
+    explorer.get_by_text(re.compile(r"\d+ pictures, from")).wait_for(timeout=WAIT_MS)
