@@ -163,7 +163,8 @@ def train(dataset=None, new_run=False, **options):
     Args:
         dataset: Name or path; None is the one that was prepared last.
         new_run: Begin a new run although there is one to go on with.
-        options: Options of `sg2ada train`, with underscores: kimg=1000, snap_minutes=5, mirror=True ...
+        options: Options of `sg2ada train`, with underscores: kimg=1000, snap_minutes=5, mirror=True ... Text is read as on the
+            command line, and empty text counts as not given, so that a form's fields can be passed on as they are.
 
     Returns:
         RunState.
@@ -175,7 +176,7 @@ def train(dataset=None, new_run=False, **options):
     data_path = find_dataset(here, dataset)
     if in_colab():
         data_path = local_copy(data_path, os.path.join(MACHINE_FOLDER, "datasets"))
-    plan = plan_run(here, data_path, {name: value for name, value in options.items() if value is not None}, new_run)
+    plan = plan_run(here, data_path, {name: value for name, value in options.items() if value not in (None, "")}, new_run)
     here.choose(**dict({"dataset": str(dataset)} if dataset else {}, run=os.path.basename(plan.run_dir)))
     for sentence in plan.sentences:
         print(sentence)

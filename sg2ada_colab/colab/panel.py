@@ -2,10 +2,10 @@
 
 import time
 
+from ..metrics.report import format_seconds
 from ..previews.curves import Panel as Axes
 from ..previews.curves import describe, draw_curves
 from ..previews.timeline import as_jpeg
-from ..training.status import format_duration
 from .concerns import concerns
 from .drive_look import DriveLook
 from .html import STYLE, can_show_widgets, escape, notice, picture, preformatted, table
@@ -67,7 +67,7 @@ class Numbers:
         if seconds is None:
             return words
         words.append("{:.1f} img/s".format(self.speed))
-        words.append("{} to the end".format(format_duration(seconds)))
+        words.append("{} to the end".format(format_seconds(seconds)))
         left = self.session_left_s()
         if left is not None and left < seconds:
             reached = self.kimg + max(0.0, left) * self.speed / 1000

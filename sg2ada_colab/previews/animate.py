@@ -19,7 +19,7 @@ def video_suffix():
     """Return the suffix of the best form that can be written here: .mp4, .webp or .gif."""
     if importlib.util.find_spec("imageio_ffmpeg") is not None:
         return ".mp4"
-    return ".webp" if features.check("webp_anim") else ".gif"
+    return ".webp" if features.check("webp") else ".gif"
 
 
 def save_animation(path, frames, frames_per_second=8.0, max_side_px=None):

@@ -1,0 +1,218 @@
+"""The panel by its widget models, without a browser; the numbers; the plain lines."""
+
+import io
+import re
+import types
+
+import pytest
+from run_folders import add_grid, add_snapshots, add_ticks, config
+
+from sg2ada_colab.colab import panel as panel_module
+from sg2ada_colab.colab.panel import LinePanel, Numbers, WidgetPanel, open_panel, thinned_by_gaps
+from sg2ada_colab.colab.run_view import RunView
+from sg2ada_colab.colab.supervisor import Ending
+
+DONE = Ending("done", "The run has reached its length.")
+
+
+def pulse(session_s, kimg, images_per_second=100.0):
+    return {"session_s": session_s, "kimg": kimg, "images_per_second": images_per_second, "time": 1e9 + session_s}
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that only this test moves."""
+    now = types.SimpleNamespace(s=1000.0)
+    fake = types.SimpleNamespace(monotonic=lambda: now.s, time=lambda: 1e9 + now.s)
+    monkeypatch.setattr(panel_module, "time", fake)
+    return now
+
+
+@pytest.fixture
+def widget_panel(tmp_path, clock, monkeypatch):
+    pytest.importorskip("ipywidgets")
+    monkeypatch.setattr("IPython.display.display", lambda *args, **kwargs: None)
+    return WidgetPanel(RunView(tmp_path), config())
+
+
+def refresh(panel, clock, one_pulse=None):
+    clock.s += 60
+    panel.refresh(one_pulse)
+
+
+def pictures(html):
+    return re.findall(r'<img src="data:image/jpeg;base64,([^"]+)" alt="([^"]+)"', html)
+
+
+def test_numbers_before_there_is_a_speed():
+    numbers = Numbers(100)
+    numbers.update(20.0, None)
+    assert numbers.sentences() == ["20.0 of 100 kimg (20.0%)"] and numbers.seconds_to_end() is None
+
+
+def test_speed_is_that_of_the_last_minutes_and_compiling_does_not_count():
+    numbers = Numbers(1000)
+    numbers.update(0.0, pulse(0.0, 0.0, 0.0))  # the start
+    numbers.update(0.0, pulse(300.0, 1.0, 3.0))  # the first minibatches compiled for five minutes
+    for step in range(1, 40):
+        numbers.update(0.0, pulse(300.0 + 60 * step, 1.0 + step, 16.7))
+    assert numbers.speed == pytest.approx(1000 / 60, rel=1e-6)
+    assert numbers.seconds_to_end() == pytest.approx((1000 - 40) * 60)
+
+
+def test_what_this_session_will_reach_is_told_where_it_ends_before_the_run():
+    numbers = Numbers(1000, lambda: 3600.0)
+    numbers.update(10.0, pulse(100.0, 10.0))
+    numbers.update(20.0, pulse(200.0, 20.0))
+    assert numbers.sentences()[-1] == "this session will reach about 380 kimg"
+    assert numbers.sentences()[1:3] == ["100.0 img/s", "2h 43m 20s to the end"]
+    longer = Numbers(1000, lambda: 36000.0)
+    longer.update(10.0, pulse(100.0, 10.0))
+    longer.update(20.0, pulse(200.0, 20.0))
+    assert len(longer.sentences()) == 3
+
+
+def test_frames_go_that_leave_the_smallest_gaps():
+    assert thinned_by_gaps([3, 1, 2], 5) == [1, 2, 3]
+    assert thinned_by_gaps([0, 1, 10, 20, 30], 4) == [0, 10, 20, 30]
+    kept = thinned_by_gaps(range(100), 10)
+    assert (kept[0], kept[-1], len(kept)) == (0, 99, 10) and max(b - a for a, b in zip(kept, kept[1:])) <= 16
+
+
+def test_panel_shows_progress_pictures_curves_snapshots_and_log(widget_panel, clock, tmp_path):
+    add_ticks(tmp_path, [0, 10, 20])
+    add_snapshots(tmp_path, [10, 20])
+    add_grid(tmp_path, "reals.png")
+    add_grid(tmp_path, "fakes000020.png", seed=1)
+    (tmp_path / "log.txt").write_text("tick 2 <b>kimg 20\n")
+    refresh(widget_panel, clock, pulse(60.0, 21.0))
+    refresh(widget_panel, clock, pulse(120.0, 27.0))
+    assert widget_panel.bar.value == 27.0 and widget_panel.bar.max == 100
+    assert "27.0 of 100 kimg" in widget_panel.facts.value and "100.0 img/s" in widget_panel.facts.value
+    assert [alt for _, alt in pictures(widget_panel.newest.value)] == ["a grid of images that the generator made at 20 kimg"]
+    assert [alt for _, alt in pictures(widget_panel.reals.value)] == ["a grid of your training images"]
+    ((_, alt),) = pictures(widget_panel.curves.value)
+    assert alt.startswith("Curves over kimg: G loss 1") and "r_t 0.4" in alt
+    assert "000020" in widget_panel.snapshots.value and "this machine" in widget_panel.snapshots.value
+    assert "&lt;b&gt;" in widget_panel.log.value and "<b>" not in widget_panel.log.value
+
+
+def test_every_picture_is_a_jpeg_of_at_most_200_kb(widget_panel, clock, tmp_path):
+    import base64
+
+    from PIL import Image
+    from run_folders import add_noise_grid
+
+    add_noise_grid(tmp_path, "reals.png", 3840, 2160)
+    add_noise_grid(tmp_path, "fakes000010.png", 3840, 2160)
+    refresh(widget_panel, clock)
+    for widget, most in ((widget_panel.newest, 200000), (widget_panel.pages.children[0], 60000)):
+        ((data, _),) = pictures(widget.value)
+        data = base64.b64decode(data)
+        assert len(data) <= most and Image.open(io.BytesIO(data)).format == "JPEG"
+
+
+def test_warnings_have_a_sign_and_words(widget_panel, clock, tmp_path):
+    add_ticks(tmp_path, range(6), augment=1.3)
+    refresh(widget_panel, clock)
+    assert "⚠" in widget_panel.warnings.value and "runs away" in widget_panel.warnings.value
+    refresh(widget_panel, clock)
+    clock.s += 3000
+    refresh(widget_panel, clock)
+    assert "not said anything" in widget_panel.warnings.value
+
+
+def test_history_grows_to_its_limit_and_its_number_of_pages_never_falls(widget_panel, clock, tmp_path, monkeypatch):
+    monkeypatch.setattr(panel_module, "MOST_FRAMES", 6)
+    counts = []
+    for kimg in range(0, 200, 10):
+        add_grid(tmp_path, "fakes{:06d}.png".format(kimg), seed=kimg)
+        refresh(widget_panel, clock)
+        counts.append(len(widget_panel.pages.children))
+        assert widget_panel.slider.max == max(len(widget_panel.pages.children) - 1, 1)
+    assert counts == sorted(counts) and counts[-1] == 6
+    titles = [pictures(page.value)[0][1] for page in widget_panel.pages.children]
+    assert titles[0] == "a grid: Fakes at 0 kimg" and titles[-1] == "a grid: Fakes at 190 kimg"
+    assert widget_panel.link.source[0] is widget_panel.slider and widget_panel.link.target[0] is widget_panel.pages
+
+
+def test_a_history_of_a_long_run_is_read_a_few_grids_at_a_time(widget_panel, clock, tmp_path):
+    for kimg in range(0, 100, 10):
+        add_grid(tmp_path, "fakes{:06d}.png".format(kimg), seed=kimg)
+    refresh(widget_panel, clock)
+    assert len(widget_panel.pages.children) == panel_module.NEW_FRAMES_AT_ONCE
+    for _ in range(5):
+        refresh(widget_panel, clock)
+    assert len(widget_panel.pages.children) == 10
+
+
+def test_nothing_new_sends_nothing(widget_panel, clock, tmp_path):
+    add_ticks(tmp_path, [0, 10])
+    add_grid(tmp_path, "fakes000010.png")
+    refresh(widget_panel, clock)
+    sent = []
+    for widget in (widget_panel.newest, widget_panel.curves, widget_panel.log, widget_panel.warnings, widget_panel.facts):
+        widget.observe(sent.append, names="value")
+    for _ in range(5):
+        refresh(widget_panel, clock)
+    assert sent == []
+
+
+def test_updates_are_rare_however_often_it_is_asked(widget_panel, clock, tmp_path):
+    add_ticks(tmp_path, [0])
+    sent = []
+    widget_panel.facts.observe(sent.append, names="value")
+    for step in range(100):  # ten seconds
+        clock.s += 0.1
+        widget_panel.refresh(pulse(step / 10 + 1, step / 10))
+    assert 3 <= len(sent) <= 6
+
+
+def test_a_grid_that_is_half_written_is_shown_when_it_is_whole(widget_panel, clock, tmp_path):
+    path = tmp_path / "fakes000010.png"
+    add_grid(tmp_path, path.name)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    refresh(widget_panel, clock)
+    assert widget_panel.newest.value == ""
+    path.write_bytes(whole)
+    refresh(widget_panel, clock)
+    assert len(pictures(widget_panel.newest.value)) == 1 and len(widget_panel.pages.children) == 1
+
+
+@pytest.mark.parametrize("state, sign, style", [("done", "✔", "success"), ("stopped", "■", ""), ("died", "✖", "danger")])
+def test_the_end_is_told_by_a_sign_and_words(widget_panel, state, sign, style):
+    widget_panel.finish(Ending(state, "It ended <so>.", "Do this."))
+    assert sign in widget_panel.head.value and "It ended &lt;so&gt;." in widget_panel.head.value
+    assert "Do this." in widget_panel.head.value and widget_panel.bar.bar_style == style
+
+
+def test_all_widgets_are_of_the_core_set(widget_panel):
+    import ipywidgets
+
+    modules = {widget._model_module for widget in walk(widget_panel.box)}
+    assert modules == {"@jupyter-widgets/controls"} and ipywidgets.VBox is type(widget_panel.box)
+
+
+def walk(widget):
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from walk(child)
+
+
+def test_lines_instead_of_widgets(tmp_path, clock):
+    said = []
+    panel = LinePanel(RunView(tmp_path), config(), say=said.append)
+    add_ticks(tmp_path, range(6), augment=1.3)
+    for step in range(4):
+        clock.s += 30
+        panel.refresh(pulse(60.0 * (step + 1), 5.0 + step))
+    panel.finish(DONE)
+    notes = [line for line in said if line.startswith("Note: ")]
+    assert len(notes) == 1 and "runs away" in notes[0]
+    assert sum("of 100 kimg" in line for line in said) == 2 and said[-1] == "The run has reached its length."
+
+
+def test_without_a_notebook_there_are_lines(tmp_path):
+    plan = types.SimpleNamespace(config=config(), drive_dir=None)
+    assert isinstance(open_panel(RunView(tmp_path), plan), LinePanel)
