@@ -80,7 +80,7 @@ def resample(x, taps, up=1, down=1, before=0, size=None):
 def upsample_2d(x, kernel=(1, 3, 3, 1)):
     """Double height and width: [N,H,W,C] → [N,2H,2W,C], gain 4 (2 an axis)."""
     taps = filter_taps(kernel, 2.0)
-    return resample(x, taps, up=2, before=_larger_half(len(taps) - 1), size=(2 * int(x.shape[1]), 2 * int(x.shape[2])))
+    return resample(x, taps, up=2, before=_larger_half(len(taps)), size=(2 * int(x.shape[1]), 2 * int(x.shape[2])))
 
 
 def downsample_2d(x, kernel=(1, 3, 3, 1)):

@@ -3,33 +3,11 @@
 import dataclasses
 
 from ..errors import UserError
-from ..networks.variables import DiscriminatorConfig, GeneratorConfig
+from ..networks.variables import GeneratorConfig
 from ..snapshots.download import local_snapshot
 from ..snapshots.read import read_snapshot
-from ..snapshots.transfer import fit_report, partial_values
+from ..snapshots.transfer import adopted_kwargs, fit_report, partial_values
 
-# What a run takes over from the pickle that it starts from, so that every layer fits.
-ADOPTED_OF_G = (
-    "mapping_layers",
-    "mapping_fmaps",
-    "mapping_lrmul",
-    "latent_size",
-    "dlatent_size",
-    "fmap_base",
-    "fmap_max",
-    "architecture",
-    "resample_kernel",
-)
-ADOPTED_OF_D = (
-    "mapping_layers",
-    "mapping_fmaps",
-    "mapping_lrmul",
-    "fmap_base",
-    "fmap_max",
-    "architecture",
-    "mbstd_num_features",
-    "resample_kernel",
-)
 MUST_AGREE = ("resolution", "num_channels", "label_size")
 
 
@@ -57,23 +35,13 @@ def adopt_architecture(config, snapshot):
             ),
             "prepare the data to fit the network, or take over what fits with --resume-partial",
         )
+    g_kwargs, d_kwargs = adopted_kwargs(snapshot, config.generator_kwargs, config.discriminator_kwargs)
     return dataclasses.replace(
         config,
-        generator_kwargs=_adopt(GeneratorConfig, config.generator_kwargs, snapshot.Gs.kwargs, ADOPTED_OF_G),
-        discriminator_kwargs=_adopt(DiscriminatorConfig, config.discriminator_kwargs, snapshot.D.kwargs, ADOPTED_OF_D),
+        generator_kwargs=g_kwargs,
+        discriminator_kwargs=d_kwargs,
         notes=config.notes + ["Taken over from the network that it starts from: " + line for line in report],
     )
-
-
-def _adopt(cls, kwargs, source, names):
-    """Return kwargs in which the fields `names` are those of `source`; fields at their default are left out as before."""
-    theirs, defaults = cls.from_kwargs(source), {f.name: f.default for f in dataclasses.fields(cls)}
-    adopted = dict(kwargs)
-    for name in names:
-        value = getattr(theirs, name)
-        if name in adopted or value != defaults[name]:
-            adopted[name] = list(value) if isinstance(value, tuple) else value
-    return adopted
 
 
 def take_over_partly(state, snapshot):

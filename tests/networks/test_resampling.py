@@ -58,3 +58,20 @@ def test_activation_matches_reference(name, relmax):
     assert relmax(y, nhwc(DATA[name + ".y"])) < TOLERANCE
     assert relmax(dx, nhwc(DATA[name + ".dx"])) < TOLERANCE
     assert relmax(db, DATA[name + ".db"]) < TOLERANCE
+
+
+@pytest.mark.parametrize("kernel", [(1, 2, 1), (1, 3, 3, 1), (1, 4, 6, 4, 1), None])
+def test_up_sampling_puts_the_larger_padding_in_front(kernel, relmax):
+    """Against zero insertion and plain correlation, for kernels of odd length too."""
+    taps = np.array(kernel or (1, 1), np.float64)
+    taps = (taps / taps.sum() * 2)[::-1]
+    x = np.random.RandomState(0).randn(2, 3, 5, 2)
+    padding = len(taps) - 2
+    y = x
+    for axis in (1, 2):
+        zeros = np.zeros([s * (2 if a == axis else 1) for a, s in enumerate(y.shape)])
+        zeros[(slice(None),) * axis + (slice(0, None, 2),)] = y
+        pads = [[0, 0]] * 4
+        pads[axis] = [(padding + 1) // 2 + 1, padding // 2]
+        y = np.apply_along_axis(lambda v: np.correlate(v, taps, "valid"), axis, np.pad(zeros, pads))
+    assert relmax(upsample_2d(tf.constant(np.float32(x)), kernel), y) < TOLERANCE
