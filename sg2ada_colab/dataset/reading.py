@@ -108,7 +108,7 @@ def has_records(folder):
 
 
 def _open_torch_set(path, resolution, validation):
-    from .torch_format import open_torch_set  # which needs this module
+    from .torch_images import open_torch_set  # Pillow is needed for such sets alone
 
     if validation:
         raise UserError(
