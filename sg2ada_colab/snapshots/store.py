@@ -8,9 +8,11 @@ from .atomic import Written, atomic_file
 from .choose import newest_good
 from .manifest import (
     FILE_NAME,
+    SNAPSHOT_FILE,
     FileRecord,
     Manifest,
     SnapshotRecord,
+    order_of,
     pickle_name,
     read_manifest,
     state_name,
@@ -147,11 +149,11 @@ class RunStore:
         return paths
 
     def _free_name(self, kimg):
-        name, part = "{:06d}".format(int(kimg)), 0
-        while any(os.path.lexists(self.path(file_of(name))) for file_of in (pickle_name, state_name)) or self._manifest.get(name):
-            part += 1
-            name = "{:06d}-{}".format(int(kimg), part)
-        return name
+        """Return a name that comes after all of the same kimg; a run fetched from Drive may begin with NNNNNN-1."""
+        matches = [SNAPSHOT_FILE.match(file_name) for file_name in os.listdir(self.run_dir)]
+        names = {match.group(2) for match in matches if match} | {record.name for record in self.snapshots()}
+        parts = [part for number, part in map(order_of, names) if number == int(kimg)]
+        return "{:06d}".format(int(kimg)) + ("-{}".format(max(parts) + 1) if parts else "")
 
     # --- the manifest
 

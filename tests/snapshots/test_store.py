@@ -62,6 +62,16 @@ def test_a_name_is_written_once(tmp_path):
     assert store.newest_good().name == "000000-2"
 
 
+def test_a_name_comes_after_what_a_fetched_run_begins_with(tmp_path):
+    store = RunStore(tmp_path)
+    for content in (b"one", b"two", b"three"):
+        write(store, 0, content)
+    store.prune(Retention(1), lambda record: True)
+    assert [record.name for record in store.snapshots()] == ["000000-2"]
+    assert write(RunStore(tmp_path), 0, b"four").name == "000000-3"
+    assert RunStore(tmp_path).newest_good().name == "000000-3"
+
+
 def test_a_failing_pickle_leaves_the_folder_as_it_was(tmp_path):
     store = RunStore(tmp_path)
     write(store, 4)

@@ -20,7 +20,7 @@ from sg2ada_colab.snapshots.training_state import load_state
 from sg2ada_colab.snapshots.verified_copy import fetch_run
 
 RUN = "00000-stand-in"
-STEPS_PER_SNAPSHOT, IMAGES_PER_STEP, STEP_S = 6, 100, 0.004
+STEPS_PER_SNAPSHOT, IMAGES_PER_STEP, STEP_S = 6, 40, 0.004  # about four snapshots within one kimg
 VALUES = 40_000
 
 
