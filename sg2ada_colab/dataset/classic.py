@@ -13,7 +13,7 @@ from typing import Any, Dict, Tuple
 import numpy as np
 
 from ..errors import UserError
-from ..images.sources import ArraySource, Source
+from ..images.source import ArraySource, Source
 
 _MNIST_IMAGES = "train-images-idx3-ubyte"
 _MNIST_LABELS = "train-labels-idx1-ubyte"

@@ -10,7 +10,8 @@ from ..errors import UserError
 from ..images.doctor import suggested_resolution
 from ..images.fit import regions
 from ..images.read import UnreadableImage
-from ..images.sources import FOREIGN_REASON, is_foreign
+from ..images.source import FOREIGN_REASON
+from ..images.sources import is_foreign
 from .pyramid import SMALLEST_PX, is_power_of_two
 
 GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")

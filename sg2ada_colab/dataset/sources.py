@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from ..images.sources import ArraySource, open_source
+from ..images.source import ArraySource
+from ..images.sources import open_source
 from . import classic
 from .reading import has_records, open_dataset
 

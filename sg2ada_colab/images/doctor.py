@@ -10,7 +10,8 @@ from .duplicates import exact_duplicates, near_duplicates
 from .fit import FitOptions, regions
 from .inspect import inspect
 from .read import ReadOptions
-from .sources import FOREIGN_REASON, is_foreign
+from .source import FOREIGN_REASON
+from .sources import is_foreign
 
 LARGEST_SUGGESTED_PX = 1024
 SMALLEST_PX = 4

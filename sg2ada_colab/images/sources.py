@@ -1,114 +1,12 @@
-"""What holds images: a folder, a list of paths, an archive. Finds what is in it and opens one file at a time."""
+"""Where images come from: a folder, a list of paths, an archive."""
 
-import hashlib
-import io
 import os
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Optional
-
-import numpy as np
 
 from ..errors import UserError
-
-_SUFFIXES = "jpg jpeg jpe jfif png webp gif bmp dib tif tiff heic heif avif ppm pgm pbm pnm jp2 j2k"
-IMAGE_SUFFIXES = frozenset("." + suffix for suffix in _SUFFIXES.split())
-# Left behind by operating systems and sync programs; they are nobody's images.
-FOREIGN_NAMES = frozenset(["thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r"])
-FOREIGN_FOLDERS = frozenset(["__macosx", "@eadir", "$recycle.bin"])
-LABELS_NAME = "dataset.json"
-FOREIGN_REASON = "not an image (its name has no suffix)"
-
-
-@dataclass
-class Source:
-    """Images by name, with what was found beside them. This one's images are files of their own.
-
-    Attributes:
-        path: Where they come from, for messages.
-        names: Name of each image, with forward slashes, in code-point order; its labels are found by this name.
-        locations: For each image what `open` needs.
-        ignored: Reason -> number of files that were passed over.
-        own_labels: Text of the dataset.json that lies at its root, None without.
-        label_rows: float32 [N, L] labels that came with the images in another form, None without.
-        in_order: Whether the images are read quicker one after the other than at random.
-    """
-
-    path: str
-    names: List[str] = field(default_factory=list)
-    locations: List[Any] = field(default_factory=list)
-    ignored: Dict[str, int] = field(default_factory=Counter)
-    own_labels: Optional[str] = None
-    label_rows: Optional[np.ndarray] = None
-    in_order: bool = False
-
-    def __len__(self):
-        return len(self.names)
-
-    def open(self, index):
-        """Return one image file as a seekable binary file object."""
-        return open(self.locations[index], "rb")
-
-    def fingerprint(self):
-        """Return a text that changes when a file is added, removed or written to."""
-        digest = hashlib.sha256()
-        for name, location in zip(self.names, self.locations):
-            try:
-                status = os.stat(location)
-                facts = "{}\0{}\0{}\n".format(name, status.st_size, status.st_mtime_ns)
-            except OSError:
-                facts = name + "\0missing\n"
-            digest.update(facts.encode("utf-8", "surrogateescape"))
-        return digest.hexdigest()
-
-    def add(self, name, location):
-        """Take a file in, or count why not."""
-        reason = reason_to_ignore(name)
-        if reason:
-            self.ignored[reason] += 1
-        else:
-            self.names.append(name)
-            self.locations.append(location)
-        return not reason
-
-    def sort(self):
-        """Put the images in code-point order of their names."""
-        order = sorted(range(len(self.names)), key=self.names.__getitem__)
-        self.names = [self.names[i] for i in order]
-        self.locations = [self.locations[i] for i in order]
-        return self
-
-
-class ArraySource(Source):
-    """Images that are arrays already; a location is what `fetch` turns into uint8 [H, W, C]."""
-
-    def __init__(self, path, names, locations, fetch, label_rows=None, identity=""):
-        super().__init__(str(path), names, locations, label_rows=label_rows, in_order=True)
-        self._fetch, self._identity = fetch, identity
-
-    def open(self, index):
-        """Return the image as a PPM or PGM file, which holds the very pixels."""
-        image = self._fetch(self.locations[index])
-        height, width, channels = image.shape
-        head = "P{} {} {} 255\n".format(6 if channels == 3 else 5, width, height)
-        return io.BytesIO(head.encode() + np.ascontiguousarray(image).tobytes())
-
-    def fingerprint(self):
-        return self._identity
-
-
-def reason_to_ignore(name):
-    """Return why a file of this relative name is no image of the user's, or None for one that may be."""
-    parts = name.lower().split("/")
-    if any(part in FOREIGN_FOLDERS for part in parts[:-1]) or parts[-1] in FOREIGN_NAMES:
-        return "system file"
-    if any(part.startswith(".") for part in parts):
-        return "hidden file"
-    suffix = os.path.splitext(parts[-1])[1]
-    if suffix and suffix not in IMAGE_SUFFIXES:
-        return "not an image by its name ({})".format(suffix)
-    return None
+from .archives import ARCHIVE_SUFFIXES, archive_source
+from .source import FOREIGN_FOLDERS, IMAGE_SUFFIXES, LABELS_NAME, Source
 
 
 class _FolderWalk:
@@ -200,8 +98,6 @@ def open_source(path):
     Raises:
         UserError: Nothing there, an archive that is damaged or unsafe, a kind of file that holds no images.
     """
-    from .archives import ARCHIVE_SUFFIXES, archive_source
-
     path = Path(os.path.abspath(str(path)))
     if path.is_dir():
         return _FolderWalk(path).source

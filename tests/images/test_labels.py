@@ -5,7 +5,7 @@ import pytest
 
 from sg2ada_colab import UserError
 from sg2ada_colab.images.labels import find_labels
-from sg2ada_colab.images.sources import Source
+from sg2ada_colab.images.source import Source
 
 
 def source(*names, own=None):
