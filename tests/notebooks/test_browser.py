@@ -65,8 +65,8 @@ def see(page, text, inside="body"):
 
 
 def pictures(page, inside):
-    """Return [(alt, natural width)] of the pictures inside an element."""
-    script = "root => [...root.querySelectorAll('img')].map(image => [image.alt, image.naturalWidth])"
+    """Return [(alt, natural width)] of the pictures inside an element, but for the badge, which lies on a server."""
+    script = "root => [...root.querySelectorAll('img[src^=data]')].map(image => [image.alt, image.naturalWidth])"
     return page.locator(inside).last.evaluate(script)
 
 
