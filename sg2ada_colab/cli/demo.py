@@ -25,7 +25,7 @@ TRAINING_PERCENT = (4, 80)  # where the bar stands when training begins and when
 # between snapshots; cbase, cmax: size of the networks; fakes: number of them that the metric takes; xla: three times as fast
 # here, once it has compiled for most of a minute, which happens twice.
 Plan = collections.namedtuple("Plan", "kimg kill_kimg tick_kimg snap batch cbase cmax fakes xla")
-FULL = Plan(kimg=12, kill_kimg=5, tick_kimg=0.5, snap=8, batch=16, cbase=1024, cmax=64, fakes=500, xla=True)
+FULL = Plan(kimg=14, kill_kimg=6, tick_kimg=0.5, snap=8, batch=8, cbase=1024, cmax=64, fakes=500, xla=True)
 QUICK = Plan(kimg=2, kill_kimg=1.5, tick_kimg=0.25, snap=4, batch=16, cbase=256, cmax=16, fakes=100, xla=False)
 
 DESCRIPTION = """\
