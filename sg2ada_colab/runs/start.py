@@ -6,6 +6,7 @@ import time
 
 from ..dataset import TrainingStream, open_dataset
 from ..errors import UserError
+from ..metrics.snapshots import best_snapshots
 from ..networks.summary import layer_table
 from ..snapshots.keeper import RunKeeper
 from ..snapshots.network_pickle import read_network_pickle
@@ -112,6 +113,10 @@ class _Run:
         state, means = self.build(candidate, snapshot)
         for name, network in (("G", state.G), ("D", state.D)):
             log(layer_table(name, network.config, network.specs.values()) + "\n")
+
+        if candidate is not None and config.keep_best:  # measured since, by `sg2ada metrics`
+            best = best_snapshots(self.run_dir, config.metrics[:1]) if config.metrics else {}
+            keeper.store.adopt_best({metric: found[:2] for metric, found in best.items()})
 
         log("Training for {} kimg...".format(config.total_kimg))
         callbacks = self.callbacks(state, stream, keeper, stop) + list(extra_callbacks)
