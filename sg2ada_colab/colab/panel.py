@@ -250,13 +250,14 @@ class WidgetPanel:
         if not made:
             return
         self._frames.update(made)
-        for kimg in set(self._frames) - set(thinned_by_gaps(self._frames, MOST_FRAMES)):
-            self._frames.pop(kimg).close()
+        surplus = [self._frames.pop(kimg) for kimg in set(self._frames) - set(thinned_by_gaps(self._frames, MOST_FRAMES))]
         # The number of pages never falls, so that the slider, wherever the browser has it, points at one.
         self.pages.children = [self._frames[kimg] for kimg in sorted(self._frames)]
         if len(self._frames) > 1:
             self.slider.max, self.slider.disabled = len(self._frames) - 1, False
             self.link = self.link or self.widgets.jslink((self.slider, "value"), (self.pages, "selected_index"))
+        for page in surplus:
+            page.close()
 
     def _frame(self, kimg, jpeg, path):
         """Return the page of one grid, from its JPEG or its file; None where that is being written."""
