@@ -1,5 +1,6 @@
 """JupyterLab 4 and the classic Notebook 6 behind one small interface: a server, a page, *Run all*."""
 
+import json
 import os
 import shutil
 import socket
@@ -77,15 +78,20 @@ class FrontEnd:
 class Lab(FrontEnd):
     """JupyterLab 4."""
 
-    words = ["jupyterlab", "--LabApp.expose_app_in_browser=True", "--LabApp.news_url=None"] + SETTINGS
+    words = ["jupyterlab", "--LabApp.expose_app_in_browser=True"] + SETTINGS
     address = "lab/tree/{}.ipynb?reset"
     ready = "() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel"
-    command = "name => window.jupyterapp.commands.execute(name)"
     cells = ".jp-NotebookPanel"
+
+    def __init__(self, home):
+        FrontEnd.__init__(self, home)
+        settings = home.folder / "jupyter" / "labconfig" / "page_config.json"
+        settings.parent.mkdir(parents=True)
+        settings.write_text(json.dumps({"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}))
 
     def open(self, page, name):
         FrontEnd.open(self, page, name)
-        page.evaluate(self.command, "application:toggle-left-area")
+        page.evaluate("() => { window.jupyterapp.shell.collapseLeft() }")
 
     def run_all(self, page):
         page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
@@ -94,7 +100,7 @@ class Lab(FrontEnd):
         page.evaluate("() => { window.jupyterapp.commands.execute('notebook:interrupt-kernel') }")
 
     def save(self, page):
-        page.evaluate(self.command, "docmanager:save")
+        page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
 
 
 class Classic(FrontEnd):
