@@ -99,7 +99,7 @@ def alike(view, resolution):
     )
 
 
-_spreads = {}  # path and size -> spread; a grid is large, and is looked at once
+_spreads: dict = {}  # path and size -> spread; a grid is large, and is looked at once
 
 
 def _spread(path, resolution):

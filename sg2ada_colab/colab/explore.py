@@ -16,9 +16,10 @@ from ..snapshots.manifest import order_of
 from .evaluate import find_run
 from .html import can_show_widgets
 from .run_view import grids_in
+from .seed_text import parse_seeds
 from .session import plainly, tell, workspace
 
-MOST_IMAGES, SAMPLERS_KEPT = 256, 2
+SAMPLERS_KEPT = 2
 PICTURES = "pictures"  # folder in the run's folder
 FRAMES_OF_A_WALK = 90
 
@@ -164,32 +165,6 @@ def slerp(a, b, share):
     if angle < 1e-4:
         return a + share * (b - a)
     return (np.sin((1 - share) * angle) * a + np.sin(share * angle) * b) / np.sin(angle)
-
-
-def parse_seeds(seeds):
-    """Return the seeds in a text such as "0-15" or "1, 5, 9-12", or in a list of integers.
-
-    Raises:
-        UserError: It is something else, or too many.
-    """
-    found = []
-    try:
-        if not isinstance(seeds, str):
-            found = [int(seed) for seed in seeds]
-        else:
-            for part in seeds.replace(" ", "").split(","):
-                first, _, last = part.partition("-")
-                first, last = int(first), int(last or first)
-                if last - first >= MOST_IMAGES:
-                    raise ValueError("too many")
-                found += list(range(first, last + 1))
-    except (ValueError, TypeError):
-        found = []
-    if not found or len(found) > MOST_IMAGES or min(found) < 0 or max(found) >= 2**32:
-        raise UserError(
-            "{!r} are no seeds.".format(seeds), "1 to {} whole numbers, such as 0-15 or 1,5,9".format(MOST_IMAGES), "write 0-15"
-        )
-    return found
 
 
 @plainly

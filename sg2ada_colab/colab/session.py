@@ -12,7 +12,7 @@ from .runtime import in_colab
 from .workspace import open_workspace
 
 SESSION_S = 12 * 3600.0  # what Colab gives at most without compute units
-_open = {}  # "drive", "workspace": one session a process
+_open: dict = {}  # "drive", "workspace": one session a process
 
 
 class ShownError(UserError):

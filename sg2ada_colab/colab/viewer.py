@@ -6,6 +6,7 @@ from ..errors import UserError
 from ..previews.compare import side_by_side
 from ..previews.timeline import as_jpeg, thinned
 from .html import STYLE, notice, picture
+from .seed_text import parse_seeds
 
 PICTURE_BYTES, PICTURE_PX, HISTORY_FRAMES, HISTORY_S = 400000, 1400, 60, 0.15
 FOLLOWS_S = 0.4
@@ -93,8 +94,6 @@ class Viewer:
 
     def take_new_seeds(self):
         """Go to the seeds after those shown."""
-        from .explore import parse_seeds
-
         seeds = parse_seeds(self.seeds.value)
         self.seeds.value = "{}-{}".format(max(seeds) + 1, max(seeds) + len(seeds))
 
