@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from run_folders import add_grid, add_snapshots
-from sg2ada_colab.colab.explorer import Explorer, batch_for, slerp, tile
 
 from sg2ada_colab.colab import explore as explore_module
+from sg2ada_colab.colab.explore import Explorer, batch_for, slerp, tile
 from sg2ada_colab.colab.seed_text import parse_seeds
 from sg2ada_colab.errors import UserError
 
