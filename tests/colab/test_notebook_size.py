@@ -47,7 +47,7 @@ print(json.dumps({{"seconds": now.s, "messages": sent[0], "bytes": sent[1], "pag
 """
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_twelve_hours_leave_a_notebook_of_a_few_megabytes(tmp_path):
     code = TWELVE_HOURS.format(root=str(HERE.parent.parent), here=str(HERE), folder=str(tmp_path / "run"))
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
