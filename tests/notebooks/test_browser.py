@@ -43,7 +43,7 @@ def front_end(request, home):
 def page():
     with playwright.sync_playwright() as tools:
         browser = tools.chromium.launch(executable_path=chromium(), args=CHROMIUM_WORDS)
-        opened = browser.new_page(viewport={"width": 1280, "height": 1000})
+        opened = browser.new_page(viewport={"width": 1280, "height": 1600})
         opened.set_default_timeout(WAIT_MS)
         opened.problems = []
         opened.on("pageerror", lambda error: opened.problems.append(str(error)))
