@@ -258,10 +258,11 @@ def test_a_copy_must_settle_before_older_ones_go(tmp_path):
 def test_a_drive_that_is_always_behind_is_pruned_all_the_same(tmp_path, monkeypatch):
     store, drive_dir = folder_on_disk(tmp_path)
     copier = Copier(store, drive_dir, Retention(2), settle_s=0, say=print)
-    kimg, missing = [0], Copier._missing
+    kimg, missing, kept = [0], Copier._missing, []
 
     def never_at_rest(self):
         if threading.current_thread().name == "drive-copier" and kimg[0] < 12:
+            kept.append((len(RunStore(drive_dir).snapshots()), len(store.snapshots())))
             kimg[0] += 1
             write(store, kimg[0])
         return missing(self)
@@ -269,8 +270,8 @@ def test_a_drive_that_is_always_behind_is_pruned_all_the_same(tmp_path, monkeypa
     monkeypatch.setattr(Copier, "_missing", never_at_rest)
     copier.start()
     wait_until(lambda: kimg[0] == 12)
-    assert len(RunStore(drive_dir).snapshots()) <= 4 and len(store.snapshots()) <= 4
     copier.stop()
+    assert max(max(counts) for counts in kept) <= 5, kept  # of 12 that were written; seen before each further one
 
 
 def test_a_second_copier_recognises_what_is_there(tmp_path):
