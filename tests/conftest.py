@@ -1,6 +1,7 @@
 """What all tests share: where the golden files lie and how a reference file is opened."""
 
 import json
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -48,3 +49,11 @@ def relmax():
         return np.max(np.abs(a - b)) / max(np.max(np.abs(b)), 1e-30)
 
     return measure
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interruptible():
+    """Let SIGINT raise KeyboardInterrupt even where the shell that started the tests in the background had it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
