@@ -3,7 +3,7 @@
 import threading
 from contextlib import suppress
 
-from ..previews.timeline import as_jpeg, thinned
+from ..previews.timeline import thinned
 from ..snapshots.manifest import read_manifest
 from .run_view import grids_in
 
@@ -16,15 +16,15 @@ class DriveLook:
     Args:
         drive_dir: The run's folder on Drive.
         most_frames: Of the pictures of earlier sessions, so many, spread evenly.
-        max_px, max_bytes: Of each.
+        jpeg_of: Callable of the path of a grid that returns its JPEG.
 
     Attributes:
         records: {snapshot name: `SnapshotRecord`} of Drive's manifest.
         frames: {kimg: JPEG bytes} of the grids of fakes.
     """
 
-    def __init__(self, drive_dir, most_frames, max_px, max_bytes, every_s=EVERY_S):
-        self.drive_dir, self.most_frames, self.limits, self.every_s = str(drive_dir), most_frames, (max_px, max_bytes), every_s
+    def __init__(self, drive_dir, most_frames, jpeg_of, every_s=EVERY_S):
+        self.drive_dir, self.most_frames, self.jpeg_of, self.every_s = str(drive_dir), most_frames, jpeg_of, every_s
         self.records, self.frames = {}, {}
         self._stop = threading.Event()
         self._has_frames = False  # read once: later grids are this session's, and lie on the machine's disk too
@@ -50,6 +50,6 @@ class DriveLook:
 
     def _with_frame(self, kimg, path):
         try:
-            return {**self.frames, kimg: as_jpeg(path, *self.limits)}
+            return {**self.frames, kimg: self.jpeg_of(path)}
         except (OSError, ValueError):  # a grid that was cut short
             return self.frames

@@ -1,5 +1,6 @@
 """The live panel of a run: widgets that show one RunView, updated by the cell's thread; plain lines where there are none."""
 
+import functools
 import time
 
 from ..metrics.report import format_seconds
@@ -8,12 +9,13 @@ from ..previews.curves import describe, draw_curves
 from ..previews.timeline import as_jpeg
 from .concerns import concerns
 from .drive_look import DriveLook
+from .grid_view import excerpt_jpeg
 from .html import STYLE, can_show_widgets, escape, notice, picture, preformatted, table
 from .runtime import disk_bytes
 
 NUMBERS_EVERY_S, CURVES_EVERY_S, LISTS_EVERY_S, LINE_EVERY_S = 2.0, 30.0, 10.0, 60.0
-NEWEST_BYTES, FRAME_BYTES, CURVES_BYTES = 200000, 60000, 120000
-NEWEST_PX, FRAME_PX = 1280, 640
+NEWEST_BYTES, FRAME_BYTES, CURVES_BYTES, WHOLE_BYTES = 200000, 60000, 120000, 300000
+NEWEST_PX, FRAME_PX, WHOLE_PX = 1280, 640, 1920
 MOST_FRAMES = 32  # of the history; beyond, those go that leave the smallest gaps
 NEW_FRAMES_AT_ONCE = 2  # a grid can take a second to shrink, and the stop button must not wait
 KIMG_WINDOW_S = 600.0  # the speed for the estimate is that of so many seconds
@@ -24,8 +26,14 @@ def open_panel(view, plan, session_left_s=None):
     """Return the panel for this front end: `WidgetPanel`, or `LinePanel` without widgets."""
     if not can_show_widgets():
         return LinePanel(view, plan.config, session_left_s)
-    look = DriveLook(plan.drive_dir, MOST_FRAMES // 2, FRAME_PX, FRAME_BYTES) if plan.drive_dir else None
+    frame = functools.partial(frame_jpeg, plan.config.resolution)
+    look = DriveLook(plan.drive_dir, MOST_FRAMES // 2, frame) if plan.drive_dir else None
     return WidgetPanel(view, plan.config, session_left_s, look)
+
+
+def frame_jpeg(resolution, path):
+    """Return a grid as a page of the history shows it."""
+    return excerpt_jpeg(path, resolution, FRAME_PX, FRAME_BYTES)
 
 
 class Numbers:
@@ -146,14 +154,14 @@ class WidgetPanel:
         half = widgets.Layout(width="48%", min_width="280px")
         self.newest, self.reals = widgets.HTML(layout=half), widgets.HTML(layout=half)
         pictures = widgets.HBox([self.newest, self.reals], layout=widgets.Layout(flex_flow="row wrap", width="98%"))
-        self.curves, self.snapshots, self.log = (widgets.HTML(layout=wide) for _ in range(3))
+        self.curves, self.whole, self.snapshots, self.log = (widgets.HTML(layout=wide) for _ in range(4))
         # A slider that chooses a page of a Tab whose titles are hidden: both live in the browser, the kernel is not asked.
         self.slider = widgets.IntSlider(value=0, min=0, max=1, description="time", readout=False, layout=wide, disabled=True)
         self.pages, self.link = widgets.Tab(children=[]), None
         self.pages.add_class("sg2-history")
         self.history = widgets.VBox([self.slider, self.pages])
-        self.more = widgets.Accordion(children=[self.history, self.snapshots, self.log])
-        for index, title in enumerate(("History of the pictures", "Snapshots", "Log")):
+        self.more = widgets.Accordion(children=[self.history, self.whole, self.snapshots, self.log])
+        for index, title in enumerate(("History of the pictures", "All fakes of the grid", "Snapshots", "Log")):
             self.more.set_title(index, title)
         self.more.selected_index = None
         style = widgets.HTML(STYLE + HISTORY_STYLE)
@@ -222,19 +230,22 @@ class WidgetPanel:
     def _show_pictures(self):
         fakes, reals = self.view.fakes(), self.view.reals()
         if reals and not self._sent.get(id(self.reals)):
-            self._show_picture(self.reals, reals, "a grid of your training images", "Your images")
+            self._show_excerpt(self.reals, reals, "a grid of your training images", "Your images")
         if not fakes:
             return
         kimg, path = fakes[-1]
         if self._sent.get("newest") != path:
             alt = "a grid of images that the generator made at {} kimg".format(kimg)
-            if self._show_picture(self.newest, path, alt, "Fakes at {} kimg".format(kimg)):
+            title = "Fakes at {} kimg".format(kimg)
+            if self._show_excerpt(self.newest, path, alt, title):
                 self._sent["newest"] = path
+                self._set(self.whole, picture(as_jpeg(path, WHOLE_PX, WHOLE_BYTES), "all of " + alt, title))
         self._show_history(fakes)
 
-    def _show_picture(self, widget, path, alt, caption):
+    def _show_excerpt(self, widget, path, alt, caption):
         try:
-            self._set(widget, picture(as_jpeg(path, NEWEST_PX, NEWEST_BYTES), alt, caption))
+            jpeg = excerpt_jpeg(path, self.config.resolution, NEWEST_PX, NEWEST_BYTES)
+            self._set(widget, picture(jpeg, alt, caption))
             return True
         except OSError:  # it is being written: the next look shows it
             return False
@@ -263,7 +274,8 @@ class WidgetPanel:
         """Return the page of one grid, from its JPEG or its file; None where that is being written."""
         title = "Fakes at {} kimg".format(kimg)
         try:
-            return self.widgets.HTML(picture(jpeg or as_jpeg(path, FRAME_PX, FRAME_BYTES), "a grid: " + title, title))
+            jpeg = jpeg or frame_jpeg(self.config.resolution, path)
+            return self.widgets.HTML(picture(jpeg, "a grid: " + title, title))
         except OSError:
             return None
 

@@ -91,13 +91,14 @@ def test_panel_shows_progress_pictures_curves_snapshots_and_log(widget_panel, cl
     assert "27.0 of 100 kimg" in widget_panel.facts.value and "100.0 img/s" in widget_panel.facts.value
     assert [alt for _, alt in pictures(widget_panel.newest.value)] == ["a grid of images that the generator made at 20 kimg"]
     assert [alt for _, alt in pictures(widget_panel.reals.value)] == ["a grid of your training images"]
+    assert [a for _, a in pictures(widget_panel.whole.value)] == ["all of a grid of images that the generator made at 20 kimg"]
     ((_, alt),) = pictures(widget_panel.curves.value)
     assert alt.startswith("Curves over kimg: G loss 1") and "r_t 0.4" in alt
     assert "000020" in widget_panel.snapshots.value and "this machine" in widget_panel.snapshots.value
     assert "&lt;b&gt;" in widget_panel.log.value and "<b>" not in widget_panel.log.value
 
 
-def test_every_picture_is_a_jpeg_of_at_most_200_kb(widget_panel, clock, tmp_path):
+def test_every_picture_is_a_small_jpeg(widget_panel, clock, tmp_path):
     import base64
 
     from PIL import Image
@@ -105,8 +106,12 @@ def test_every_picture_is_a_jpeg_of_at_most_200_kb(widget_panel, clock, tmp_path
 
     add_noise_grid(tmp_path, "reals.png", 3840, 2160)
     add_noise_grid(tmp_path, "fakes000010.png", 3840, 2160)
+    widget_panel.config.resolution = 256
     refresh(widget_panel, clock)
-    for widget, most in ((widget_panel.newest, 200000), (widget_panel.pages.children[0], 60000)):
+    for widget, most in (
+        (widget_panel.newest, 200000), (widget_panel.reals, 200000), (widget_panel.pages.children[0], 60000),
+        (widget_panel.whole, 300000),
+    ):  # fmt: skip
         ((data, _),) = pictures(widget.value)
         data = base64.b64decode(data)
         assert len(data) <= most and Image.open(io.BytesIO(data)).format == "JPEG"
