@@ -14,7 +14,7 @@ from ..snapshots.atomic import atomic_file
 from ..snapshots.choose import RunFolder
 from ..snapshots.manifest import order_of
 from .evaluate import find_run
-from .html import can_show_widgets
+from .html import animation, can_show_widgets, notice, show
 from .run_view import grids_in
 from .seed_text import parse_seeds
 from .session import plainly, tell, workspace
@@ -95,6 +95,11 @@ class Explorer:
         path = self._new_path(name, video_suffix())
         save_animation(path, frames, frames_per_second)
         return path
+
+    def show_video(self, path):
+        """Show an animation that was saved, and say where it is."""
+        saved, alt = "Saved: {}".format(path), "the animation {}, in a loop".format(os.path.basename(path))
+        show(animation(path, alt) + notice("good", saved), saved)
 
     def _new_path(self, name, suffix):
         folder = os.path.join(self.folders[-1], PICTURES)

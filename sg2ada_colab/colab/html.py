@@ -3,12 +3,14 @@
 import base64
 import html
 import importlib.util
+import os
 import sys
 
 from .runtime import has_front_end
 
 SIGNS = {"good": "✔", "info": "ℹ", "work": "▶", "stop": "■", "warn": "⚠", "bad": "✖"}  # never colour alone
 EDGES = {"good": "#15803d", "info": "#1f5fbf", "work": "#1f5fbf", "stop": "#6b7280", "warn": "#b45309", "bad": "#b91c1c"}
+MOST_ANIMATION_BYTES = 4000000
 STYLE = """<style>
 .sg2-zoom {cursor: zoom-in; display: block; line-height: 1.3}
 .sg2-zoom img {max-width: 100%; height: auto; display: block; background: #ffffff}
@@ -40,10 +42,18 @@ def picture(data, alt, caption=None, kind="jpeg", zoom=True):
     return '{}<label class="sg2-zoom">{}<div class="sg2-frame">{}</div></label>'.format(caption, box, image)
 
 
-def video(data, alt):
-    """Return an MP4 as HTML, playing in a loop."""
+def animation(path, alt):
+    """Return an animation file (.mp4, .webp or .gif) as HTML, or "" for one too large to lie in a notebook."""
+    if os.path.getsize(path) > MOST_ANIMATION_BYTES:
+        return ""
+    with open(path, "rb") as file:
+        data = file.read()
+    kind = os.path.splitext(path)[1][1:]
+    if kind != "mp4":
+        return picture(data, alt, kind=kind, zoom=False)
     source = "data:video/mp4;base64,{}".format(base64.b64encode(data).decode("ascii"))
-    return '<video src="{}" aria-label="{}" controls loop style="max-width:100%"></video>'.format(source, escape(alt))
+    words = 'aria-label="{}" controls loop autoplay muted playsinline style="max-width:100%"'.format(escape(alt))
+    return '<video src="{}" {}></video>'.format(source, words)
 
 
 def notice(kind, text, more=""):

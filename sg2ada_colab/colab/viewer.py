@@ -5,7 +5,7 @@ import time
 from ..errors import UserError
 from ..previews.compare import side_by_side
 from ..previews.timeline import as_jpeg, thinned
-from .html import STYLE, notice, picture
+from .html import STYLE, animation, notice, picture
 from .seed_text import parse_seeds
 
 PICTURE_BYTES, PICTURE_PX, HISTORY_FRAMES, HISTORY_S = 400000, 1400, 60, 0.15
@@ -122,12 +122,14 @@ class Viewer:
             both = zip(frames, self.explorer.walk(self.other.value, self.seeds.value, self.psi.value))
             titles = (self.snapshot.value, self.other.value)
             frames = ((None, side_by_side([(titles[0], a), (titles[1], b)])) for (_, a), (_, b) in both)
-        self._say_saved(self.explorer.save_video(frames, "walk-{}".format(self.snapshot.value), 24))
+        path = self.explorer.save_video(frames, "walk-{}".format(self.snapshot.value), 24)
+        self._show_saved(path, "a walk through the seeds {}, in a loop".format(self.seeds.value))
 
     def save_the_history(self):
         """Save the history as a video."""
         self.status.value = notice("work", "Making a video …")
-        self._say_saved(self.explorer.save_video(thinned(self.explorer.history(), 600), "history", 8))
+        path = self.explorer.save_video(thinned(self.explorer.history(), 600), "history", 8)
+        self._show_saved(path, "how the fakes changed while training, in a loop")
 
     def look_again(self):
         """Take over snapshots that were written meanwhile."""
@@ -145,3 +147,8 @@ class Viewer:
 
     def _say_saved(self, path):
         self.status.value = notice("good", "Saved: {}".format(path))
+
+    def _show_saved(self, path, alt):
+        """Show an animation that was saved, where it is small enough."""
+        self.out.value = animation(path, alt) or self.out.value
+        self._say_saved(path)

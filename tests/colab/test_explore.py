@@ -146,3 +146,24 @@ def test_viewers_buttons(viewer, explorer, monkeypatch):
     viewer.refresh_list.click()
     assert viewer.snapshot.options[0] == "16 kimg" and len(viewer.snapshot.options) == 4
     assert viewer.snapshot.value == "12 kimg"
+
+
+@pytest.mark.parametrize("suffix, tag", [(".mp4", "<video src="), (".webp", "<img src="), (".gif", "<img src=")])
+def test_saved_animations_are_shown_where_they_are_small(viewer, explorer, monkeypatch, suffix, tag):
+    if suffix == ".mp4":
+        pytest.importorskip("imageio_ffmpeg")
+    monkeypatch.setattr(explore_module, "video_suffix", lambda: suffix)
+    viewer.seeds.value = "1-2"
+    viewer.save_video.click()
+    assert "walk-12-kimg" + suffix in viewer.status.value, viewer.status.value
+    assert tag + '"data:' in viewer.out.value and "a walk through the seeds 1-2" in viewer.out.value
+    shown = viewer.out.value
+    monkeypatch.setattr("sg2ada_colab.colab.html.MOST_ANIMATION_BYTES", 10)
+    viewer.save_history.click()
+    assert "history" + suffix in viewer.status.value and viewer.out.value == shown, "too large to lie in a notebook"
+
+
+def test_a_saved_video_is_named_where_nothing_can_be_shown(explorer, capsys):
+    path = explorer.save_video(explorer.walk(seeds="1,200", frames=4), "walk")
+    explorer.show_video(path)
+    assert capsys.readouterr().out == "Saved: {}\n".format(path)
