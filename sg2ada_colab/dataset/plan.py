@@ -11,7 +11,6 @@ from ..images.doctor import suggested_resolution
 from ..images.fit import regions
 from ..images.read import UnreadableImage
 from ..images.source import FOREIGN_REASON
-from ..images.sources import is_foreign
 from .pyramid import SMALLEST_PX, is_power_of_two
 
 GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
@@ -57,7 +56,7 @@ def make_plan(source, headers, resolution, color, fit, max_images=None, repeated
     """
     problems = []
     for name, header in zip(source.names, headers):
-        if isinstance(header, UnreadableImage) and is_foreign(name, header):
+        if isinstance(header, UnreadableImage) and source.is_foreign(name, header):
             source.ignored[FOREIGN_REASON] += 1
         elif isinstance(header, UnreadableImage):
             problems.append((name, header.kind, header.text))

@@ -66,7 +66,9 @@ def prepare(source, destination, options=PrepareOptions(), progress=True):  # no
         raise no_images_error(source, [])
     labels = find_labels(source, options.labels)
     with Progress(progress, len(source), "Looking at the images") as bar:
-        headers = scan(source, options.read_options(), options.workers, bar.update)
+        enough = options.max_images if options.drop_duplicates == "none" else None  # a few of millions need not wait for all
+        headers = scan(source, options.read_options(), options.workers, bar.update, enough)
+    source = source.first(len(headers))
     repeated = _repeated(source, options, progress)
     plan = make_plan(source, headers, options.resolution, options.color, options.fit, options.max_images, repeated)
     partial = destination.with_name(destination.name + ".partial")
@@ -74,7 +76,7 @@ def prepare(source, destination, options=PrepareOptions(), progress=True):  # no
         build = Build(source, plan, labels, options, partial, destination.name)
         build.convert(progress)
         if options.strict and plan.problems:  # only now, so that all problems are told at once
-            raise _strict_error(source, plan.problems)
+            raise strict_error(source, plan.problems)
         manifest = build.finish()
         if destination.exists():
             destination.rmdir()
@@ -110,7 +112,8 @@ def check_destination(destination):
     destination.parent.mkdir(parents=True, exist_ok=True)
 
 
-def _strict_error(source, problems):
+def strict_error(source, problems):
+    """Return the UserError that lists the images which cannot be used, where every one must be good."""
     listed = "".join("\n    {}: {}".format(name, text) for name, _, text in problems[:20])
     more = "\n    and {} more".format(len(problems) - 20) if len(problems) > 20 else ""
     return UserError(

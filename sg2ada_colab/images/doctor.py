@@ -11,7 +11,6 @@ from .fit import FitOptions, regions
 from .inspect import inspect
 from .read import ReadOptions
 from .source import FOREIGN_REASON
-from .sources import is_foreign
 
 LARGEST_SUGGESTED_PX = 1024
 SMALLEST_PX = 4
@@ -89,8 +88,8 @@ def diagnose(source, resolution=None, fit=FitOptions(), read=ReadOptions(), work
     good = [i for i, finding in enumerate(findings) if finding.problem is None]
     headers = [findings[i].header for i in good]
     bad = [(name, f.problem) for name, f in zip(source.names, findings) if f.problem]
-    foreign = [name for name, problem in bad if is_foreign(name, problem)]
-    problems = [(name, problem.kind, problem.text) for name, problem in bad if not is_foreign(name, problem)]
+    foreign = [name for name, problem in bad if source.is_foreign(name, problem)]
+    problems = [(name, problem.kind, problem.text) for name, problem in bad if not source.is_foreign(name, problem)]
     suggested = suggested_resolution([(h.width, h.height) for h in headers], fit.mode) if good else None
     resolution = resolution or suggested
     squares = 0

@@ -21,7 +21,7 @@ def _scan_some(shared, span):
     return results
 
 
-def scan(source, options, workers=None, progress=None):
+def scan(source, options, workers=None, progress=None, enough=None):
     """Return for each image of a source its `Header`, or the `UnreadableImage` that says why it has none.
 
     Args:
@@ -29,12 +29,22 @@ def scan(source, options, workers=None, progress=None):
         options: ReadOptions.
         workers: Processes; None = one per core.
         progress: Called with the number of files just done.
+        enough: End, with a shorter list, when so many headers are good; None = look at all.
     """
-    results = [None] * len(source)
-    spans = [(start, min(start + _JOB_FILES, len(source))) for start in range(0, len(source), _JOB_FILES)]
+    results, good = [], 0
+    while len(results) < len(source) and (enough is None or good < enough):
+        count = len(source) if enough is None else max(_JOB_FILES, enough - good)
+        results += _scan_range(source, options, workers, progress, len(results), min(len(results) + count, len(source)))
+        good = sum(isinstance(result, Header) for result in results)
+    return results
+
+
+def _scan_range(source, options, workers, progress, begin, end):
+    results = [None] * (end - begin)
+    spans = [(start, min(start + _JOB_FILES, end)) for start in range(begin, end, _JOB_FILES)]
     for span, found in run_parallel(_scan_some, (source, options), spans, workers):
         for index, values in zip(range(*span), found):
-            results[index] = UnreadableImage(*values) if len(values) == 2 else Header(*values)
+            results[index - begin] = UnreadableImage(*values) if len(values) == 2 else Header(*values)
         if progress:
             progress(len(found))
     return results

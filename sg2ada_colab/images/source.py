@@ -69,12 +69,26 @@ class Source:
             self.locations.append(location)
         return not reason
 
+    def is_foreign(self, name, problem):
+        """Return whether a file that could not be read never claimed to be an image, such as LICENSE or Makefile."""
+        return problem.kind == "not an image" and not os.path.splitext(name)[1]
+
     def sort(self):
         """Put the images in code-point order of their names."""
         order = sorted(range(len(self.names)), key=self.names.__getitem__)
         self.names = [self.names[i] for i in order]
         self.locations = [self.locations[i] for i in order]
         return self
+
+    def first(self, count):
+        """Return a source of the first `count` images alone."""
+        if count >= len(self):
+            return self
+        part = object.__new__(type(self))  # not copy.copy, which takes away what only this process may have
+        part.__dict__.update(self.__dict__)
+        part.names, part.locations = self.names[:count], self.locations[:count]
+        part.label_rows = None if self.label_rows is None else self.label_rows[:count]
+        return part
 
 
 class ArraySource(Source):
@@ -93,6 +107,9 @@ class ArraySource(Source):
 
     def fingerprint(self):
         return self._identity
+
+    def is_foreign(self, name, problem):
+        return False
 
 
 def reason_to_ignore(name):

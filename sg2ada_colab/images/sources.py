@@ -63,11 +63,6 @@ class _FolderWalk:
                 self.seen_files.add(target)
 
 
-def is_foreign(name, problem):
-    """Return whether a file that could not be read never claimed to be an image, such as LICENSE or Makefile."""
-    return problem.kind == "not an image" and not os.path.splitext(name)[1]
-
-
 def list_source(path):
     """Return the images that a text file names, one path a line, relative to the file's own folder or absolute."""
     path = Path(path)
