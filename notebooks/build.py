@@ -2,7 +2,8 @@
 
 A source is Markdown in the order of the notebook. A fence of python is a code cell, the text between is a Markdown cell, and a
 line `<!-- cell -->` begins another one. `<!-- include: NAME -->` puts in a text of sources/shared, `<!-- troubles: A, B -->`
-answers from shared/troubles.md, and {{name}} a value of `values`. Needs nothing but Python.
+answers from shared/troubles.md, `<!-- picture: FILE: what is to be seen -->` a picture of docs/pictures, if it is there, and
+{{name}} a value of `values`. Needs nothing but Python.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-SOURCES, PICTURES = HERE / "sources", HERE / "pictures"
+SOURCES, PICTURES = HERE / "sources", HERE.parent / "docs" / "pictures"
 PACKAGE = HERE.parent / "sg2ada_colab" / "__init__.py"
 
 # The address of the repository on GitHub, for badges, links and install cells: here and nowhere else. An account cannot have
@@ -60,7 +61,7 @@ def expanded(name):
         text = INCLUDE.sub(lambda match: shared(match.group(1)), text)
     text = TROUBLES.sub(lambda match: "\n".join(troubles()[key.strip()] for key in match.group(1).split(",")), text)
     text = VALUE.sub(lambda match: values(name)[match.group(1)], text)
-    return PICTURE.sub(embedded, text)
+    return re.sub(r"\n{3,}", "\n\n", PICTURE.sub(embedded, text))
 
 
 def shared(name):
@@ -74,8 +75,13 @@ def troubles():
 
 
 def embedded(match):
-    """Return a picture as Markdown that carries it, since a notebook opened in Colab has no files beside it."""
+    """Return a picture as Markdown that carries it, since a notebook opened in Colab has no files beside it.
+
+    A picture that is not there is left out: the text beside it must read well without.
+    """
     path = PICTURES / match.group(1)
+    if not path.is_file():
+        return ""
     data = base64.b64encode(path.read_bytes()).decode("ascii")
     return "![{}](data:image/{};base64,{})".format(match.group(2), path.suffix[1:].replace("jpg", "jpeg"), data)
 

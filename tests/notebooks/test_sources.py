@@ -174,6 +174,14 @@ def test_the_common_failures_are_answered():
     assert [key for key, answer in answers.items() if answer.strip() not in everywhere] == []
 
 
+def test_a_picture_is_put_into_the_notebook_and_one_that_is_missing_leaves_nothing(monkeypatch, tmp_path):
+    monkeypatch.setattr(build, "PICTURES", tmp_path)
+    assert "](data:image" not in build.expanded("03_train") and "<!-- picture" not in build.expanded("03_train")
+    (tmp_path / "training-good.jpg").write_bytes(b"a picture")
+    found = re.findall(r"!\[(.+?)\]\(data:image/jpeg;base64,(\S+)\)", build.expanded("03_train"))
+    assert len(found) == 1 and found[0][1] == "YSBwaWN0dXJl" and "likenesses" in found[0][0]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_left_to_fill_in_and_every_picture_is_described(name):
     text = text_of(name)
