@@ -1,4 +1,5 @@
 """Make the fake Drive and the children importable."""
+
 import sys
 from pathlib import Path
 

@@ -1,8 +1,9 @@
 """A FUSE file system that plays Google Drive's mount, with its faults: a FAKE, driven by a JSON file.
 
-Run as a program: `python drive_fuse.py MOUNTPOINT CACHE CLOUD CONTROL`. Files are written into CACHE, as DriveFS does on
+Run as a program: `python drive_fuse.py MOUNTPOINT CACHE CLOUD CONTROL COUNTS`. Files are written into CACHE, as DriveFS does on
 the VM's disk, and reach CLOUD later, in the background; a lost VM is played by killing this program and starting another
-on an empty CACHE, which begins as a copy of CLOUD. CONTROL is a JSON file that is read again whenever it changes:
+on an empty CACHE, which begins as a copy of CLOUD. COUNTS gets how often each fault happened, see `fault_counts.py`. CONTROL is
+a JSON file that is read again whenever it changes:
 
     upload_delay_s      how long a closed file waits before it is uploaded
     upload_bytes_s      speed of the upload to CLOUD (null: at once)
@@ -10,6 +11,7 @@ on an empty CACHE, which begins as a copy of CLOUD. CONTROL is a JSON file that 
     quota_bytes         ENOSPC beyond this size of CACHE (null: none)
     silent_quota_bytes  like it, but DriveFS accepts the bytes and never uploads the file
     dead                every call answers ENOTCONN
+    dead_on_write       probability that a write breaks the mount: from there on, for up to half a second, all is ENOTCONN
     eio                 probability that a call answers EIO
     eio_on_write        probability that a write answers EIO
     short_write         probability that a write keeps half of its bytes and reports success
@@ -36,12 +38,14 @@ try:
 except ImportError:  # Python 3.7 has only the elder of the two
     import fuse
 
+from fault_counts import FaultCounts
+
 CHUNK = 1 << 18
 
 
 class Control:
-    def __init__(self, path):
-        self.path, self.signature, self.values = path, None, {}
+    def __init__(self, path, counts):
+        self.path, self.counts, self.signature, self.values = path, FaultCounts(counts), None, {}
 
     def __getitem__(self, key):
         try:
@@ -55,8 +59,12 @@ class Control:
             pass  # the test is writing it just now
         return self.values.get(key)
 
-    def happens(self, key):
-        return random.random() < (self[key] or 0)
+    def happens(self, key, kind):
+        """Return whether the fault of a probability happens now; count it."""
+        happens = random.random() < (self[key] or 0)
+        if happens:
+            self.counts.add(kind)
+        return happens
 
 
 class Uploader(threading.Thread):
@@ -95,6 +103,8 @@ class Uploader(threading.Thread):
             order.sort(key=lambda index: (self.queue[index][1] == "put", index))
         for index in order:
             if self.queue[index][0] <= due or self.queue[index][1] != "put":
+                if any(one[1] == "put" for one in self.queue[:index]):
+                    self.control.counts.add("deletions before uploads")
                 return self.queue.pop(index)
         return None
 
@@ -102,9 +112,10 @@ class Uploader(threading.Thread):
         limit = self.control["silent_quota_bytes"]
         size = os.path.getsize(self.cache + path)
         if limit is not None and size + folder_bytes(self.cloud) > limit:
+            self.control.counts.add("uploads refused silently")
             return True
         speed, started, sent = self.control["upload_bytes_s"], time.monotonic(), 0
-        stuck = self.control.happens("lose_put")
+        stuck = self.control.happens("lose_put", "stuck uploads")
         keep = random.choice([0, size // 2]) if stuck else size
         with open(self.cache + path, "rb") as source, open(self.cloud + path, "wb") as target:
             while sent < keep:
@@ -115,6 +126,7 @@ class Uploader(threading.Thread):
                 target.flush()
                 sent += len(chunk)
                 if speed:
+                    self.control.counts.add("slow uploads")
                     time.sleep(max(0, sent / speed - (time.monotonic() - started)))
         return stuck
 
@@ -125,7 +137,7 @@ class Uploader(threading.Thread):
         os.makedirs(self.cloud + path, exist_ok=True)
 
     def _rename(self, path, other):
-        if os.path.exists(self.cloud + other) and self.control.happens("twin_rename"):
+        if os.path.exists(self.cloud + other) and self.control.happens("twin_rename", "twin renames"):
             stem, extension = os.path.splitext(other)
             os.replace(self.cloud + other, "{}{} (1){}".format(self.cloud, stem, extension))
         if os.path.exists(self.cloud + path):
@@ -144,8 +156,8 @@ def folder_bytes(folder):
 
 
 class Drive(fuse.Operations):
-    def __init__(self, cache, cloud, control):
-        self.cache, self.control = cache, Control(control)
+    def __init__(self, cache, cloud, control, counts):
+        self.cache, self.control, self.dead_until = cache, Control(control, counts), 0.0
         self.uploader = Uploader(cache, cloud, self.control)
         self.uploader.start()
         self.dirty, self._pipe = set(), threading.Lock()  # "lock" is the name of an operation
@@ -162,7 +174,9 @@ class Drive(fuse.Operations):
         return {name: getattr(found, name) for name in names}
 
     def readdir(self, path, fh):
-        time.sleep(self.control["list_delay_s"] or 0)
+        if self.control["list_delay_s"]:
+            self.control.counts.add("slow listings")
+            time.sleep(self.control["list_delay_s"])
         return [".", ".."] + os.listdir(self.cache + path)
 
     def getxattr(self, path, name, position=0):
@@ -204,13 +218,19 @@ class Drive(fuse.Operations):
 
     def write(self, path, data, offset, fh):
         self._pace(len(data))
-        if self.control.happens("eio_on_write"):
+        if self.control["bytes_s"]:
+            self.control.counts.add("slow writes")
+        if self.control.happens("eio_on_write", "EIO"):
             raise fuse.FuseOSError(errno.EIO)
+        if self.control.happens("dead_on_write", "writes that broke the mount"):
+            self.dead_until = time.monotonic() + random.random() / 2
+            raise fuse.FuseOSError(errno.ENOTCONN)
         limit = self.control["quota_bytes"]
         if limit is not None and folder_bytes(self.cache) + len(data) > limit:
+            self.control.counts.add("ENOSPC")
             raise fuse.FuseOSError(errno.ENOSPC)
         self.dirty.add(path)
-        kept = data[: len(data) // 2] if self.control.happens("short_write") else data
+        kept = data[: len(data) // 2] if self.control.happens("short_write", "short writes") else data
         os.pwrite(fh, kept, offset)
         return len(data)
 
@@ -261,9 +281,10 @@ def with_faults(name, operation):
     """Return an operation that may answer with the errors that CONTROL asks for."""
 
     def call(self, path, *args):
-        if self.control["dead"]:
+        if self.control["dead"] or time.monotonic() < self.dead_until:
+            self.control.counts.add("ENOTCONN")
             raise fuse.FuseOSError(errno.ENOTCONN)
-        if name not in NEVER_EIO and self.control.happens("eio"):
+        if name not in NEVER_EIO and self.control.happens("eio", "EIO"):
             raise fuse.FuseOSError(errno.EIO)
         try:
             return operation(self, path, *args)
@@ -281,10 +302,12 @@ for _name, _operation in list(vars(Drive).items()):
         setattr(Drive, _name, with_faults(_name, _operation))
 
 
-def main(mountpoint, cache, cloud, control):
+def main(mountpoint, cache, cloud, control, counts):
     shutil.rmtree(cache, ignore_errors=True)
     shutil.copytree(cloud, cache)
-    fuse.FUSE(Drive(cache, cloud, control), mountpoint, foreground=True, nothreads=False, big_writes=True, max_write=131072)
+    fuse.FUSE(
+        Drive(cache, cloud, control, counts), mountpoint, foreground=True, nothreads=False, big_writes=True, max_write=131072
+    )
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from fault_counts import FaultCounts
 
 PROGRAM = Path(__file__).parent / "drive_fuse.py"
 
@@ -46,6 +47,8 @@ class FakeDrive:
         for path in (self.mount, self.cloud):
             path.mkdir(parents=True, exist_ok=True)
         self.settings, self.process, self.vm = dict(settings), None, 0
+        self.counts = FaultCounts(self.folder / "counts")
+        self.never_persisted = {"absent": 0, "of zero bytes": 0, "cut short": 0}  # files, as a lost VM left them in the cloud
         self._write_settings()
 
     def __enter__(self):
@@ -69,7 +72,8 @@ class FakeDrive:
         self.vm += 1
         cache = self.folder / "cache-{}".format(self.vm)
         with open(str(self.folder / "fuse.log"), "ab") as log:
-            command = [sys.executable, str(PROGRAM), str(self.mount), str(cache), str(self.cloud), str(self.control)]
+            paths = [self.mount, cache, self.cloud, self.control, self.folder / "counts"]
+            command = [sys.executable, str(PROGRAM)] + [str(path) for path in paths]
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + 20
         while not os.path.ismount(str(self.mount)):
@@ -90,7 +94,12 @@ class FakeDrive:
     def lose_vm(self):
         """End this VM: what was not uploaded is lost, and the next mount begins with what is in the cloud."""
         self.stop()
-        shutil.rmtree(str(self.folder / "cache-{}".format(self.vm)), ignore_errors=True)
+        cache, cloud = self.folder / "cache-{}".format(self.vm), sizes(self.cloud)
+        for name, size in sizes(cache).items():
+            if cloud.get(name, -1) < size:
+                kind = "absent" if name not in cloud else "cut short" if cloud[name] else "of zero bytes"
+                self.never_persisted[kind] += 1
+        shutil.rmtree(str(cache), ignore_errors=True)
         self.start()
 
     def stop(self):

@@ -1,16 +1,15 @@
 """A stand-in for a training process: the same storage, a state whose every value is known in advance, no TensorFlow.
 
-Run as a program: `python stand_in_child.py LOCAL_RESULTS DRIVE_RESULTS LEDGER TOTAL_STEPS KEEP_LAST SETTLE_S`. LEDGER is a
-folder outside the machine that is lost: the test reads there what this process did.
+`main` is what a child process runs. Its ledger is a folder outside the machine that is lost: the test reads there what this
+process did.
 """
 
 import hashlib
-import json
 import os
-import sys
 import time
 
 import numpy as np
+from ledger import Ledger
 
 from sg2ada_colab.errors import UserError
 from sg2ada_colab.snapshots.choose import latest_run
@@ -38,17 +37,17 @@ def pickle_of(link):
     return b"pickle of " + link + np.random.RandomState(np.frombuffer(link, np.uint32)).bytes(100_000)
 
 
-class Ledger:
-    def __init__(self, folder):
-        self.folder = folder
-
-    def write(self, **line):
-        with open(os.path.join(self.folder, "ledger.jsonl"), "a") as file:
-            file.write(json.dumps(line) + "\n")
-
-
 def main(local, drive, ledger_folder, total_steps, keep_last, settle_s):
     ledger = Ledger(ledger_folder)
+    try:
+        train(local, drive, ledger, int(total_steps), int(keep_last), float(settle_s))
+    except UserError as error:
+        ledger.write(event="refused", text=str(error))
+        return 1
+
+
+def train(local, drive, ledger, total_steps, keep_last, settle_s):
+    """Choose, fetch, go on, store: what the engine does, around a chain of digests."""
     choice = latest_run([local, drive], refuse)
     step, link = 0, b"\0" * 32
     ledger.write(event="chosen", name=choice.candidate and choice.candidate.name, skipped=choice.skipped)
@@ -71,32 +70,24 @@ def main(local, drive, ledger_folder, total_steps, keep_last, settle_s):
     )
     ledger.write(event="begin", at=step, proof=link.hex())
     keeper.store.on_written = lambda: (ledger.write(event="written", at=keeper.step_written), keeper.copier.notify())
-    with open(os.path.join(ledger_folder, "progress"), "wb", buffering=0) as progress:
-        os.pwrite(progress.fileno(), b"%12d" % step, 0)
-        ledger.write(event="running")
-        while step < total_steps:
-            link = advance(link, step)
-            step += 1
-            os.pwrite(progress.fileno(), b"%12d" % step, 0)
-            time.sleep(STEP_S)
-            if step % STEPS_PER_SNAPSHOT == 0 or step == total_steps:
-                keeper.store.wait()
-                keeper.step_written = step
-                images = step * IMAGES_PER_STEP
-                content = pickle_of(link)
-                meta = {"nimg": images, "step": step}
-                keeper.snapshot(images // 1000, lambda file, content=content: file.write(content), arrays_of(link), meta)
+    ledger.progress(step)
+    ledger.write(event="running")
+    while step < total_steps:
+        link = advance(link, step)
+        step += 1
+        ledger.progress(step)
+        time.sleep(STEP_S)
+        if step % STEPS_PER_SNAPSHOT == 0 or step == total_steps:
+            keeper.store.wait()
+            keeper.step_written = step
+            images = step * IMAGES_PER_STEP
+            content = pickle_of(link)
+            meta = {"nimg": images, "step": step}
+            ledger.write(event="copied", at=step)
+            keeper.snapshot(images // 1000, lambda file, content=content: file.write(content), arrays_of(link), meta)
     done = keeper.finish(60)
     ledger.write(event="end", at=step, proof=link.hex(), done=done)
 
 
 def refuse(path):
     raise ValueError("{} had to be unpickled".format(path))
-
-
-if __name__ == "__main__":
-    try:
-        main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]), float(sys.argv[6]))
-    except UserError as error:
-        Ledger(sys.argv[3]).write(event="refused", text=str(error))
-        sys.exit(1)

@@ -1,7 +1,9 @@
 """The storage alone, killed at random against the fake Drive: a stand-in trains, whose every state is known in advance."""
+
 import pytest
-from crashes import HERE, Crashes
+from crashes import Crashes
 from fake_drive import needs_fuse
+from fault_counts import missing_kinds
 from stand_in_child import RUN, STEPS_PER_SNAPSHOT, advance
 
 KEEP_LAST, SETTLE_S = 3, 1.0
@@ -9,10 +11,11 @@ ENDLESS = 10**9
 
 
 class StandIn(Crashes):
+    module = "stand_in_child"
     links = [b"\0" * 32]
 
-    def command(self, total_steps):
-        return [HERE / "stand_in_child.py", self.local, self.results, self.ledger, total_steps, KEEP_LAST, SETTLE_S]
+    def arguments(self, total_steps):
+        return [self.local, self.results, self.ledger, total_steps, KEEP_LAST, SETTLE_S]
 
     def link(self, step):
         while len(self.links) <= step:
@@ -39,13 +42,13 @@ def crash(folder, kills, seed):
         assert max(crashes.safe(crashes.drive.cloud / "results" / RUN)) == total_steps
     crashes.figures["steps of the whole run"] = total_steps
     crashes.print_figures("stand-in and fake Drive, seed {}".format(seed))
-    return crashes.figures
+    return crashes.figures, missing_kinds(crashes.drive.counts.read())
 
 
 @needs_fuse
 @pytest.mark.slow
 def test_twenty_kills(tmp_path):
-    figures = crash(tmp_path, 20, seed=20)
+    figures, _ = crash(tmp_path, 20, seed=20)
     assert figures["kills"] == 20 and figures["lost VMs"] >= 3
 
 
@@ -53,5 +56,6 @@ def test_twenty_kills(tmp_path):
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_two_hundred_kills(tmp_path, seed):
-    figures = crash(tmp_path, 200, seed)
+    figures, missing = crash(tmp_path, 200, seed)
     assert figures["kills"] == 200 and figures["lost VMs"] >= 40 and figures["dead mounts"] >= 5
+    assert not missing, "these faults never happened: {}".format(missing)

@@ -1,19 +1,22 @@
 """A long session in fast motion: thousands of snapshots with retention; memory, open files and threads stay flat."""
+
 import json
 import os
 import statistics
 import time
 
 import pytest
-from crashes import CALM, HERE, Crashes
+from crashes import CALM, Crashes
 from fake_drive import needs_fuse
 from stand_in_child import RUN, STEPS_PER_SNAPSHOT
 from test_crash_training import Training, write_config
 
 
 class StandIn(Crashes):
-    def command(self, snapshots):
-        return [HERE / "stand_in_child.py", self.local, self.results, self.ledger, snapshots * STEPS_PER_SNAPSHOT, 3, 0.5]
+    module = "stand_in_child"
+
+    def arguments(self, snapshots):
+        return [self.local, self.results, self.ledger, snapshots * STEPS_PER_SNAPSHOT, 3, 0.5]
 
 
 def usage(pid):

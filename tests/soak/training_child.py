@@ -1,15 +1,15 @@
 """A real training process for the crash test: the engine's loop, the run kept on this machine and on the fake Drive.
 
-Run as a program: `python training_child.py CONFIG_JSON LOCAL_RESULTS DRIVE_RESULTS LEDGER`; DRIVE_RESULTS "-" trains without
-Drive and notes the digest of the whole state after every four minibatches: the undisturbed run.
+`main` is what a child process runs; with "-" in place of Drive's folder it trains without Drive and notes the digest of the
+whole state after every four minibatches: the undisturbed run.
 """
 
 import hashlib
 import json
 import os
-import sys
 
 import numpy as np
+from ledger import Ledger
 
 from sg2ada_colab.errors import UserError
 from sg2ada_colab.runs import start as start_module
@@ -36,64 +36,68 @@ def digest_of(state):
     return digest.hexdigest()
 
 
-class Ledger(Callback):
-    """Notes what this process does in a folder outside the machine that may be lost."""
+class Witness(Callback):
+    """Notes in the ledger where training begins, and how far it is."""
 
-    def __init__(self, folder, every_group):
-        self.folder, self.every_group, self.running = folder, every_group, False
-        self.progress = open(os.path.join(folder, "progress"), "wb", buffering=0)  # noqa: SIM115  as long as the process
-
-    def write(self, **line):
-        with open(os.path.join(self.folder, "ledger.jsonl"), "a") as file:
-            file.write(json.dumps(line) + "\n")
+    def __init__(self, ledger, every_group):
+        self.ledger, self.every_group, self.running = ledger, every_group, False
 
     def on_start(self, progress):
-        os.pwrite(self.progress.fileno(), b"%12d" % progress.state.counters.nimg, 0)
-        self.write(event="begin", at=progress.state.counters.nimg, proof=digest_of(progress.state))
+        self.ledger.progress(progress.state.counters.nimg)
+        self.ledger.write(event="begin", at=progress.state.counters.nimg, proof=digest_of(progress.state))
 
     def on_group(self, progress):
         if not self.running:
-            self.write(event="running")
+            self.ledger.write(event="running")
             self.running = True
-        os.pwrite(self.progress.fileno(), b"%12d" % progress.state.counters.nimg, 0)
+        self.ledger.progress(progress.state.counters.nimg)
         if self.every_group:
-            self.write(event="group", at=progress.state.counters.nimg, proof=digest_of(progress.state))
+            self.ledger.write(event="group", at=progress.state.counters.nimg, proof=digest_of(progress.state))
 
 
-def main(config_path, local, drive, ledger_folder):
-    with open(config_path) as file:
-        config = TrainConfig.from_json(file.read())
-    ledger = Ledger(ledger_folder, every_group=drive == "-")
-    run_dir = os.path.join(local, RUN)
-    if drive == "-":
-        return start_module.start(config, run_dir, quiet=True, extra_callbacks=[ledger])
-    choice = latest_run([local, drive])
-    if choice.candidate:
-        fetch_run(choice.candidate, local)
-    ledger.write(event="chosen", name=choice.candidate and choice.candidate.name, skipped=choice.skipped)
+def keeper_that_tells(ledger):
+    """Return a `RunKeeper` in a hurry, which notes what it does."""
 
     class Keeper(RunKeeper):
-        """The run's keeper in a hurry, which notes what it does."""
-
         def __init__(self, *places, **options):
             hurry = {"settle_s": 2.0, "first_wait_s": 0.05, "longest_wait_s": 0.5, "logs_every_s": 2.0}
             options["say"] = lambda sentence: ledger.write(event="say", sentence=sentence)
             super().__init__(*places, **dict(options, **hurry))
+            self._write = self.store.write_snapshot_async
+            self.store.write_snapshot_async = self._tell_and_write
+
+        def _tell_and_write(self, kimg, write_pickle, arrays, meta):
+            self.store.wait()
+            ledger.write(event="copied", at=meta["nimg"])
+            self._write(kimg, write_pickle, arrays, meta)
 
         def _written(self):
             ledger.write(event="written", at=self.store.snapshots()[-1].nimg)
             super()._written()
 
-    start_module.RunKeeper = Keeper
-    resume = True if choice.candidate else None
-    return start_module.start(
-        config, run_dir, resume=resume, quiet=True, drive_dir=os.path.join(drive, RUN), extra_callbacks=[ledger]
-    )
+    return Keeper
 
 
-if __name__ == "__main__":
+def main(config_path, local, drive, ledger_folder):
+    ledger = Ledger(ledger_folder)
     try:
-        sys.exit(main(*sys.argv[1:]))
+        return train(config_path, local, drive, ledger)
     except UserError as error:
-        Ledger(sys.argv[4], False).write(event="refused", text=str(error))
-        sys.exit(1)
+        ledger.write(event="refused", text=str(error))
+        return 1
+
+
+def train(config_path, local, drive, ledger):
+    """Choose, fetch and go on, as the notebooks do; return the exit code."""
+    with open(config_path) as file:
+        config = TrainConfig.from_json(file.read())
+    run_dir, witness = os.path.join(local, RUN), [Witness(ledger, every_group=drive == "-")]
+    if drive == "-":
+        return start_module.start(config, run_dir, quiet=True, extra_callbacks=witness)
+    choice = latest_run([local, drive])
+    if choice.candidate:
+        fetch_run(choice.candidate, local)
+    ledger.write(event="chosen", name=choice.candidate and choice.candidate.name, skipped=choice.skipped)
+    start_module.RunKeeper = keeper_that_tells(ledger)
+    resume, drive_dir = True if choice.candidate else None, os.path.join(drive, RUN)
+    return start_module.start(config, run_dir, resume=resume, quiet=True, drive_dir=drive_dir, extra_callbacks=witness)
