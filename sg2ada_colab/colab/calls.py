@@ -16,7 +16,7 @@ from ..previews.timeline import as_jpeg
 from ..snapshots.verified_copy import fetch_run
 from .drive import finish as finish_drive
 from .html import picture, preformatted, show
-from .panel import open_panel
+from .panel import STARTING, open_panel
 from .plan import find_dataset, plan_run
 from .run_view import RunView
 from .runtime import in_colab
@@ -202,7 +202,7 @@ def watch(plan, process=None):
         fetch_run(plan.candidate, os.path.dirname(plan.run_dir), print)
     process, view = process or TrainingProcess.of_plan(plan), RunView(plan.run_dir)
     panel = open_panel(view, plan, session_left_s)
-    panel.say("Starting; the first minutes go into compiling the networks.")
+    panel.say(STARTING)
     process.start()
     ending = supervise(process, lambda: panel.refresh(process.pulse()), panel.say)
     panel.finish(ending)

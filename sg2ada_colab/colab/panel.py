@@ -20,6 +20,8 @@ MOST_FRAMES = 32  # of the history; beyond, those go that leave the smallest gap
 NEW_FRAMES_AT_ONCE = 2  # a grid can take a second to shrink, and the stop button must not wait
 KIMG_WINDOW_S = 600.0  # the speed for the estimate is that of so many seconds
 LOG_LINES_SHOWN = 25
+STARTING = "Starting; the first minutes go into compiling the networks."
+TRAINING = "Training. To stop early, press the cell's stop button once: it saves and says so."
 
 
 def open_panel(view, plan, session_left_s=None):
@@ -143,6 +145,7 @@ class WidgetPanel:
         self.widgets, self.view, self.config, self.look = widgets, view, config, look
         self.numbers = Numbers(config.total_kimg, session_left_s)
         self._due, self._sent, self._started = {}, {}, time.time()
+        self._sentence, self._newest_snapshot = "", ""
         self._frames, self._considered = {}, set()  # kimg -> page of the history; kimgs that had their chance to be one
         self._build(widgets)
         display(self.box)
@@ -171,6 +174,7 @@ class WidgetPanel:
 
     def say(self, sentence):
         """Show a sentence as the headline."""
+        self._sentence = sentence
         self._set(self.head, notice("work", sentence))
 
     def refresh(self, pulse=None):
@@ -180,6 +184,8 @@ class WidgetPanel:
         ticked = self.view.update()
         self.numbers.update(self.view.kimg, pulse)
         self._show_numbers(pulse)
+        if self._sentence == STARTING and self.numbers.speed > 0:
+            self.say(TRAINING)
         if self._is_due("lists", LISTS_EVERY_S):
             self._show_warnings()
             self._show_lists()
@@ -191,12 +197,12 @@ class WidgetPanel:
         """Show the end."""
         self.view.update()
         self.numbers.update(self.view.kimg, None)
-        self._show_numbers(None)
         kind = {"done": "good", "stopped": "stop"}.get(ending.state, "bad")
         self._set(self.head, notice(kind, ending.sentence, ending.advice))
         self.bar.bar_style = {"done": "success", "stopped": ""}.get(ending.state, "danger")
         for show in (self._show_warnings, self._show_lists, self._show_pictures, self._show_curves):
             show()
+        self._show_numbers(None)
         if self.look:
             self.look.stop()
 
@@ -219,6 +225,8 @@ class WidgetPanel:
         words = self.numbers.sentences()
         if pulse is None and self.view.log and self.numbers.time is None:
             words.append("starting: {}".format(self.view.log[-1][:160]))
+        if self._newest_snapshot:
+            words.append(self._newest_snapshot)
         self._set(self.facts, " · ".join("<span>{}</span>".format(word) for word in map(escape, words)))
 
     def _show_warnings(self):
@@ -281,6 +289,8 @@ class WidgetPanel:
 
     def _show_lists(self):
         found = self.view.snapshots(self.look.records if self.look else {})
+        if found:
+            self._newest_snapshot = "newest snapshot: {:.0f} kimg, on {}".format(found[0][1], found[0][3])
         rows = [(name, kimg, "{:.1f} MB".format(size / 1e6), where) for name, kimg, size, where in found[:50]]
         content = table(rows, ("snapshot", "kimg", "size", "where")) if rows else "No snapshot yet."
         status = self.view.drive_status()

@@ -5,6 +5,7 @@ import time
 from ..errors import UserError
 from ..previews.compare import side_by_side
 from ..previews.timeline import as_jpeg, thinned
+from .grid_view import enlarged
 from .html import STYLE, animation, notice, picture
 from .seed_text import parse_seeds
 
@@ -86,7 +87,7 @@ class Viewer:
             self.image = self.explorer.compare(self.snapshot.value, self.other.value, *chosen)
             words = "{} beside {}".format(self.snapshot.value, self.other.value)
         alt = "fakes of {}, seeds {}, truncation {}".format(words, self.seeds.value, self.psi.value)
-        self.out.value = picture(as_jpeg(self.image, PICTURE_PX, PICTURE_BYTES), alt, alt)
+        self.out.value = picture(as_jpeg(enlarged(self.image), PICTURE_PX, PICTURE_BYTES), alt, alt)
         seconds = time.time() - began
         # A machine that is too slow to follow the slider follows when it is let go.
         self.psi.continuous_update = seconds < FOLLOWS_S

@@ -8,9 +8,10 @@ import pytest
 from run_folders import add_grid, add_snapshots, add_ticks, config
 
 from sg2ada_colab.colab import panel as panel_module
-from sg2ada_colab.colab.panel import LinePanel, Numbers, WidgetPanel, open_panel, thinned_by_gaps
+from sg2ada_colab.colab.panel import STARTING, LinePanel, Numbers, WidgetPanel, open_panel, thinned_by_gaps
 from sg2ada_colab.colab.run_view import RunView
 from sg2ada_colab.colab.supervisor import Ending
+from sg2ada_colab.snapshots.manifest import read_manifest
 
 DONE = Ending("done", "The run has reached its length.")
 
@@ -96,6 +97,34 @@ def test_panel_shows_progress_pictures_curves_snapshots_and_log(widget_panel, cl
     assert alt.startswith("Curves over kimg: G loss 1") and "r_t 0.4" in alt
     assert "000020" in widget_panel.snapshots.value and "this machine" in widget_panel.snapshots.value
     assert "&lt;b&gt;" in widget_panel.log.value and "<b>" not in widget_panel.log.value
+
+
+def test_headline_says_that_it_trains_once_the_networks_are_compiled(widget_panel, clock, tmp_path):
+    widget_panel.say(STARTING)
+    refresh(widget_panel, clock, pulse(1.0, 0.0, 0.0))
+    assert "compiling" in widget_panel.head.value
+    refresh(widget_panel, clock, pulse(60.0, 1.0))
+    refresh(widget_panel, clock, pulse(120.0, 7.0))
+    assert "Training." in widget_panel.head.value and "stop button" in widget_panel.head.value
+
+
+def test_headline_keeps_what_was_said_when_it_was_stopped_while_compiling(widget_panel, clock, tmp_path):
+    widget_panel.say(STARTING)
+    widget_panel.say("Stopping: it saves.")
+    refresh(widget_panel, clock, pulse(60.0, 1.0))
+    refresh(widget_panel, clock, pulse(120.0, 7.0))
+    assert "Stopping: it saves." in widget_panel.head.value
+
+
+def test_the_newest_snapshot_and_where_it_is_are_seen_at_a_glance(widget_panel, clock, tmp_path):
+    add_snapshots(tmp_path, [10, 20])
+    refresh(widget_panel, clock)
+    refresh(widget_panel, clock)
+    assert "newest snapshot: 20 kimg, on this machine" in widget_panel.facts.value
+    records = {record.name: record for record in read_manifest(str(tmp_path)).snapshots}
+    widget_panel.look = types.SimpleNamespace(frames={}, records=records, stop=lambda: None)
+    widget_panel.finish(DONE)
+    assert "newest snapshot: 20 kimg, on this machine and Drive" in widget_panel.facts.value
 
 
 def test_every_picture_is_a_small_jpeg(widget_panel, clock, tmp_path):
