@@ -34,30 +34,60 @@ def _fold(kernel, arrays, norm, depthwise):
     return kernel.astype(np.float32), bias.astype(np.float32)
 
 
-def efficientnet_lite0(images, weights):
+def efficientnet_lite0(images, weights, fused=False):
     """Return (features float32 [N, 1280], logits [N, 1000]) of images [N, H, W, 3] in 0..255.
 
     Images are resized to 224 by an antialiased linear filter and enter as (x - 127) / 128.
+
+    Args:
+        weights: Name -> (kernel, bias), from `fold_weights`.
+        fused: Write the convolutions as XLA computes them fastest: 1x1 ones as matrix products, depthwise ones as sums of shifted
+            slices, which it fuses with bias and activation into one pass. Needs a static batch size.
     """
-
-    def conv(x, name, stride=1):
-        kernel, bias = weights[name]
-        return tf.nn.conv2d(x, kernel, [1, stride, stride, 1], "SAME") + bias
-
-    def depthwise(x, name, stride):
-        kernel, bias = weights[name]
-        return tf.nn.depthwise_conv2d(x, kernel, [1, stride, stride, 1], "SAME") + bias
-
+    pointwise, depthwise = (_product, _shifted_sum) if fused else (_conv, _depthwise_conv)
     x = (resize_antialiased(images, SIZE_PX) - 127.0) / 128.0
-    x = tf.nn.relu6(conv(x, "_conv_stem", 2))
+    x = tf.nn.relu6(_conv(x, weights["_conv_stem"], 2))
     block = 0
     for repeats, first_stride, expand in STAGES:
         for repeat in range(repeats):
             prefix, skip, stride = "_blocks.{}.".format(block), x, first_stride if repeat == 0 else 1
             if expand != 1:
-                x = tf.nn.relu6(conv(x, prefix + "_expand_conv"))
-            x = conv(tf.nn.relu6(depthwise(x, prefix + "_depthwise_conv", stride)), prefix + "_project_conv")
+                x = tf.nn.relu6(pointwise(x, weights[prefix + "_expand_conv"]))
+            x = tf.nn.relu6(depthwise(x, weights[prefix + "_depthwise_conv"], stride))
+            x = pointwise(x, weights[prefix + "_project_conv"])
             x = x + skip if stride == 1 and skip.shape[-1] == x.shape[-1] else x
             block += 1
-    features = tf.reduce_mean(tf.nn.relu6(conv(x, "_conv_head")), [1, 2])
+    features = tf.reduce_mean(tf.nn.relu6(pointwise(x, weights["_conv_head"])), [1, 2])
     return features, tf.matmul(features, weights["_fc"][0]) + weights["_fc"][1]
+
+
+def _conv(x, kernel_and_bias, stride=1):
+    kernel, bias = kernel_and_bias
+    return tf.nn.conv2d(x, kernel, [1, stride, stride, 1], "SAME") + bias
+
+
+def _depthwise_conv(x, kernel_and_bias, stride):
+    kernel, bias = kernel_and_bias
+    return tf.nn.depthwise_conv2d(x, kernel, [1, stride, stride, 1], "SAME") + bias
+
+
+def _product(x, kernel_and_bias):
+    """Return the 1x1 convolution of x [N, H, W, I] with a kernel [1, 1, I, O]."""
+    kernel, bias = kernel_and_bias
+    y = tf.matmul(tf.reshape(x, [-1, x.shape[3]]), kernel[0, 0]) + bias
+    return tf.reshape(y, x.shape[:3] + y.shape[1:])
+
+
+def _shifted_sum(x, kernel_and_bias, stride):
+    """Return the depthwise convolution of x [N, H, H, C] with a kernel [k, k, C, 1], padded as "SAME" pads."""
+    kernel, total = kernel_and_bias
+    taps, size = int(kernel.shape[0]), int(x.shape[1])
+    out = -(-size // stride)
+    padding = max((out - 1) * stride + taps - size, 0)
+    sides = [padding // 2, padding - padding // 2]
+    x = tf.pad(x, [[0, 0], sides, sides, [0, 0]])
+    span = (out - 1) * stride + 1
+    for row in range(taps):
+        for column in range(taps):
+            total = total + x[:, row : row + span : stride, column : column + span : stride] * kernel[row, column, :, 0]
+    return total

@@ -21,6 +21,7 @@ from .spread import collapse_warning, spread_ratio
 from .weight_files import default_cache_dir
 
 SAVE_SECONDS = 60.0
+FLIP_GROUP = 32
 OUTPUTS = {"is": "probabilities"}  # what a metric takes from its network, if not the features
 
 # values: OrderedDict suffix ("" or "_mean" ...) -> float; notes: warnings for a person
@@ -188,31 +189,55 @@ def _kinds(specs, keys):
     return kinds
 
 
+# number of the first image and behind the last; check: raises where the images are broken; launched: network's name -> its launch
+_Batch = collections.namedtuple("_Batch", "start end check launched")
+
+
 def _fill(targets, images_of, stage, watch):
-    """Bring every target to its total; images_of(count, start) gives the images with these numbers."""
-    step, everything = features.BATCH_SIZE, [target.gathered for target in targets]
-    total = max(target.total for target in targets)
+    """Bring every target to its total; images_of(count, start) gives the images with these numbers.
+
+    A GPU is given some batches before the first is waited for, so that it does not wait for the sums made of their features.
+    """
+    everything = [target.gathered for target in targets]
+    step, total = max(target.network.batch_size for target in targets), max(target.total for target in targets)
     unfinished = [target.gathered.count for target in targets if target.gathered.count < target.total]
-    done = min(unfinished) // step * step if unfinished else total
+    start = min(unfinished) // step * step if unfinished else total
+    waiting, ahead = collections.deque(), features.batches_ahead()
     try:
-        while done < total:
-            count = min(step, total - done)
-            _add_batch(targets, images_of(count, done), done)
-            done += count
-            watch.batch_done(stage, done, total, everything)
+        while start < total or waiting:
+            if start < total and len(waiting) <= ahead:
+                waiting.append(_launch(targets, images_of, start, min(start + step, total)))
+                start = waiting[-1].end
+                continue
+            batch = waiting.popleft()
+            _add_batch(targets, batch)
+            watch.batch_done(stage, batch.end, total, everything)
     finally:
         for gathered in everything:
             gathered.close()
 
 
-def _add_batch(targets, images, start):
-    """Add the features of images number `start` and on to every target that still lacks some of them."""
+def _launch(targets, images_of, start, end):
+    """Return the _Batch of the images from `start` to before `end`, under way in every network that a target needs it from."""
+    if hasattr(images_of, "launch"):
+        images, check = images_of.launch(end - start, start)
+    else:
+        images, check = images_of(end - start, start), None
+    needing = [target for target in targets if target.gathered.count < min(target.total, end) and start < target.total]
+    networks = {target.network.name: target.network for target in needing}
+    return _Batch(start, end, check, {name: network.launch(images) for name, network in networks.items()})
+
+
+def _add_batch(targets, batch):
+    """Add the features of a batch to every target that still lacks some of them."""
+    if batch.check:
+        batch.check()
     rows = {}
     for gathered, network, output, total in targets:
-        if gathered.count < min(total, start + len(images)):
+        if gathered.count < min(total, batch.end):
             if (network.name, output) not in rows:
-                rows[network.name, output] = network(images, output)
-            gathered.add(rows[network.name, output][gathered.count - start : total - start])
+                rows[network.name, output] = network.finish(batch.launched[network.name], output)
+            gathered.add(rows[network.name, output][gathered.count - batch.start : total - batch.start])
 
 
 def _gather_fakes(specs, generate, path_pairs, opened, source, partial_dir, watch):
@@ -267,11 +292,17 @@ class _Reals:
         def read(count, start):
             images = self.dataset.read(np.arange(start, start + count) % self.dataset.num_images)
             if flips:
-                draws = seeds.random_state(self.seed, "metric_flips", start).randint(2, size=count)
-                images = np.where(draws[:, None, None, None] == 1, images[:, :, ::-1], images)
+                images = np.where(flips_of(self.seed, count, start)[:, None, None, None], images[:, :, ::-1], images)
             return images
 
         return read
+
+
+def flips_of(seed, count, start):
+    """Return bool [count], whether the reals number `start` and on are flipped, drawn by groups: no batch size matters."""
+    first, last = start // FLIP_GROUP, (start + count - 1) // FLIP_GROUP
+    draws = [seeds.random_state(seed, "metric_flips", group * FLIP_GROUP) for group in range(first, last + 1)]
+    return np.concatenate([draw.randint(2, size=FLIP_GROUP) for draw in draws])[start - first * FLIP_GROUP :][:count] == 1
 
 
 def real_features(dataset, network, cache_dir=None, max_reals=DEFAULT_REALS, progress=None):

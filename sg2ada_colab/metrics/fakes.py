@@ -49,9 +49,28 @@ class SnapshotFakes:
         Raises:
             UserError: The generator gives numbers that are not finite.
         """
+        images, check = self.launch(count, start)
+        check()
+        return images.numpy()
+
+    def launch(self, count, start):
+        """Start generating; on a GPU this returns before the images are there.
+
+        Returns:
+            (uint8 tensor [count, R, R, C] on the device, function that waits for it and raises the UserError of a call).
+        """
         first, last = start // self.group, (start + count - 1) // self.group
-        images = np.concatenate([self._group(number) for number in range(first, last + 1)])
-        return images[start - first * self.group :][:count]
+        groups = [self._group(number) for number in range(first, last + 1)]
+        images = groups[0][0] if len(groups) == 1 else tf.concat([images for images, _ in groups], axis=0)
+        if count < len(groups) * self.group:
+            images = images[start - first * self.group :][:count]
+
+        def check():
+            for number, (_, finite) in enumerate(groups, first):
+                if not bool(finite):
+                    raise broken_generator(number * self.group)
+
+        return images, check
 
     def latents(self, number):
         """Return (z [group, latent_size], labels [group, label_size]) of a group, float32."""
@@ -62,10 +81,7 @@ class SnapshotFakes:
     def _group(self, number):
         z, labels = self.latents(number)
         noise_seed = seeds.step_seed(self.seed, "metric noise", number)
-        images, finite = self._images(tf.constant(z), tf.constant(labels), tf.constant(noise_seed))
-        if not bool(finite):
-            raise broken_generator(number * self.group)
-        return images.numpy()
+        return self._images(tf.constant(z), tf.constant(labels), tf.constant(noise_seed))
 
     def _generate(self, z, labels, noise_seed):
         images = tf.cast(self.generator(z, labels, noise_seed=noise_seed), tf.float32)

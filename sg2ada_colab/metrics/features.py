@@ -9,7 +9,9 @@ from ..errors import UserError
 from ..snapshots.atomic import sha256_of
 from .weight_files import WeightsFile, find_any, find_weights
 
-BATCH_SIZE = 32
+BATCH_SIZE = 32  # on a CPU
+GPU_BATCH_SIZE = 128
+AHEAD = 3  # batches that a GPU is given before the first is waited for
 
 EFFICIENTNET_LITE0 = WeightsFile(
     title="EfficientNet-Lite0",
@@ -32,7 +34,8 @@ class FeatureNetwork:
         name: Short name, part of the metric's name and of cache keys.
         digest: SHA-256 of the weights file.
         outputs: Maps the name of an output ("features", "probabilities") to its width.
-        forward: Compiled function from uint8 [batch_size, H, W, 3] to {output name: float32 [batch_size, width]}.
+        forward: Compiled function from uint8 [batch_size, H, W, 3], an array or a tensor, to {output name: float32 [batch_size,
+            width]}.
         batch_size: Images that one call of `forward` takes.
         check: Function that checks and prepares what comes in.
     """
@@ -51,21 +54,42 @@ class FeatureNetwork:
         Raises:
             UserError: Images of another kind, or features that are not finite.
         """
-        images = self.check(images)
-        rows = [self._batch(images[start : start + self.batch_size], output) for start in range(0, len(images), self.batch_size)]
-        return np.concatenate(rows) if rows else np.zeros([0, self.outputs[output]], np.float32)
+        return self.finish(self.launch(images), output)
 
-    def _batch(self, images, output):
-        padding = [(0, self.batch_size - len(images))] + [(0, 0)] * (images.ndim - 1)
+    def launch(self, images):
+        """Start computing; on a GPU this returns before anything is there, so that the next images can be made meanwhile.
+
+        Args:
+            images: As for a call, an array or a tensor.
+
+        Returns:
+            [(number of images, outputs as tensors), ...] of one batch after the other, for `finish`.
+        """
+        images, launched = self.check(images), []
         with full_precision():
-            values = np.asarray(self.forward(np.pad(images, padding, mode="constant"))[output])[: len(images)]
-        if not np.isfinite(values).all():
+            for start in range(0, len(images), self.batch_size):
+                batch = images[start : start + self.batch_size]
+                count = len(batch)
+                if count < self.batch_size:
+                    padding = [(0, self.batch_size - count)] + [(0, 0)] * (len(batch.shape) - 1)
+                    batch = np.pad(np.asarray(batch), padding, mode="constant")
+                launched.append((count, self.forward(batch)))
+        return launched
+
+    def finish(self, launched, output="features"):
+        """Return what `launch` started, float32 [n, width].
+
+        Raises:
+            UserError: Features that are not finite.
+        """
+        rows = [np.asarray(outputs[output])[:count] for count, outputs in launched]
+        if not all(np.isfinite(values).all() for values in rows):
             raise UserError(
                 "the feature network {} gave values that are not finite".format(self.name),
                 "finite features of every image",
                 "check the weights file of the network: delete it from the cache folder and fetch it again",
             )
-        return values
+        return np.concatenate(rows) if rows else np.zeros([0, self.outputs[output]], np.float32)
 
 
 @contextlib.contextmanager
@@ -84,19 +108,19 @@ def full_precision():
 
 
 def rgb_images(images):
-    """Return uint8 [n, H, W, 3]; grey images are repeated to three channels.
+    """Return uint8 [n, H, W, 3] of an array or a tensor; grey images are repeated to three channels.
 
     Raises:
         UserError: Not uint8 [n, H, W, 1 or 3].
     """
-    images = np.asarray(images)
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
+    shape = tuple(images.shape)
+    if images.dtype != np.uint8 or len(shape) != 4 or shape[3] not in (1, 3):
         raise UserError(
-            "images of type {} and shape {} cannot be measured".format(images.dtype, images.shape),
+            "images of type {} and shape {} cannot be measured".format(getattr(images.dtype, "name", images.dtype), shape),
             "uint8 [images, height, width, channels] with 1 or 3 channels",
             "convert the dataset to RGB or grey with `sg2ada prepare`",
         )
-    return np.repeat(images, 3, axis=3) if images.shape[3] == 1 else images
+    return np.repeat(np.asarray(images), 3, axis=3) if shape[3] == 1 else images
 
 
 def image_pairs(pairs):
@@ -105,35 +129,54 @@ def image_pairs(pairs):
     return pairs
 
 
-def open_efficientnet(path=None, cache_dir=None, xla=False):
+def batches_of(images):
+    """Return the batch size where a GPU is to see `images` at a time, and the CPU's where there is none."""
+    from ..tf import gpus
+
+    return images if gpus() else BATCH_SIZE
+
+
+def batches_ahead():
+    """Return how many batches to start before the first is waited for: a CPU computes one at a time."""
+    from ..tf import gpus
+
+    return AHEAD if gpus() else 0
+
+
+def open_efficientnet(path=None, cache_dir=None, xla=None, batch_size=None):
     """Return EfficientNet-Lite0 as a FeatureNetwork with outputs "features" (1280) and "logits" (1000).
 
     Args:
         path: Weights file or folder; None looks in the cache folder and the installed package.
-        xla: Compile with XLA; pays on a GPU from some ten thousand images on, never on a CPU (depthwise convolutions).
+        xla: Compile with XLA; None does on a GPU, where it pays, and not on a CPU, where compiling takes longer.
+        batch_size: Images seen at a time; None chooses by the device.
 
     Raises:
         UserError: No weights, or not the expected ones.
     """
-    from ..tf import compiled, tf  # kept out of import time: names and errors of metrics need no TensorFlow
+    from ..tf import IS_TF1, compiled, gpus, tf  # kept out of import time: names and errors of metrics need no TensorFlow
     from .efficientnet import DIMENSIONS, efficientnet_lite0, fold_weights
     from .torch_weights import read_torch_weights
 
     source = find_weights(EFFICIENTNET_LITE0, path, cache_dir)
     folded = fold_weights(read_torch_weights(source))
     weights = {name: tuple(tf.constant(array) for array in pair) for name, pair in folded.items()}
+    xla = not IS_TF1 and (bool(gpus()) if xla is None else xla)
 
     def forward(images):
-        features, logits = efficientnet_lite0(images, weights)
+        features, logits = efficientnet_lite0(images, weights, fused=xla)
         return {"features": features, "logits": logits}
 
-    return FeatureNetwork("efflite0", EFFICIENTNET_LITE0.sha256, {"features": DIMENSIONS, "logits": 1000}, compiled(forward, xla))
+    outputs = {"features": DIMENSIONS, "logits": 1000}
+    digest, batch_size = EFFICIENTNET_LITE0.sha256, batch_size or batches_of(GPU_BATCH_SIZE)
+    return FeatureNetwork("efflite0", digest, outputs, compiled(forward, xla), batch_size)
 
 
-def open_inception(path=None, cache_dir=None, xla=False):
+def open_inception(path=None, cache_dir=None, xla=False, batch_size=None):
     """Return the Inception network of 2015 as a FeatureNetwork with outputs "features" (2048) and "probabilities" (1008).
 
-    Args: as of `open_efficientnet`; without `path` the public archive is downloaded into the cache folder once.
+    Args: as of `open_efficientnet`, but XLA is off where it is not asked for; without `path` the public archive is downloaded
+        into the cache folder once.
 
     Raises:
         UserError: No weights, or not the expected ones.
@@ -151,8 +194,8 @@ def open_inception(path=None, cache_dir=None, xla=False):
         features, probabilities = inception_v3(images, weights, output)
         return {"features": features, "probabilities": probabilities}
 
-    outputs = {"features": DIMENSIONS, "probabilities": CLASSES}
-    return FeatureNetwork("inception", sha256_of(source)[1], outputs, compiled(forward, xla))
+    outputs, batch_size = {"features": DIMENSIONS, "probabilities": CLASSES}, batch_size or batches_of(GPU_BATCH_SIZE)
+    return FeatureNetwork("inception", sha256_of(source)[1], outputs, compiled(forward, bool(xla)), batch_size)
 
 
 def open_vgg16(path=None, cache_dir=None, xla=False):
@@ -175,7 +218,7 @@ def open_vgg16(path=None, cache_dir=None, xla=False):
     def forward(images):
         return {"features": vgg.vgg16_features(images, convolutions, dense)}
 
-    return FeatureNetwork("vgg16", vgg.VGG16.sha256, {"features": vgg.DIMENSIONS}, compiled(forward, xla))
+    return FeatureNetwork("vgg16", vgg.VGG16.sha256, {"features": vgg.DIMENSIONS}, compiled(forward, bool(xla)))
 
 
 def open_lpips(path=None, cache_dir=None, xla=False):
@@ -199,10 +242,10 @@ def open_lpips(path=None, cache_dir=None, xla=False):
         return {"features": vgg.lpips_distance(pairs, convolutions, layers)}
 
     digest = vgg.VGG16.sha256 + vgg.LPIPS_LAYERS.sha256
-    return FeatureNetwork("lpips", digest, {"features": 1}, compiled(forward, xla), check=image_pairs)
+    return FeatureNetwork("lpips", digest, {"features": 1}, compiled(forward, bool(xla)), check=image_pairs)
 
 
-def open_network(name, path=None, cache_dir=None, xla=False):
+def open_network(name, path=None, cache_dir=None, xla=None):
     """Return the FeatureNetwork of a metric by its name: "efflite0", "inception", "vgg16" or "lpips".
 
     Raises:

@@ -15,7 +15,7 @@ def random_network(name="efflite0", width=6):
     """Return a FeatureNetwork that projects images linearly, in NumPy; a stand-in for speed, not for quality."""
 
     def forward(images):
-        pixels = images.reshape(len(images), -1).astype(np.float32) / 255.0 - 0.5
+        pixels = np.asarray(images).reshape(len(images), -1).astype(np.float32) / 255.0 - 0.5
         seed = int(hashlib.sha256(str(pixels.shape[1]).encode()).hexdigest()[:6], 16)
         matrix = np.random.RandomState(seed).randn(pixels.shape[1], width).astype(np.float32)
         features = pixels @ matrix / 8
