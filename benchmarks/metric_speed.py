@@ -3,13 +3,14 @@
     python benchmarks/metric_speed.py --size 256 --weights efficientnet-lite0-57934424.pth
     python benchmarks/metric_speed.py --size 256 --network inception --sweep
 
-The generator has random weights, since speed does not depend on them; so has Inception. Each line is the best of some timings, after
-a first call that compiles. "Whole metric" is `measure_all` as `sg2ada metrics` calls it, from its first batch of fakes to its last.
+The generator has random weights, since speed does not depend on them; so has Inception. Each line is the best of some timings,
+after a first call that compiles. "Whole metric" is `measure_all` as `sg2ada metrics` calls it, from its first batch of fakes to
+its last.
 
 Compared with: a plain TensorFlow loop (float32, no XLA, a batch at a time through main memory) and, where a Python with torch is
-there (--torch-python; default: this one), `torch_loop.py`, eager PyTorch with the same feature network and a generator of the same
-size, from its own process. torch-fidelity's loop is of that kind; `--torch-fidelity` also times its own extractor, whose network is
-Inception, where that package is installed.
+there (--torch-python; default: this one), `torch_loop.py`, eager PyTorch with the same feature network and a generator of the
+same size, from its own process. torch-fidelity's loop is of that kind; `--torch-fidelity` also times its own extractor, whose
+network is Inception, where that package is installed.
 """
 
 import argparse
@@ -140,7 +141,7 @@ def features_loop(network, images_in):
 
 
 def plain_loop(network_data, network):
-    """Return the loop that one would write first: float32, no XLA, a batch at a time, images and features fetched as they come."""
+    """Return the loop that one would write first: float32, no XLA, a batch at a time, all fetched as it comes."""
     generator = Generator(GeneratorConfig.from_kwargs(network_data.kwargs), network_data.variables, num_fp16_res=0)
     generate = compiled(lambda z, labels: to_uint8(generator(z, labels, noise_seed=tf.constant([1, 2]))), xla=False)
 
