@@ -14,7 +14,7 @@ from .html import STYLE, can_show_widgets, escape, notice, picture, preformatted
 from .runtime import disk_bytes
 
 NUMBERS_EVERY_S, CURVES_EVERY_S, LISTS_EVERY_S, LINE_EVERY_S = 2.0, 30.0, 10.0, 60.0
-NEWEST_BYTES, FRAME_BYTES, CURVES_BYTES, WHOLE_BYTES = 200000, 60000, 120000, 300000
+NEWEST_BYTES, FRAME_BYTES, CURVES_BYTES, WHOLE_BYTES = 200000, 60000, 120000, 200000
 NEWEST_PX, FRAME_PX, WHOLE_PX = 1280, 640, 1920
 MOST_FRAMES = 32  # of the history; beyond, those go that leave the smallest gaps
 NEW_FRAMES_AT_ONCE = 2  # a grid can take a second to shrink, and the stop button must not wait

@@ -139,7 +139,7 @@ def test_every_picture_is_a_small_jpeg(widget_panel, clock, tmp_path):
     refresh(widget_panel, clock)
     for widget, most in (
         (widget_panel.newest, 200000), (widget_panel.reals, 200000), (widget_panel.pages.children[0], 60000),
-        (widget_panel.whole, 300000),
+        (widget_panel.whole, 200000),
     ):  # fmt: skip
         ((data, _),) = pictures(widget.value)
         data = base64.b64decode(data)
