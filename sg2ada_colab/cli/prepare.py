@@ -166,9 +166,15 @@ def run_prepare(args):
     result = prepare(args.source, args.destination, options, progress=not args.quiet)
     print_result(result)
     if args.report:
-        from ..dataset.manifest import write_json
+        _write_json(args.report, {"problems": result.problems, "ignored": result.ignored})
 
-        write_json(args.report, {"problems": result.problems, "ignored": result.ignored})
+
+def _write_json(path, content):
+    from ..dataset.disk import reporting
+    from ..dataset.manifest import write_json
+
+    with reporting(path):
+        write_json(path, content)
 
 
 def print_result(result):
@@ -188,6 +194,7 @@ def print_result(result):
 
 def run_doctor(args):
     """Examine images and print the report."""
+    from ..dataset.disk import reporting
     from ..dataset.plan import check_resolution
     from ..dataset.sources import open_any_source
     from ..images.contact_sheet import contact_sheet
@@ -203,11 +210,10 @@ def run_doctor(args):
         report, findings = diagnose(source, args.resolution, fit, read, args.workers, bar.update)
     print(report_text(report))
     if args.json:
-        from ..dataset.manifest import write_json
-
-        write_json(args.json, report.as_json())
+        _write_json(args.json, report.as_json())
     if args.sheet and report.good:
         sheet = contact_sheet(source, findings, report.resolution, fit, read, args.workers)
-        sheet.save(args.sheet + ".tmp", "PNG")
-        os.replace(args.sheet + ".tmp", args.sheet)
+        with reporting(args.sheet):
+            sheet.save(args.sheet + ".tmp", "PNG")
+            os.replace(args.sheet + ".tmp", args.sheet)
     return 1 if not report.good or (args.strict and report.problems) else 0

@@ -6,7 +6,7 @@ from pathlib import Path
 from ..errors import UserError
 from ..images.progress import Progress
 from ..images.read import UnreadableImage, read_image
-from .tools import new_folder
+from .disk import new_folder
 
 # Side of the squares -> from one to the next: 256 without overlap, 512 with half of one.
 STRIDES_PX = {256: 256, 512: 256}
@@ -43,8 +43,8 @@ def extract_brecahad_crops(brecahad_dir, output_dir, cropsize=256, progress=True
             "give the folder with the .tif files itself",
         )
     _check(files, folder)
-    target, count = new_folder(output_dir), 0
-    with Progress(progress, len(files), "Cutting") as bar:
+    count = 0
+    with new_folder(output_dir) as target, Progress(progress, len(files), "Cutting") as bar:
         for path in files:
             image = _read(path)
             for left, top in crop_places(image.width, image.height, cropsize):

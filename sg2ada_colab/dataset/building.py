@@ -14,6 +14,7 @@ from ..errors import UserError
 from ..images.progress import Progress
 from ..images.workers import run_parallel
 from .convert import Conversion, convert_some
+from .disk import check_space, flush
 from .manifest import JOURNAL_NAME, sha256_of_file, write_manifest
 from .plan import no_images_error, record_order
 from .pyramid import resolutions
@@ -91,14 +92,11 @@ class Build:
         number = {chunks[i]: i for i in left}
         with Progress(progress, len(self.order), "Converting") as bar, open(str(self.folder / JOURNAL_NAME), "a") as journal:
             bar.update(len(self.order) - sum(map(len, jobs)))
-            try:
-                for positions, failures in run_parallel(convert_some, conversion, jobs, self.options.workers):
-                    journal.write(json.dumps([number[positions], failures]) + "\n")
-                    journal.flush()
-                    self._note(positions, failures)
-                    bar.update(len(positions))
-            except OSError as error:
-                raise _disk_error(error, self.folder) from error
+            for positions, failures in run_parallel(convert_some, conversion, jobs, self.options.workers):
+                journal.write(json.dumps([number[positions], failures]) + "\n")
+                journal.flush()
+                self._note(positions, failures)
+                bar.update(len(positions))
         for position in sorted(self.failures):
             name = self.source.names[self.plan.tasks[self.order[position]][0]]
             self.plan.problems.append((name,) + self.failures[position])
@@ -150,41 +148,30 @@ class Build:
     def _check_space(self, done):
         needed = sum(layout.record_bytes for layout in self.layouts.values()) * len(self.order)
         written = sum(os.path.getsize(path) for path in self.paths.values()) if done else 0
-        free = shutil.disk_usage(str(self.folder)).free
-        if needed - written > free:
-            raise UserError(
-                "{} has {:.1f} GB free; the data set needs {:.1f} GB".format(self.folder.parent, free / 1e9, needed / 1e9),
-                "enough free space",
-                "free some, choose another folder or a smaller --resolution, or save a quarter with --full-only",
-            )
+        advice = "choose another folder or a smaller --resolution, or save a quarter with --full-only"
+        check_space(self.folder.parent, needed - written, "the data set", advice)
 
     def finish(self):
         """Close up the places of failed images, write labels and manifest, flush all; return the manifest."""
         journal = self.folder / JOURNAL_NAME
-        try:
-            if self.failures:
-                journal.unlink()  # from here on records change their places: a run that is killed now must start anew
-                self._close_up()
-            files = {}
-            for resolution, path in self.paths.items():
-                _flush(path)
-                files[os.path.basename(path)] = {
-                    "bytes": os.path.getsize(path),
-                    "sha256": self.hashers[resolution].finish(),
-                }
-            if self.labels:
-                path = self.folder / "{}-rxx.labels".format(self.name)
-                rows = self.labels.rows[[self.plan.tasks[task][0] for task in self.order]]
-                with open(str(path), "wb") as file:
-                    np.save(file, rows)
-                _flush(str(path))
-                files[path.name] = {"bytes": path.stat().st_size, "sha256": sha256_of_file(path)}
-            content = self._facts()
-            write_manifest(self.folder, content, files)
-            if journal.exists():
-                journal.unlink()
-        except OSError as error:
-            raise _disk_error(error, self.folder) from error
+        if self.failures:
+            journal.unlink()  # from here on records change their places: a run that is killed now must start anew
+            self._close_up()
+        files = {}
+        for resolution, path in self.paths.items():
+            flush(path)
+            files[os.path.basename(path)] = {"bytes": os.path.getsize(path), "sha256": self.hashers[resolution].finish()}
+        if self.labels:
+            path = self.folder / "{}-rxx.labels".format(self.name)
+            rows = self.labels.rows[[self.plan.tasks[task][0] for task in self.order]]
+            with open(str(path), "wb") as file:
+                np.save(file, rows)
+            flush(path)
+            files[path.name] = {"bytes": path.stat().st_size, "sha256": sha256_of_file(path)}
+        content = self._facts()
+        write_manifest(self.folder, content, files)
+        if journal.exists():
+            journal.unlink()
         return dict(content, files=files)
 
     def _facts(self):
@@ -272,16 +259,3 @@ def _json_lines(path, first):
             break
         whole.append(line)
     return whole
-
-
-def _flush(path):
-    with open(path, "r+b") as file:
-        os.fsync(file.fileno())
-
-
-def _disk_error(error, folder):
-    return UserError(
-        "writing {} failed: {}".format(folder, error.strerror or error),
-        "a disk with enough space that stays connected",
-        "free some space and run the same command again; it goes on where it stopped",
-    )

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ..errors import UserError
+from .disk import reporting
 from .reading import open_dataset
 from .tools import to_image
 
@@ -48,5 +49,7 @@ def _caption(data, index):
 
 def display(path, file, first=0, count=60, columns=10):
     """Write the sheet of a data set's images as a PNG file; arguments as for `sheet`."""
-    sheet(path, first, count, columns).save(str(file) + ".tmp", "PNG")
-    os.replace(str(file) + ".tmp", str(file))
+    page = sheet(path, first, count, columns)
+    with reporting(file):
+        page.save(str(file) + ".tmp", "PNG")
+        os.replace(str(file) + ".tmp", str(file))

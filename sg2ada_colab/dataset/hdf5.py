@@ -8,6 +8,7 @@ import numpy as np
 from ..errors import UserError
 from ..images.progress import Progress
 from ..images.source import ArraySource
+from .disk import disk_error
 from .published import damaged, needs_package
 from .pyramid import pyramid
 
@@ -108,11 +109,7 @@ def write_hdf5(path, read, count, shape_chw, labels=None, compress=False, progre
     except OSError as error:
         if temporary.exists():
             temporary.unlink()
-        raise UserError(
-            "writing {} failed: {}".format(path, error.strerror or " ".join(str(error).split())),
-            "a disk with enough space that stays connected",
-            "free some space and run the same command again",
-        ) from error
+        raise disk_error(error, path) from error
 
 
 def _flushed_rename(temporary, path, labels):

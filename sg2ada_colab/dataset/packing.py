@@ -1,7 +1,6 @@
 """The original's `unpack` and `pack`: a set as PNGs with labels beside them, and subsets, mirrored copies, validation sets."""
 
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
@@ -12,10 +11,10 @@ from PIL import Image
 from ..errors import UserError
 from ..images.progress import Progress
 from .convert import Levels
+from .disk import flush, new_folder
 from .manifest import JOURNAL_NAME, sha256_of_file, write_manifest
-from .preparation import check_destination
 from .reading import VALIDATION_PREFIX, open_dataset
-from .tools import batches, new_folder, to_image
+from .tools import batches, to_image
 
 EXTRAS_NAME = "pack_extras.npz"
 
@@ -45,8 +44,7 @@ def unpack(path, destination, resolution=None, progress=True):
         progress: Show a progress bar.
     """
     data = open_dataset(path)
-    folder = new_folder(destination)
-    with Progress(progress, len(data), "Unpacking") as bar:
+    with new_folder(destination) as folder, Progress(progress, len(data), "Unpacking") as bar:
         for rows in batches(len(data), data.channels * data.resolution**2):
             for index, image in zip(rows, data.read(rows)):
                 file = folder / unpacked_name(index)
@@ -56,7 +54,7 @@ def unpack(path, destination, resolution=None, progress=True):
                     picture = picture.resize((resolution, resolution), Image.Resampling.LANCZOS)
                 picture.save(str(file))
             bar.update(len(rows))
-    np.savez(str(folder / EXTRAS_NAME), labels=_as_uint8(data.labels), num_images=len(data))
+        np.savez(str(folder / EXTRAS_NAME), labels=_as_uint8(data.labels), num_images=len(data))
     return len(data)
 
 
@@ -81,30 +79,22 @@ def pack(unpacked, destination, options=PackOptions(), progress=True):  # noqa: 
     unpacked, destination = Path(unpacked), Path(os.path.abspath(str(destination)))
     labels, count = _read_extras(unpacked)
     train, validation = _choose(count, options)
-    check_destination(destination)
-    partial = destination.with_name(destination.name + ".partial")
-    if partial.exists():
-        shutil.rmtree(str(partial))
-    partial.mkdir()
-    (partial / JOURNAL_NAME).write_text("pack\n")
-    first = np.asarray(Image.open(str(unpacked / unpacked_name(0))))
-    shape = (3 if first.ndim == 3 else 1,) + first.shape[:2]
-    with Progress(progress, len(train) + len(validation), "Packing") as bar:
-        for picks, prefix in ((train, destination.name), (validation, VALIDATION_PREFIX + destination.name)):
-            if len(picks):
-                _write_set(unpacked, partial / prefix, picks, labels, shape, bar)
-    files = {
-        file.name: {"bytes": file.stat().st_size, "sha256": sha256_of_file(file)}
-        for file in sorted(partial.iterdir())
-        if file.name != JOURNAL_NAME
-    }
+    shape = _shape(unpacked)
     facts = {"name": destination.name, "resolution": shape[1], "channels": shape[0], "num_images": len(train)}
     facts.update(label_size=labels.shape[1], num_validation=len(validation), source=str(unpacked), options=vars(options))
-    write_manifest(partial, facts, files)
-    (partial / JOURNAL_NAME).unlink()
-    if destination.exists():
-        destination.rmdir()
-    os.replace(str(partial), str(destination))
+    with new_folder(destination) as folder:
+        (folder / JOURNAL_NAME).write_text("pack\n")  # until all is there, nothing takes it for a data set
+        with Progress(progress, len(train) + len(validation), "Packing") as bar:
+            for picks, prefix in ((train, destination.name), (validation, VALIDATION_PREFIX + destination.name)):
+                if len(picks):
+                    _write_set(unpacked, folder / prefix, picks, labels, shape, bar)
+        files = {}
+        for file in sorted(folder.iterdir()):
+            if file.name != JOURNAL_NAME:
+                flush(file)
+                files[file.name] = {"bytes": file.stat().st_size, "sha256": sha256_of_file(file)}
+        write_manifest(folder, facts, files)
+        (folder / JOURNAL_NAME).unlink()
     return len(train), len(validation)
 
 
@@ -159,15 +149,25 @@ def _write_set(unpacked, prefix, picks, labels, shape, bar):
         np.save(file, labels[[index for _, index in picks]])
 
 
-def _read_unpacked(unpacked, pick, shape):
-    mirrored, index = pick
-    path = unpacked / unpacked_name(index)
+def _pixels(path):
     try:
         with Image.open(str(path)) as image:
             pixels = np.asarray(image)
     except (OSError, ValueError, SyntaxError) as error:
         raise UserError("{} cannot be read: {}".format(path, error), "a PNG", "unpack the data set again") from error
-    pixels = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def _shape(unpacked):
+    """Return (C, H, W) of the first image."""
+    pixels = _pixels(unpacked / unpacked_name(0))
+    return (1 if len(pixels) == 1 else 3,) + pixels.shape[1:]
+
+
+def _read_unpacked(unpacked, pick, shape):
+    mirrored, index = pick
+    path = unpacked / unpacked_name(index)
+    pixels = _pixels(path)
     if pixels.shape != shape or pixels.dtype != np.uint8:
         raise UserError("{} is {} (C, H, W)".format(path, pixels.shape), "{} like the first image".format(shape), "unpack again")
     return np.ascontiguousarray(pixels[:, :, ::-1] if mirrored else pixels)

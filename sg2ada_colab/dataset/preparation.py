@@ -13,6 +13,7 @@ from ..images.labels import find_labels
 from ..images.progress import Progress
 from ..images.scan import scan
 from .building import LOCK_NAME, Build, locked
+from .disk import reporting
 from .options import PrepareOptions
 from .plan import make_plan, no_images_error
 from .sources import open_any_source
@@ -72,7 +73,7 @@ def prepare(source, destination, options=PrepareOptions(), progress=True):  # no
     repeated = _repeated(source, options, progress)
     plan = make_plan(source, headers, options.resolution, options.color, options.fit, options.max_images, repeated)
     partial = destination.with_name(destination.name + ".partial")
-    with locked(partial):
+    with reporting(partial, "free some space and run the same command again; it goes on where it stopped"), locked(partial):
         build = Build(source, plan, labels, options, partial, destination.name)
         build.convert(progress)
         if options.strict and plan.problems:  # only now, so that all problems are told at once
@@ -109,7 +110,8 @@ def check_destination(destination):
             "a folder that does not exist yet, or an empty one",
             "choose another name, or delete it first if it is not needed",
         )
-    destination.parent.mkdir(parents=True, exist_ok=True)
+    with reporting(destination):
+        destination.parent.mkdir(parents=True, exist_ok=True)
 
 
 def strict_error(source, problems):

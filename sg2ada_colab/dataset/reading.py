@@ -138,14 +138,19 @@ def record_files(folder, validation=False):
     return [Path(folder) / name for name in names if name.startswith(VALIDATION_PREFIX) == validation]
 
 
-def open_levels(folder, validation=False):
-    """Return {resolution: RecordFile} of a folder; raises UserError for what is no set of square images."""
+def check_finished(folder):
+    """Raise UserError for a folder that `prepare`, `pack` or `local_copy` has begun and not ended."""
     if (Path(folder) / JOURNAL_NAME).exists() or str(folder).endswith(".partial"):
         raise UserError(
             "{} is an unfinished data set".format(folder),
             "a finished one",
-            "run the same `sg2ada prepare` again; it goes on where it stopped",
+            "run the same command that made it again, such as `sg2ada prepare`; it goes on where it stopped",
         )
+
+
+def open_levels(folder, validation=False):
+    """Return {resolution: RecordFile} of a folder; raises UserError for what is no set of square images."""
+    check_finished(folder)
     files = record_files(folder, validation)
     if not files:
         kind = "validation files (validation-*.tfrecords)" if validation else ".tfrecords files"

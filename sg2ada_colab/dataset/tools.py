@@ -1,6 +1,5 @@
 """Look at a data set, check it, compare it with another, and get its images out again."""
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List
@@ -11,6 +10,7 @@ from PIL import Image
 from ..errors import UserError
 from ..images.progress import Progress
 from .crc32c import crc32c_rows, mask
+from .disk import new_folder
 from .manifest import read_manifest, sha256_of_file
 from .pyramid import pyramid
 from .reading import VALIDATION_PREFIX, open_dataset, open_levels, read_labels
@@ -143,8 +143,7 @@ def _verify_levels(levels, result):
 def extract(path, destination, resolution=None, progress=True):
     """Write each image of a data set as `img00000000.png` ... into a new folder, as the original does; return their number."""
     data = open_dataset(path, resolution)
-    folder = new_folder(destination)
-    with Progress(progress, len(data), "Extracting") as bar:
+    with new_folder(destination) as folder, Progress(progress, len(data), "Extracting") as bar:
         for rows in batches(len(data), data.channels * data.resolution**2):
             for index, image in zip(rows, data.read(rows)):
                 to_image(image).save(str(folder / "img{:08d}.png".format(index)))
@@ -155,15 +154,6 @@ def extract(path, destination, resolution=None, progress=True):
 def to_image(image):
     """Return a Pillow image of uint8 [H, W, C]."""
     return Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
-
-
-def new_folder(path):
-    """Make an empty folder and return its Path; raises UserError where something is in it already."""
-    path = Path(os.path.abspath(str(path)))
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise UserError("{} is in use".format(path), "a folder that does not exist yet, or an empty one", "choose another name")
-    path.mkdir(parents=True, exist_ok=True)
-    return path
 
 
 @dataclass

@@ -1,13 +1,16 @@
 """Write a data set in the form of stylegan2-ada-pytorch and stylegan3: a zip or folder of PNGs with a dataset.json."""
 
+import contextlib
 import io
 import json
 import os
+import shutil
 import zipfile
 from pathlib import Path
 
 from ..errors import UserError
 from ..images.progress import Progress
+from .disk import flush, reporting
 from .reading import open_dataset
 from .tools import batches, to_image
 
@@ -30,11 +33,19 @@ def export(path, destination, resolution=None, progress=True):
     destination = Path(os.path.abspath(str(destination)))
     if destination.exists():
         raise UserError("{} exists already".format(destination), "a new name", "choose another name, or delete it first")
-    destination.parent.mkdir(parents=True, exist_ok=True)
     partial = destination.with_name(destination.name + ".partial")
-    write, finish = (_zip_writer if destination.suffix.lower() == ".zip" else _folder_writer)(partial)
+    with reporting(destination):
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        _write(data, partial, (_zip_writer if destination.suffix.lower() == ".zip" else _folder_writer), progress)
+        os.replace(str(partial), str(destination))
+    return len(data)
+
+
+def _write(data, partial, writer, progress):
+    if partial.is_dir():
+        shutil.rmtree(str(partial))
     names = []
-    with Progress(progress, len(data), "Writing") as bar:
+    with writer(partial) as write, Progress(progress, len(data), "Writing") as bar:
         for rows in batches(len(data), data.channels * data.resolution**2):
             for index, image in zip(rows, data.read(rows)):
                 names.append("{:05d}/img{:08d}.png".format(index // 1000, index))
@@ -42,24 +53,24 @@ def export(path, destination, resolution=None, progress=True):
                 to_image(image).save(stream, "PNG", compress_level=0, optimize=False)
                 write(names[-1], stream.getvalue())
             bar.update(len(rows))
-    write("dataset.json", json.dumps({"labels": _json_labels(names, data.labels)}).encode())
-    finish()
-    os.replace(str(partial), str(destination))
-    return len(data)
+        write("dataset.json", json.dumps({"labels": _json_labels(names, data.labels)}).encode())
 
 
+@contextlib.contextmanager
 def _zip_writer(path):
-    archive = zipfile.ZipFile(str(path), "w", zipfile.ZIP_STORED)
-    return archive.writestr, archive.close
+    with zipfile.ZipFile(str(path), "w", zipfile.ZIP_STORED) as archive:
+        yield archive.writestr
+    flush(path)
 
 
+@contextlib.contextmanager
 def _folder_writer(path):
     def write(name, data):
         file = path / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
 
-    return write, lambda: None
+    yield write
 
 
 def _json_labels(names, labels):

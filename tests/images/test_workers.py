@@ -1,11 +1,16 @@
 import os
 import signal
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from sg2ada_colab import UserError
 from sg2ada_colab.images.workers import run_parallel
+
+ROOT = Path(__file__).parents[2]
 
 
 def square(shared, job):
@@ -43,3 +48,23 @@ def test_a_worker_that_is_killed_ends_in_a_clear_error(monkeypatch):
 def test_a_bug_in_a_job_is_not_hidden():
     with pytest.raises(ValueError, match="job"):
         list(run_parallel(fail, None, range(4), 2))
+
+
+UNGUARDED = """
+import sys
+{first}
+from sg2ada_colab.dataset import PrepareOptions, prepare
+print(prepare(sys.argv[1], sys.argv[2], PrepareOptions(workers=2), progress=False).num_images)
+"""
+
+
+@pytest.mark.parametrize("first", ["", "sys.modules['tensorflow'] = sys"])  # forked processes; threads, as beside TensorFlow
+def test_a_script_needs_no_guard_for_its_main_part(tmp_path, first):
+    (tmp_path / "images").mkdir()
+    for i in range(130):  # several jobs
+        Image.new("RGB", (8, 8), (i, i, i)).save(str(tmp_path / "images" / "{:03d}.png".format(i)))
+    script = tmp_path / "mine.py"
+    script.write_text(UNGUARDED.format(first=first))
+    command = [sys.executable, str(script), str(tmp_path / "images"), str(tmp_path / "set")]
+    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=str(ROOT)))
+    assert (run.returncode, run.stdout.split(), run.stderr) == (0, [b"130"], b"")
