@@ -66,5 +66,5 @@ def test_a_script_needs_no_guard_for_its_main_part(tmp_path, first):
     script = tmp_path / "mine.py"
     script.write_text(UNGUARDED.format(first=first))
     command = [sys.executable, str(script), str(tmp_path / "images"), str(tmp_path / "set")]
-    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=str(ROOT)))
+    run = subprocess.run(command, capture_output=True, env=dict(os.environ, PYTHONPATH=str(ROOT)))
     assert (run.returncode, run.stdout.split(), run.stderr) == (0, [b"130"], b"")
