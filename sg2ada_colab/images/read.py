@@ -123,6 +123,8 @@ def _open(file, options):
     name = _format(start)
     if name is None:
         raise UnreadableImage("not an image", _describe_foreign(start))
+    if Image.MAX_IMAGE_PIXELS and options.max_pixels > 2 * Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = options.max_pixels  # Pillow itself refuses what is twice its limit, whatever is asked for here
     with _reporting_damage("damaged header: "):
         image = Image.open(file, formats=(name,))
     if image.width * image.height > options.max_pixels:

@@ -55,6 +55,19 @@ def test_heic_where_a_library_is_present():
     assert np.abs(pixels(stream) - photo(64, 48)).mean() <= 5
 
 
+@pytest.mark.parametrize("orientation, is_turned", [(1, False), (3, False), (6, True), (8, True)])
+def test_a_heic_is_turned_once(orientation, is_turned):
+    heif = pytest.importorskip("pillow_heif")
+    heif.register_heif_opener()
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stream = saved(photo(64, 48), "HEIF", quality=95, exif=exif.tobytes())
+    jpeg = saved(photo(64, 48), "JPEG", quality=100, exif=exif.tobytes())
+    header = read_header(stream)
+    assert (header.width, header.height) == ((48, 64) if is_turned else (64, 48))
+    assert np.abs(pixels(stream) - pixels(jpeg)).mean() <= 5
+
+
 @pytest.mark.parametrize("orientation, undo", [
     (2, lambda a: a[:, ::-1]), (3, lambda a: a[::-1, ::-1]), (4, lambda a: a[::-1]), (5, lambda a: a.transpose(1, 0, 2)),
     (6, lambda a: np.rot90(a, 3)), (7, lambda a: np.rot90(a, 2).transpose(1, 0, 2)), (8, lambda a: np.rot90(a)),
@@ -255,6 +268,14 @@ def test_bombs_are_refused_by_their_header():
     assert reason(huge.getvalue())[0] == "bomb"
     kind, text = reason(saved(photo(), "PNG").getvalue(), ReadOptions(max_pixels=500))
     assert kind == "bomb" and "40 x 24" in text
+
+
+def test_the_limit_for_bombs_can_be_raised_above_pillows_own(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    stream = saved(photo(64, 48), "PNG")  # 3,072 pixels
+    assert read_header(stream, ReadOptions(max_pixels=4000)).width == 64
+    assert (pixels(stream) == photo(64, 48)).all()
+    assert reason(saved(photo(80, 80), "PNG").read(), ReadOptions(max_pixels=4000))[0] == "bomb"
 
 
 def test_a_large_jpeg_is_decoded_smaller_when_less_is_needed():
