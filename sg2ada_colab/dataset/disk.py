@@ -7,14 +7,7 @@ import shutil
 from pathlib import Path
 
 from ..errors import UserError
-
-
-def size_text(count):
-    """Return a number of bytes in words, such as "3.2 MB"."""
-    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if count >= unit:
-            return "{:.1f} {}".format(count / unit, name)
-    return "{} bytes".format(int(count))
+from ..images.wording import size_text
 
 
 def check_space(folder, needed, what, advice):

@@ -9,6 +9,7 @@ from PIL import Image
 
 from ..errors import UserError
 from ..images.progress import Progress
+from ..images.wording import size_text
 from .crc32c import crc32c_rows, mask
 from .disk import new_folder
 from .manifest import read_manifest, sha256_of_file
@@ -36,7 +37,7 @@ def info(path):
         "resolution": data.resolution,
         "channels": data.channels,
         "label size": data.label_size,
-        "size on disk": "{:.3f} GB".format(sum(file.stat().st_size for file in files) / 1e9),
+        "size on disk": size_text(sum(file.stat().st_size for file in files)),
         "files": len(files),
     }
     if data.label_size:

@@ -11,6 +11,7 @@ from .fit import FitOptions, regions
 from .inspect import inspect
 from .read import ReadOptions
 from .source import FOREIGN_REASON
+from .wording import size_text, some
 
 LARGEST_SUGGESTED_PX = 1024
 SMALLEST_PX = 4
@@ -143,27 +144,29 @@ def _advice(report, fit):
         yield "Nothing here can be used: see the reasons above."
         return
     if kinds["left out"]:
-        yield "{} images are left out at {} pixels; --upscale enlarges those that are too small.".format(
-            kinds["left out"], report.resolution
+        yield "{} left out at {} pixels; --upscale enlarges those that are too small.".format(
+            some(kinds["left out"], "image is", "images are"), report.resolution
         )
     if kinds["truncated"] or kinds["damaged"]:
-        yield "{} files are damaged: copy or download them again.".format(kinds["truncated"] + kinds["damaged"])
+        damaged = kinds["truncated"] + kinds["damaged"]
+        yield "{}: copy or download again.".format(some(damaged, "file is damaged", "files are damaged"))
     if kinds["bomb"]:
-        yield "{} images are over the size limit; --max-megapixels raises it.".format(kinds["bomb"])
+        yield "{} over the size limit; --max-megapixels raises it.".format(some(kinds["bomb"], "image is", "images are"))
     if report.exact or report.near:
         removable = sum(len(group) - 1 for group in report.near)
-        yield "About {} images repeat others; --drop-duplicates near (or exact) leaves them out.".format(
-            max(removable, sum(len(group) - 1 for group in report.exact))
+        repeats = max(removable, sum(len(group) - 1 for group in report.exact))
+        yield "About {} others; --drop-duplicates near (or exact) leaves them out.".format(
+            some(repeats, "image repeats", "images repeat")
         )
     if report.all_grey:
         yield "No image shows colour; --color grey makes a grey data set, a third of the size."
     if report.notes.get("transparency"):
-        yield "{} images are transparent in places; --background chooses the colour underneath.".format(
-            report.notes["transparency"]
+        yield "{} transparent in places; --background chooses the colour underneath.".format(
+            some(report.notes["transparency"], "image is", "images are")
         )
     if report.num_images < FEW_IMAGES:
-        yield "{} images are few; {}.".format(
-            report.num_images,
+        yield "{} few; {}.".format(
+            some(report.num_images, "image is", "images are"),
             "start from a trained network (--resume) and use --mirror if left and right may be swapped"
             if fit.mode in ("tiles", "random")
             else "large images can give several squares each: --fit tiles or --fit random",
@@ -172,7 +175,7 @@ def _advice(report, fit):
 
 def report_text(report, most_problems=20):
     """Return a report as text for people; all problems are in its JSON form, here at most `most_problems`."""
-    lines = ["{}: {} image files, {} can be read".format(report.path, report.files, report.good)]
+    lines = ["{}: {}, {} can be read".format(report.path, some(report.files, "image file", "image files"), report.good)]
     for title, counts in (
         ("ignored", report.ignored),
         ("formats", report.formats),
@@ -190,12 +193,16 @@ def report_text(report, most_problems=20):
             lines.append("  and {} more".format(len(report.problems) - most_problems))
     for title, groups in (("the same file", report.exact), ("the same picture", report.near)):
         if groups:
-            lines.append("{} groups of {}, such as {}".format(len(groups), title, " = ".join(groups[0][:4])))
+            counted = some(len(groups), "group", "groups")
+            lines.append("{} of {}, such as {}".format(counted, title, " = ".join(groups[0][:4])))
     if report.good:
         lines.append("suggested resolution: {} pixels".format(report.suggested_resolution))
         lines.append(
-            "at {} pixels: {} images, {:.2f} GB on disk ({:.2f} GB with --full-only)".format(
-                report.resolution, report.num_images, report.dataset_bytes / 1e9, report.full_only_bytes / 1e9
+            "at {} pixels: {}, {} on disk ({} with --full-only)".format(
+                report.resolution,
+                some(report.num_images, "image", "images"),
+                size_text(report.dataset_bytes),
+                size_text(report.full_only_bytes),
             )
         )
         if report.training_gpu_gb:

@@ -55,7 +55,13 @@ def test_one_pass_finds_everything(folder, workers):
 
 def test_the_text_tells_what_matters(folder):
     text = report_text(diagnose(open_source(folder), workers=1)[0])
-    expected = ["18 image files, 16 can be read", "half.png: ", "text.png: text, not an image", "copy or download them again"]
+    expected = [
+        "18 image files, 16 can be read",
+        "half.png: ",
+        "text.png: text, not an image",
+        "1 file is damaged: copy or download again",
+        "245.8 kB on disk (184.3 kB with --full-only)",
+    ]
     expected += ["suggested resolution: 64 pixels", "--upscale", "--drop-duplicates", "--background", "--fit tiles"]
     for part in expected:
         assert part in text

@@ -94,3 +94,10 @@ def test_unknown_choices():
         FitOptions("zoom").check()
     with pytest.raises(UserError, match="--filter 'nearest' does not exist"):
         FitOptions(filter="nearest").check()
+
+
+def test_one_box_for_every_image_that_has_none_of_its_own():
+    options = FitOptions("boxes", boxes={"a": (1, 1, 9, 9), "*": (0, 0, 8, 8)}, of_px=(12, 10))
+    assert regions("a", 12, 10, 8, options) == ([(1, 1, 9, 9)], None)
+    assert regions("b", 12, 10, 8, options) == ([(0, 0, 8, 8)], None)
+    assert regions("b", 12, 11, 8, options) == ([], "12 x 11, not 12 x 10")
