@@ -90,6 +90,7 @@ def run_display(args):
 def run_verify(args):
     """Check a data set."""
     from ..dataset.tools import verify
+    from ..images.wording import some
 
     result = verify(args.dataset, progress=not args.quiet)
     for problem in result.problems:
@@ -100,7 +101,7 @@ def run_verify(args):
             result.path,
             manifest,
             result.records,
-            "all good" if not result.problems else "{} problems".format(len(result.problems)),
+            "all good" if not result.problems else some(len(result.problems), "problem", "problems"),
         )
     )
     return 1 if result.problems else 0

@@ -33,7 +33,7 @@ def check_space(folder, needed, what, advice):
 
 def disk_error(error, path, advice="free some space and run the same command again"):
     """Return the UserError for an OSError while something is written at `path`."""
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT):
         advice = "choose a place that you may write to"
     return UserError(
         "writing {} failed: {}".format(path, error.strerror or " ".join(str(error).split()) or type(error).__name__),

@@ -96,7 +96,9 @@ def no_images_error(source, problems, resolution=None):
     return UserError(
         "none of the {} images in {} can be used ({}):{}".format(len(problems), source.path, counts, examples),
         "at least one image that can be read{}".format(", of {0} x {0} pixels or more".format(resolution) if resolution else ""),
-        "choose a smaller --resolution, or enlarge with --upscale" if too_small else "see `sg2ada dataset doctor` for the whole list",
+        "choose a smaller --resolution, or enlarge with --upscale"
+        if too_small
+        else "see `sg2ada dataset doctor` for the whole list",
     )
 
 

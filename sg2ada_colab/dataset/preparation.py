@@ -12,6 +12,7 @@ from ..images.inspect import inspect
 from ..images.labels import find_labels
 from ..images.progress import Progress
 from ..images.scan import scan
+from ..images.wording import some
 from .building import LOCK_NAME, Build, locked
 from .disk import reporting
 from .options import PrepareOptions
@@ -119,7 +120,7 @@ def strict_error(source, problems):
     listed = "".join("\n    {}: {}".format(name, text) for name, _, text in problems[:20])
     more = "\n    and {} more".format(len(problems) - 20) if len(problems) > 20 else ""
     return UserError(
-        "{} images in {} cannot be used:{}{}".format(len(problems), source.path, listed, more),
+        "{} in {} cannot be used:{}{}".format(some(len(problems), "image", "images"), source.path, listed, more),
         "every image good, because --strict was given",
         "mend or remove them, or leave out --strict to go on without them",
     )

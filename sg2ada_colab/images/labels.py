@@ -12,6 +12,7 @@ from typing import List, Optional
 import numpy as np
 
 from ..errors import UserError
+from .wording import some
 
 
 @dataclass
@@ -130,9 +131,10 @@ def _joined(source, table, origin):
     if missing or unknown:
         parts = []
         if missing:
-            parts.append("{} of {} images have no label: {}".format(len(missing), len(source), _some(missing)))
+            parts.append("{} of {} images without a label: {}".format(len(missing), len(source), _some(missing)))
         if unknown:
-            parts.append("{} labels name images that are not there: {}".format(len(unknown), _some(unknown)))
+            named = some(len(unknown), "label is for an image", "labels are for images")
+            parts.append("{} not there: {}".format(named, _some(unknown)))
         raise UserError(
             "the labels from {} do not fit {}; {}".format(origin, source.path, "; ".join(parts)),
             "exactly one label for each image, by its path below {} with forward slashes, such as {}".format(

@@ -260,3 +260,39 @@ def test_two_runs_cannot_write_one_set(tmp_path, make_folder):
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(UserError, match="being written by another process"):
             prepare(make_folder(np.zeros((3, 8, 8, 3), np.uint8)), tmp_path / "set", progress=False)
+
+
+def test_strict_refuses_mixed_sizes_of_which_some_do_not_fit(tmp_path, make_folder):
+    sizes = [(64, 64)] * 18 + [(64, 20), (30, 64)]
+    folder = make_folder([np.zeros(size + (3,), np.uint8) for size in sizes])
+    with pytest.raises(UserError) as error:
+        prepare(folder, tmp_path / "set", PrepareOptions(strict=True), progress=False)
+    text = str(error.value)
+    assert "2 images in" in text and "0018.png: 20 x 64 is too small for 64" in text and "0019.png: 64 x 30 is" in text
+    assert "\n  Expected: every image good" in text and "\n  Next: mend or remove them" in text
+    assert not (tmp_path / "set").exists()
+    assert prepare(folder, tmp_path / "set", PrepareOptions(), progress=False).num_images == 18  # goes on from there
+
+
+def test_of_an_archive_with_sub_folders_a_csv_and_a_subset(tmp_path, make_folder):
+    """The ways in, one after the other: a tar, labels by folder, a CSV with class names, only the first images."""
+    import tarfile
+
+    images = np.random.RandomState(1).randint(0, 256, (6, 8, 8, 3)).astype(np.uint8)
+    names = ["{}/{}.png".format("ab"[i % 2], i) for i in range(6)]
+    folder = make_folder(images, names)
+    with tarfile.open(str(tmp_path / "x.tar.gz"), "w:gz") as archive:
+        archive.add(str(folder), ".")
+    options = PrepareOptions(shuffle=False, labels="folders", workers=2)
+    from_tar = open_dataset(prepare(tmp_path / "x.tar.gz", tmp_path / "tar", options, progress=False).path)
+    assert from_tar.labels.argmax(1).tolist() == [0, 0, 0, 1, 1, 1]
+    assert (from_tar.read(range(6)) == images[[0, 2, 4, 1, 3, 5]]).all()
+    table = tmp_path / "labels.csv"
+    table.write_text("file,class\n" + "".join("{},{}\n".format(name, "hund" if i < 4 else "ä") for i, name in enumerate(names)))
+    options = PrepareOptions(shuffle=False, labels=str(table), max_images=4)
+    result = prepare(tmp_path / "x.tar.gz", tmp_path / "csv", options, progress=False)
+    some = open_dataset(result.path)
+    assert result.manifest["classes"] == ["hund", "ä"] and some.labels.argmax(1).tolist() == [0, 0, 1, 0]
+    (tmp_path / "list.txt").write_text("images/b/5.png\nimages/a/2.png\n")
+    listed = open_dataset(prepare(tmp_path / "list.txt", tmp_path / "list", PrepareOptions(shuffle=False), progress=False).path)
+    assert (listed.read(range(2)) == images[[5, 2]]).all()  # in the list's order

@@ -103,5 +103,5 @@ def test_errors_say_what_to_do(tmp_path):
         open_dataset(write_zip(tmp_path / "c.zip", random_images()), validation=True)
     with pytest.raises(UserError, match="images of 8 pixels, not 16"):
         open_dataset(tmp_path / "c.zip", resolution=16)
-    with pytest.raises(UserError, match="5 of 6 images have no label"):
+    with pytest.raises(UserError, match="5 of 6 images without a label"):
         open_dataset(write_zip(tmp_path / "d.zip", random_images(), [["00000/img00000000.png", 1]]))

@@ -27,7 +27,7 @@ def test_sub_folders_become_classes_in_code_point_order():
 
 def test_without_sub_folders_there_are_no_classes():
     assert "has no sub-folders" in message(source("a.png", "b.png"), "folders")
-    assert "1 of 2 images have no label: b.png" in message(source("x/a.png", "b.png"), "folders")
+    assert "1 of 2 images without a label: b.png" in message(source("x/a.png", "b.png"), "folders")
 
 
 def test_dataset_json():
@@ -74,8 +74,8 @@ def test_a_csv_that_is_wrong(tmp_path, text, expected):
 def test_names_that_do_not_fit_are_told_from_both_sides(tmp_path):
     (tmp_path / "labels.csv").write_text("a.png,1\nx.png,1\ny.png,1\n")
     text = message(source("a.png", "b.png"), str(tmp_path / "labels.csv"))
-    assert "1 of 2 images have no label: b.png" in text
-    assert "2 labels name images that are not there: x.png, y.png" in text
+    assert "1 of 2 images without a label: b.png" in text
+    assert "2 labels are for images not there: x.png, y.png" in text
     assert "--labels none" in text
     assert "cannot be read" in message(source("a.png"), str(tmp_path / "nothing.csv"))
     (tmp_path / "labels.json").write_text('{"labels": null}')
