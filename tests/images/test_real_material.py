@@ -70,3 +70,12 @@ def test_stamps_with_their_folders_as_classes(tmp_path):
     result = prepared(folder, tmp_path, resolution=64, labels="folders", fit=FitOptions("pad", upscale=True))
     assert result.num_images > 750
     assert open_dataset(result.path).labels.sum(1).min() == 1
+
+
+def test_emoji_out_of_their_package(tmp_path):
+    """From npm: `npm pack emoji-datasource-google@16.0.0` in SG2ADA_MATERIAL."""
+    package = Path(os.environ.get("SG2ADA_MATERIAL", "/nonexistent")) / "emoji-datasource-google-16.0.0.tgz"
+    if not package.is_file():
+        pytest.skip("emoji-datasource-google is not in SG2ADA_MATERIAL")
+    result = prepared(package, tmp_path, resolution=64)
+    assert (result.num_images, result.problems) == (3802, [])  # 16 of them are sheets of all
