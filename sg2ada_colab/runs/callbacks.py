@@ -12,9 +12,9 @@ from ..metrics.report import lower_is_better
 from ..previews.grid import choose_cells, grid_size, save_grid
 from ..previews.sample import Sampler, grid_latents
 from ..snapshots.embedded_source import embedded_source
-from ..snapshots.network_data import NetworkData, NetworkSnapshot
 from ..snapshots.network_pickle import write_network_pickle
 from ..training.loop import Callback
+from .host_copies import HostCopies
 
 
 class Grids(Callback):
@@ -70,15 +70,6 @@ class Grids(Callback):
         os.replace(temporary, os.path.join(self.run_dir, name))
 
 
-def snapshot_of(state):
-    """Return the networks of a TrainState as a NetworkSnapshot with copies of the values."""
-
-    def data(name, network):
-        return NetworkData(name, network.config.to_kwargs(), network.get_values())
-
-    return NetworkSnapshot(G=data("G", state.G), D=data("D", state.D), Gs=data("Gs", state.Gs))
-
-
 class Snapshots(Callback):
     """Writes network pickles with the training state, by ticks, by the clock, at the end and on a stop.
 
@@ -92,9 +83,11 @@ class Snapshots(Callback):
         self.store, self.config, self.log = store, config, log
         self.source_text = embedded_source()  # our own, with which stylegan2-ada builds the networks
         self.last_nimg, self.last_time = None, time.time()
+        self.copies = None  # HostCopies
         self.pauses_s = []
 
     def on_start(self, progress):
+        self.copies = HostCopies(progress.state)
         self.last_time = time.time()
 
     def on_tick(self, progress):
@@ -111,28 +104,37 @@ class Snapshots(Callback):
 
     def save(self, progress):
         """Copy everything off the device and hand it to the writer; training goes on while it is written."""
-        state = progress.state
-        if state.counters.nimg == self.last_nimg:
+        nimg, last = progress.state.counters.nimg, progress.stopped or progress.done
+        if nimg == self.last_nimg and not last:
             return
         began = time.time()
-        snapshot = snapshot_of(state)
-        arrays, meta = state.arrays(), dict(state.meta(), nimg=state.counters.nimg, means=progress.unreported.sums)
-        kimg = state.counters.nimg // 1000
-        last = progress.stopped or progress.done
+        try:
+            self.store.wait()  # the one before lies in the same memory
+        except OSError as error:
+            self.last_nimg = None  # it is tried again, also where it was the one of this moment
+            self._not_written(error, last=False)
+        if nimg != self.last_nimg:
+            self._write(progress, last)
+        self.last_time = time.time()
+        self.pauses_s.append(self.last_time - began)
+
+    def _write(self, progress, last):
+        state = progress.state
+        nimg = state.counters.nimg
+        snapshot, arrays = self.copies.take()
+        meta = dict(state.meta(), nimg=nimg, means=progress.unreported.sums)
         try:
             self.store.write_snapshot_async(
-                kimg, lambda file: write_network_pickle(file, snapshot, self.source_text), arrays, meta
+                nimg // 1000, lambda file: write_network_pickle(file, snapshot, self.source_text), arrays, meta
             )
             if last:
                 self.store.wait()
         except OSError as error:
             self._not_written(error, last)
         else:
-            self.last_nimg = state.counters.nimg
+            self.last_nimg = nimg
             if last:
-                self.log("Saved the networks and the training state of {:.1f} kimg.".format(state.counters.nimg / 1000))
-        self.last_time = time.time()
-        self.pauses_s.append(self.last_time - began)
+                self.log("Saved the networks and the training state of {:.1f} kimg.".format(nimg / 1000))
 
     def _not_written(self, error, last):
         """Training goes on with a full disk and tries again; only at the end is it an error."""
