@@ -111,6 +111,16 @@ class Classic(FrontEnd):
     address = "notebooks/{}.ipynb"
     ready = "() => window.Jupyter && Jupyter.notebook && Jupyter.notebook.kernel && Jupyter.notebook.kernel.is_connected()"
     cells = "#notebook-container"
+    # Answered after all that the page has asked the kernel before.
+    round_trip = """() => new Promise(
+        done => Jupyter.notebook.kernel.execute("", {shell: {reply: done}}, {silent: true, store_history: false}))"""
+
+    def open(self, page, name):
+        """Open a notebook and wait until its widgets are restored: they draw the cells anew at the end of it, which takes a
+        widget away that was shown meanwhile."""
+        FrontEnd.open(self, page, name)
+        for _ in range(6):
+            page.evaluate(self.round_trip)
 
     def run_all(self, page):
         page.evaluate("() => { Jupyter.notebook.execute_all_cells() }")
