@@ -35,7 +35,7 @@ def register(verbs):
     parser.add_argument("--budget", type=float, metavar="MINUTES", help="take so many fakes as fit into this time for a snapshot")
     parser.add_argument("--features", metavar="PATH", help="file or folder with the weights of feature networks")
     parser.add_argument("--cache", metavar="DIR", help="folder for weights and the reals' statistics")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the fakes (default: 0)")
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of the fakes (default: the run's, or 0)")
     parser.add_argument("--again", action="store_true", help="measure also what was measured before")
     parser.add_argument("--show", action="store_true", help="only list and plot what was measured")
     parser.add_argument(
@@ -92,7 +92,7 @@ def find_target(path, every):
 
 
 def run_options(run_dir):
-    """Return what a run's training_options.json says: {"path", "resolution", "mirror", "metrics"}; empty without the file."""
+    """Return what a run's training_options.json says: {"path", "resolution", "mirror", "metrics", "seed"}; empty without it."""
     try:
         options = json.loads((Path(run_dir) / "training_options.json").read_text(encoding="utf-8"))
         data = options["metric_dataset_args"]
@@ -101,6 +101,7 @@ def run_options(run_dir):
             "resolution": data.get("resolution"),
             "mirror": bool(data.get("mirror_augment", False)),
             "metrics": [definition["name"] for definition in options.get("metric_arg_list", [])],
+            "seed": int(options.get("sg2ada", {}).get("seed", 0)),  # the same as in training, so that its measurements go on
         }
     except (OSError, ValueError, KeyError, TypeError):
         return {}
@@ -110,17 +111,19 @@ def measure_target(args, run_dir, snapshots):
     """Measure snapshots of one run; returns [(snapshot name, error)] of those that could not be."""
     from ..metrics.catalogue import parse_metrics
     from ..metrics.snapshots import SnapshotMetrics
+    from ..runs.device import prepare_device
 
     options = run_options(run_dir)
     names = [spec.name for spec in parse_metrics(args.metrics)] if args.metrics else options.get("metrics") or [DEFAULT_METRICS]
     if args.metrics and not names and not args.neighbours:
         return []
-    bar = ProgressBar()
+    prepare_device()
+    bar, seed = ProgressBar(), options.get("seed", 0) if args.seed is None else args.seed
     metrics = SnapshotMetrics(
         open_metric_data(args, options, snapshots[0]), names,
         mirror=options.get("mirror", False) if args.mirror is None else bool(args.mirror),
         features_path=args.features, cache_dir=args.cache,
-        budget_s=args.budget and args.budget * 60, seed=args.seed, xla=not args.no_xla, say=bar.say, progress=bar,
+        budget_s=args.budget and args.budget * 60, seed=seed, xla=not args.no_xla, say=bar.say, progress=bar,
     )  # fmt: skip
     failed = []
     for snapshot in snapshots:

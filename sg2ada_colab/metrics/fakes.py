@@ -37,6 +37,10 @@ class SnapshotFakes:
         self.group = group_size(self.config.resolution)
         self._images = compiled(self._generate, xla)
 
+    def load(self, network):
+        """Go on with another network of the same configuration, without compiling anything again."""
+        self.generator.set_values(network.variables)
+
     @property
     def source(self):
         """Text that changes with anything that changes the fakes, but the network itself."""

@@ -258,6 +258,24 @@ def open_network(name, path=None, cache_dir=None, xla=None):
     return openers[name](path_for(name, path), cache_dir, xla)
 
 
+def where_weights_are_missing(name, path=None, cache_dir=None):
+    """Return a sentence on a feature network whose weights are not on this machine, None where they are; downloads nothing."""
+    from .inception_weights import INCEPTION_FILES
+    from .vgg import LPIPS_LAYERS, VGG16
+
+    known = {"efflite0": (EFFICIENTNET_LITE0,), "inception": INCEPTION_FILES, "vgg16": (VGG16,), "lpips": (VGG16,)}
+    try:
+        find_any(known[name], path_for(name, path), cache_dir, download=False)
+        if name == "lpips":
+            find_weights(LPIPS_LAYERS, None, cache_dir, download=False)
+    except UserError as error:
+        text = "{}; {} at the first measurement{}"
+        fetched = "they are fetched" if any(weights.address for weights in known[name]) else "they are looked for again"
+        instead = ", and where that fails kid_efflite0 is measured in its place" if name == "inception" else ""
+        return text.format(error.what, fetched, instead)
+    return None
+
+
 def path_for(name, path):
     """Return `path`, or None where it is the well-known file of another network, for which others need not look there."""
     known = {"efflite0": ("efficientnet",), "inception": ("inception", "classify_image")}

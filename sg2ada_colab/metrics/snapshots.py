@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 from ..errors import UserError
+from ..networks.variables import GeneratorConfig
 from ..snapshots.atomic import sha256_of
 from ..snapshots.read import read_snapshot
 from ..tf import gpus, tf1
@@ -14,7 +15,7 @@ from .fakes import SnapshotFakes
 from .neighbours import draw_neighbours, memorisation_sentence, nearest_reals
 from .path_pairs import PathPairs
 from .report import best_measurement, lower_is_better, measured_names, read_measurements, write_result
-from .schedule import fit_to_seconds, usable_metrics
+from .schedule import fit_to_seconds, measured_before, usable_metrics
 
 PARTIAL_FOLDER = "metric-partial"  # in the run's folder while a measurement is under way
 TRIAL_IMAGES = 64
@@ -47,7 +48,7 @@ class SnapshotMetrics:
             dataset, mirror, cache_dir, budget_s, seed, xla,
         )  # fmt: skip
         self.features_path, self.say, self.progress, self.should_stop = features_path, say, progress, should_stop
-        self._networks, self._problems = {}, {}
+        self._networks, self._problems, self._generator = {}, {}, None
         self.specs, sentences = usable_metrics(metrics, self._problem_with)
         for sentence in sentences:
             say(sentence)
@@ -75,7 +76,7 @@ class SnapshotMetrics:
         if not specs:
             return []
         network = read_snapshot(snapshot_path).Gs
-        fakes = SnapshotFakes(network, self._labels(), self.seed, self.xla)
+        fakes = self._fakes(network)
 
         def path_pairs(spec):
             return PathPairs(network, spec.space, spec.ends, spec.crop, self._labels(), self.seed, self.xla)
@@ -114,7 +115,7 @@ class SnapshotMetrics:
         network = self._network(self.specs[0].network if self.specs else SMALL_NETWORK)
         run_dir = Path(run_dir or snapshot_path.parent)
         reals = real_features(self.dataset, network, self.cache_dir or cache_beside(run_dir), progress=self.progress)
-        fakes = SnapshotFakes(read_snapshot(snapshot_path).Gs, self._labels(), self.seed, self.xla)(max(count, JUDGED_FAKES), 0)
+        fakes = self._fakes(read_snapshot(snapshot_path).Gs)(max(count, JUDGED_FAKES), 0)
         neighbours = nearest_reals(reals, network(fakes))
         self.say(memorisation_sentence(neighbours))
         path = run_dir / "neighbours-{}.png".format(snapshot_path.stem.split("-", 2)[-1])
@@ -127,6 +128,14 @@ class SnapshotMetrics:
         """Return those MetricSpecs that a run folder holds no result of for this snapshot."""
         done = {spec.name for spec in specs for item in read_measurements(run_dir, spec.name) if item.snapshot == snapshot_name}
         return [spec for spec in specs if spec.name not in done]
+
+    def _fakes(self, network):
+        """Return the SnapshotFakes of a network; the compiled program of the one before serves again where it can."""
+        if self._generator is None or self._generator.config != GeneratorConfig.from_kwargs(network.kwargs):
+            self._generator = SnapshotFakes(network, self._labels(), self.seed, self.xla)
+        else:
+            self._generator.load(network)
+        return self._generator
 
     def _labels(self):
         return getattr(self.dataset, "labels", None)
@@ -147,15 +156,19 @@ class SnapshotMetrics:
         return self._problems[network_name]
 
     def _fit(self, specs, fakes, path_pairs, run_dir):
-        """Return the specs with as many fakes as the budget allows; all but path lengths share one pass over the fakes."""
-        shared = {spec.network for spec in specs if spec.kind != "ppl"}
+        """Return the specs with as many fakes as the budget allows, or as the run was measured with before.
+
+        All but path lengths share one pass over the fakes.
+        """
+        names = measured_names(run_dir)
+        fitted = [measured_before(spec, names) for spec in specs]
+        shared = {spec.network for spec, known in zip(specs, fitted) if spec.kind != "ppl" and not known}
         shared_rate = images_per_second(fakes, [self._network(name) for name in sorted(shared)]) if shared else None
-        fitted = []
-        for spec in specs:
-            rate = images_per_second(path_pairs(spec), [self._network(spec.network)]) if spec.kind == "ppl" else shared_rate
-            chosen, sentence = fit_to_seconds(spec, rate, self.budget_s, measured_names(run_dir))
-            self.say(sentence)
-            fitted.append(chosen)
+        for index, spec in enumerate(specs):
+            if fitted[index] is None:
+                rate = images_per_second(path_pairs(spec), [self._network(spec.network)]) if spec.kind == "ppl" else shared_rate
+                fitted[index], sentence = fit_to_seconds(spec, rate, self.budget_s)
+                self.say(sentence)
         return list(dict.fromkeys(fitted))
 
 

@@ -50,15 +50,19 @@ def find_weights(weights, path=None, cache_dir=None, download=True):
     )
 
 
-def find_any(files, path=None, cache_dir=None):
-    """Return the path of the first of several WeightsFiles that can be had; places are searched before anything is downloaded."""
+def find_any(files, path=None, cache_dir=None, download=True):
+    """Return the path of the first of several WeightsFiles that can be had; places are searched before anything is downloaded.
+
+    Raises:
+        UserError: None can be had.
+    """
     if path and Path(path).is_file():
         return Path(path)  # which of the kinds it is, is seen when it is read
     errors = []
-    for download in (False, True):
+    for fetch in (False, True) if download else (False,):
         for weights in files:
             try:
-                return find_weights(weights, path, cache_dir, download)
+                return find_weights(weights, path, cache_dir, fetch)
             except UserError as error:
                 errors.append(error)
     raise errors[-1]

@@ -1,14 +1,11 @@
 """What a run saves while it trains: grids of reals and fakes, snapshots with the training state."""
 
-import dataclasses
 import os
 import time
 
 import numpy as np
 
-from ..dataset import open_dataset
 from ..errors import UserError
-from ..metrics.report import lower_is_better
 from ..previews.grid import choose_cells, grid_size, save_grid
 from ..previews.sample import Sampler, grid_latents
 from ..snapshots.embedded_source import embedded_source
@@ -146,61 +143,3 @@ class Snapshots(Callback):
         if last:
             raise problem from error
         self.log(str(problem))
-
-
-class Metrics(Callback):
-    """Measures the snapshots that fall on a snapshot tick; a metric that fails is told and training goes on.
-
-    Args:
-        dataset: Dataset with the reals, unless the config names another.
-        config: TrainConfig.
-        store: RunStore, which is told what is best.
-        snapshots: The Snapshots callback, which must come before this one.
-        log: Callable of one line.
-        stop: Callable; a reason to leave a measurement.
-    """
-
-    def __init__(self, dataset, config, store, snapshots, log, stop):
-        self.dataset, self.config, self.store, self.snapshots, self.log, self.stop = dataset, config, store, snapshots, log, stop
-        self._measure = None
-
-    def on_tick(self, progress):
-        # Tick 0 has an untrained network, and after a resume a network that was measured before.
-        due = progress.tick and progress.tick % self.config.network_snapshot_ticks == 0
-        if self.config.metrics and (due or progress.done):
-            self.measure(progress)
-
-    def measure(self, progress):
-        try:
-            self.snapshots.save(progress)
-            self.store.wait()
-            newest = self.store.snapshots()[-1]
-            results = self._metrics().measure_or_say(self.store.path("network-snapshot-{}.pkl".format(newest.name)))
-            if results and self.config.keep_best:
-                value = next(iter(results[0].values.values()))
-                self.store.note_metric(newest.name, results[0].name, value, lower_is_better(results[0].name))
-        except UserError as error:
-            self.log("No metric: {}".format(error))
-            self.config = dataclasses.replace(self.config, metrics=[])
-        except KeyboardInterrupt:
-            if self.stop() is None:
-                raise
-            self.log("The measurement was left for the stop; it goes on with: sg2ada metrics {}".format(self.store.run_dir))
-
-    def _metrics(self):
-        if self._measure is None:
-            from ..metrics.snapshots import SnapshotMetrics  # takes a feature network, which not every run wants
-
-            dataset = self.dataset
-            if self.config.metric_data_path != self.config.data_path:
-                dataset = open_dataset(self.config.metric_data_path, resolution=self.config.resolution)
-            self._measure = SnapshotMetrics(
-                dataset,
-                self.config.metrics,
-                mirror=self.config.mirror_x,
-                xla=self.config.xla,
-                seed=self.config.seed,
-                say=self.log,
-                should_stop=lambda: self.stop() is not None,
-            )
-        return self._measure

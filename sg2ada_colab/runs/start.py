@@ -6,6 +6,8 @@ import time
 
 from ..dataset import TrainingStream, open_dataset
 from ..errors import UserError
+from ..metrics.report import measured_names
+from ..metrics.schedule import standing_for
 from ..metrics.snapshots import best_snapshots
 from ..networks.summary import layer_table
 from ..snapshots.keeper import RunKeeper
@@ -17,9 +19,10 @@ from ..tf import VERSION
 from ..training.loop import Means, train
 from ..training.options_file import FILE_NAME, options_text
 from .build import build_controller, build_phases, build_state, open_training_data
-from .callbacks import Grids, Metrics, Snapshots
+from .callbacks import Grids, Snapshots
 from .device import describe_device, prepare_device
 from .log import Log, ProgressBar, StatsFile, TensorBoardEvents, TickLog
+from .metrics import Metrics
 from .stop import StopFlag
 from .transfer import adopt_architecture, starting_networks, take_over_partly
 
@@ -115,7 +118,8 @@ class _Run:
             log(layer_table(name, network.config, network.specs.values()) + "\n")
 
         if candidate is not None and config.keep_best:  # measured since, by `sg2ada metrics`
-            best = best_snapshots(self.run_dir, config.metrics[:1]) if config.metrics else {}
+            name = standing_for(config.metrics[0], measured_names(self.run_dir)) if config.metrics else None
+            best = best_snapshots(self.run_dir, [name]) if name else {}
             keeper.store.adopt_best({metric: found[:2] for metric, found in best.items()})
 
         log("Training for {} kimg...".format(config.total_kimg))

@@ -94,6 +94,9 @@ class TrainConfig:
     keep_last: Optional[int]                # newest network snapshots to keep; None: all
     keep_every_kimg: Optional[int]          # besides, one of every so many kimg; None: none
     keep_best: bool                         # besides, the best by the first metric
+    metrics_every: int                      # measure every so many of the snapshots that fall on a snapshot tick
+    metrics_budget: Optional[float]         # percent of the session that metrics may take; None: as long as they take
+    metrics_aside: bool                     # in a process of their own, while training goes on
 
     resume_pkl: Optional[str]               # network to begin with, path or URL; None: from scratch
     resume_partial: bool                    # take over only the layers of it that fit

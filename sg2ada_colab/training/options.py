@@ -94,9 +94,18 @@ class TrainOptions:
     subset: Optional[int] = _flag("data", int, "N", "train on N images picked at random, always the same ones (default: all)")
 
     metrics: Optional[List[str]] = _nvidia("metrics", name_list, "LIST",
-        "metrics to compute with the snapshots, separated by commas, or none (default: fid50k_full)", resumable=True)
+        "metrics to compute with the snapshots, separated by commas, or none (default: fid50k_full; without Inception's weights "
+        "kid_efflite0 takes its place)", resumable=True)
     metricdata: Optional[str] = _nvidia("metrics", str, "DIR",
         "dataset to compute the metrics on (default: the training dataset)", resumable=True)
+    metrics_every: Optional[int] = _flag("metrics", int, "N",
+        "compute them for every N-th of the snapshots that --snap asks for (default: 1)", resumable=True)
+    metrics_budget: Optional[float] = _flag("metrics", float, "PERCENT",
+        "share of the session's time that they may take; chooses how many fakes, and the metric's name says it (fid10k_full); "
+        "0: no limit (default: 5, or 0 where --metrics is given)", resumable=True)
+    metrics_aside: Optional[bool] = _flag("metrics", switch, "BOOL",
+        "compute them in a process of their own while training goes on, which takes memory for both, and not between ticks "
+        "(default: false)", resumable=True)
 
     cfg: Optional[str] = _nvidia("base", str, None, "base configuration (default: auto)", choices=CONFIG_NAMES)
     gamma: Optional[float] = _nvidia("base", float, "FLOAT",

@@ -29,6 +29,8 @@ RANGES = {
     "keep_every_kimg": _FROM_0,
     "res": (lambda x: x >= MIN_RESOLUTION and x & (x - 1) == 0, "a power of two from {} up".format(MIN_RESOLUTION)),
     "subset": _FROM_1,
+    "metrics_every": _FROM_1,
+    "metrics_budget": (lambda x: 0 <= x < 100, "a percentage from 0 up, below 100"),
     "gamma": _FROM_0,
     "kimg": _FROM_1,
     "batch": _FROM_1,

@@ -25,6 +25,7 @@ DEFAULT_SEED = 1000
 ADA_KIMG, ADA_KIMG_TRANSFER = 500, 100  # kimg in which p can rise by 1, from scratch and from a trained network
 HEURISTICS = {"ada": "rt", "adarv": "rv"}
 SNAPSHOT_TICKS, SNAPSHOT_MINUTES, KEEP_LAST, KIMG_PER_TICK = 50, 10, 3, 4
+METRICS_BUDGET = 5.0  # percent of the session
 NUM_FP16_RES, CONV_CLAMP = 4, 256  # of mixed precision
 
 
@@ -185,7 +186,17 @@ def _data_settings(options, data, metric_data):
         "mirror_y": bool(options.mirrory),
         "metric_data_path": (metric_data or data).path,
         "metrics": list(DEFAULT_METRICS if options.metrics is None else options.metrics),
+        "metrics_every": options.metrics_every or 1,
+        "metrics_budget": _metrics_budget(options) or None,
+        "metrics_aside": bool(options.metrics_aside),
     }
+
+
+def _metrics_budget(options):
+    """Return the percentage of the session that metrics may take, 0: no limit; what is asked for by name is taken at its word."""
+    if options.metrics_budget is None:
+        return METRICS_BUDGET if options.metrics is None else 0
+    return options.metrics_budget
 
 
 def _loss_settings(options, base, minibatch, resolution):

@@ -63,7 +63,8 @@ def test_a_runs_options_are_read(tmp_path):
     (folder / "training_options.json").write_text(
         json.dumps({"metric_dataset_args": data, "metric_arg_list": [{"name": "fid50k_full"}]})
     )
-    assert metrics.run_options(folder) == {"path": "somewhere", "resolution": 64, "mirror": True, "metrics": ["fid50k_full"]}
+    found = {"path": "somewhere", "resolution": 64, "mirror": True, "metrics": ["fid50k_full"], "seed": 0}
+    assert metrics.run_options(folder) == found
     (folder / "training_options.json").write_text("{broken")
     assert metrics.run_options(folder) == {}
 

@@ -3,13 +3,19 @@
 import pytest
 
 from sg2ada_colab.metrics.catalogue import parse_metric
-from sg2ada_colab.metrics.schedule import fit_to_seconds, is_due, seconds_allowed, usable_metrics
+from sg2ada_colab.metrics.schedule import (
+    fit_to_seconds,
+    is_due,
+    measured_before,
+    seconds_allowed,
+    standing_for,
+    usable_metrics,
+)
 
 
-def test_every_third_snapshot_and_never_right_after_a_resume():
-    assert [number for number in range(8) if is_due(number, 3)] == [0, 3, 6]
-    assert not is_due(6, 3, first_after_resume=True)
-    assert not is_due(0, 0)
+def test_every_third_snapshot_and_never_the_untrained_network():
+    assert [tick for tick in range(40) if is_due(tick, 5)] == [5, 10, 15, 20, 25, 30, 35]
+    assert [tick for tick in range(40) if is_due(tick, 5, every=3)] == [15, 30]
 
 
 def test_the_share_of_the_session_counts_the_measurements_themselves():
@@ -33,8 +39,17 @@ def test_a_metric_is_never_made_larger():
 
 
 def test_a_run_keeps_the_size_it_was_measured_with():
-    spec, sentence = fit_to_seconds(parse_metric("fid50k_full"), 1000, 1000, ["fid2k_full", "kid5k_full"])
-    assert spec.name == "fid2k_full" and "as before" in sentence
+    fid = parse_metric("fid50k_full")
+    assert measured_before(fid, ["fid2k_full", "kid5k_full"]).name == "fid2k_full"
+    assert measured_before(fid, ["fid2k_full", "fid50k_full"]) == fid
+    assert measured_before(fid, ["kid5k_full", "fid5k"]) is None
+
+
+def test_another_size_or_the_replacement_stands_for_a_metric():
+    assert standing_for("fid50k_full", ["fid2k_full", "kid_efflite0"]) == "fid2k_full"
+    assert standing_for("fid50k_full", ["kid_efflite0", "pr50k3"]) == "kid_efflite0"
+    assert standing_for("fid50k_full", ["kid2k_efflite0"]) == "kid2k_efflite0"
+    assert standing_for("pr50k3_full", ["kid_efflite0"]) is None
 
 
 def test_without_inception_the_small_network_takes_over_and_says_so():

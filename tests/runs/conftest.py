@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from sg2ada_colab.dataset import PrepareOptions, prepare
+from sg2ada_colab.metrics.catalogue import parse_metric
 from sg2ada_colab.training.config import DatasetInfo
 from sg2ada_colab.training.options import TrainOptions
 from sg2ada_colab.training.resolve import resolve
@@ -48,6 +49,7 @@ def tiny_config(tiny_dataset):
             "no_xla": True,
             "img_snap": 100,
         }
-        return resolve(TrainOptions(**dict(defaults, **options)), DatasetInfo.open(options.get("data", tiny_dataset)))
+        data = DatasetInfo.open(options.get("data", tiny_dataset))
+        return resolve(TrainOptions(**dict(defaults, **options)), data, check_metric=parse_metric)
 
     return make

@@ -16,7 +16,7 @@ OUT_OF_RANGE = {
     -5, "res": 24, "subset": 0, "gamma": -1.0, "kimg": 0, "batch": 0, "batch_gpu": 0, "lrate": 0.0, "glr": -1e-3, "dlr":
     0.0, "map_depth": 0, "cbase": 3, "cmax": 0, "mbstd_group": 0, "p": 1.5, "target": -0.1, "initstrength": 2.0, "max_p":
     0.0, "dcap": 0.0, "freezed": -1, "start_kimg": -1, "desc": "a/b", "cfg": "11gb-gpu", "aug": "diffaug", "augpipe": "xyz",
-    "cmethod": "topk",
+    "cmethod": "topk", "metrics_every": 0, "metrics_budget": 100.0,
 }  # fmt: skip
 
 CONTRADICTIONS = [

@@ -16,6 +16,7 @@ BASE = {"data": "d/faces", "outdir": "runs", "mirror": True, "kimg": 100}
 CHANGES = {
     "gpus": 2, "seed": 7, "snap": 7, "snap_minutes": 1.0, "img_snap": 9, "tick": 1.0, "keep_last": 9, "keep_every_kimg": 9,
     "keep_best": False, "res": 32, "mirror": False, "mirrory": True, "cond": False, "subset": 10, "metrics": ["is50k"],
+    "metrics_every": 2, "metrics_budget": 9.0, "metrics_aside": True,
     "kimg": 200, "cfg": "stylegan2", "gamma": 3.0, "batch": 16, "batch_gpu": 8, "lrate": 1e-3, "glr": 1e-3, "dlr": 1e-3,
     "map_depth": 3, "cbase": 4096, "cmax": 64, "mbstd_group": 2, "aug": "noaug", "target": 0.3, "augpipe": "bg",
     "initstrength": 0.1, "max_p": 0.9, "cmethod": "bcr", "dcap": 0.5, "resume": "x.pkl", "resume_partial": True,
