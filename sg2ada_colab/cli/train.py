@@ -6,8 +6,11 @@ import os
 import shutil
 from dataclasses import fields
 
+from ..colab.places import find_run, newest_run, results_places, run_places, usual_results
 from ..errors import UserError
 from ..metrics.catalogue import parse_metric
+from ..snapshots.choose import newest_good
+from ..snapshots.verified_copy import fetch_run
 from ..training.config import DatasetInfo
 from ..training.estimate import GIB, estimate
 from ..training.options import GROUPS, TrainOptions, flag_of, switch
@@ -15,7 +18,7 @@ from ..training.options_file import FILE_NAME, options_text, read_config
 from ..training.refusals import together
 from ..training.resolve import option_refusals, resolve
 from ..training.resume_check import check_resume, continued
-from ..training.run_name import latest_run, run_folder
+from ..training.run_name import run_folder
 
 
 def register(verbs):
@@ -39,7 +42,7 @@ def register(verbs):
     )
     again.add_argument(
         "run_folder", metavar="RUN", nargs="?", default=".",
-        help="folder of the run, or folder of runs, whose newest is taken (default: this folder)",
+        help="folder of the run, or folder of runs, whose newest is taken (default: this folder, or the workspace's results)",
     )  # fmt: skip
     _add_flags(again, [f for f in fields(TrainOptions) if f.metadata["resumable"] or f.default is False])
     again.set_defaults(run=run_resume)
@@ -118,17 +121,18 @@ def train(options):
             "A folder for runs and the folder of a dataset.",
             "Pass --outdir=<folder> and --data=<folder>.",
         )
-    latest = latest_run(options.outdir, FILE_NAME) if options.resume == "latest" else None
+    latest = newest_run(options.outdir, FILE_NAME) if options.resume == "latest" else None
     if latest:
         return go_on(latest, options)
     config = resolve(options, *open_data(options), check_metric=parse_metric)
-    run_dir = run_folder(options.outdir, config.run_description)
-    print_plan(config, run_dir, options)
+    taken = [run_folder(place, config.run_description) for place in results_places(options.outdir)]
+    places = run_places(os.path.join(options.outdir, max(map(os.path.basename, taken))))
+    print_plan(config, places, options)
     if options.dry_run:
         return 0
     _check_network_file(config.resume_pkl)
-    _check_disk(config, options.outdir)
-    return start(config, run_dir, resume=False, quiet=options.quiet)
+    _check_disk(config, os.path.dirname(places.here))
+    return start(config, places.here, resume=False, quiet=options.quiet, drive_dir=places.drive)
 
 
 def run_resume(args):
@@ -138,6 +142,8 @@ def run_resume(args):
 def resume(folder, options):
     """Go on with a run; return the exit code.
 
+    In Colab a run on Drive and its copy on the machine's disk are one: the newest whole snapshot of both is taken.
+
     Args:
         folder: The run's folder, or a folder of runs, whose newest is taken.
         options: `TrainOptions`; what is given must be the run's, or be free to change.
@@ -145,20 +151,21 @@ def resume(folder, options):
     Raises:
         UserError: There is no run of ours, the data are others, or an option would make another run of it.
     """
-    run_dir = folder
-    if not os.path.isfile(os.path.join(run_dir, FILE_NAME)):
-        run_dir = latest_run(run_dir, FILE_NAME)
-    if run_dir is None:
+    places = find_run(folder, FILE_NAME)
+    if places is None and folder == os.curdir:
+        places = newest_run(usual_results(), FILE_NAME)
+    if places is None:
         raise UserError(
             "There is no run in {}.".format(folder),
             "The folder of a run, or one that has such folders: each with a {}.".format(FILE_NAME),
             "Name the folder that was --outdir of sg2ada train, or begin a run: sg2ada train --help.",
         )
-    return go_on(run_dir, options)
+    return go_on(places, options)
 
 
-def go_on(run_dir, options):
-    """Go on with the run in `run_dir`, as `resume` does."""
+def go_on(places, options):
+    """Go on with the run in `places` (a `RunPlaces`), as `resume` does."""
+    run_dir = places.folder_with(FILE_NAME)
     saved = read_config(run_dir)
     given = {name: value for name, value in options.given().items() if name not in ("outdir", "resume", "dry_run", "quiet")}
     wished = TrainOptions(**dict(saved.options, **given))
@@ -166,11 +173,36 @@ def go_on(run_dir, options):
     as_begun = resolve(TrainOptions(**saved.options), *opened, check_metric=parse_metric)
     config = continued(saved, as_begun, resolve(wished, *opened, check_metric=parse_metric))
     changes = ["Changed:           {}".format(difference) for difference in check_resume(saved, config, run_dir)]
-    has_snapshots = bool(glob.glob(os.path.join(glob.escape(run_dir), "network-snapshot-*.pkl")))
+    has_snapshots = any(glob.glob(os.path.join(glob.escape(one), "network-snapshot-*.pkl")) for one in places.folders)
     if not has_snapshots:
         changes.append("The run was stopped before its first snapshot: it begins anew.")
-    print_plan(config, run_dir, options, changes)
-    return 0 if options.dry_run else start(config, run_dir, resume=has_snapshots, quiet=options.quiet)
+    candidate = newest_of(places) if has_snapshots and places.drive else None
+    if candidate:
+        changes.append("Going on from:     {}".format(candidate.pickle))
+    print_plan(config, places, options, changes)
+    if options.dry_run:
+        return 0
+    if candidate:
+        fetch_run(candidate, os.path.dirname(places.here), None if options.quiet else print)
+    return start(config, places.here, resume=has_snapshots, quiet=options.quiet, drive_dir=places.drive)
+
+
+def newest_of(places):
+    """Return the newest whole snapshot of a run, on this machine and on Drive together; print what is passed over.
+
+    Raises:
+        UserError: None is whole.
+    """
+    choice = newest_good(places.folders)
+    for sentence in choice.skipped:
+        print("Passed over:       " + sentence)
+    if choice.candidate is None:
+        raise UserError(
+            "{} has no snapshot to go on from, neither here nor on Drive.".format(os.path.basename(places.here)),
+            "a network-snapshot-NNNNNN.pkl with its training-state-NNNNNN.npz, both whole",
+            "begin a new run: sg2ada train",
+        )
+    return choice.candidate
 
 
 def open_data(options):
@@ -212,12 +244,12 @@ def _check_disk(config, outdir):
         )
 
 
-def print_plan(config, run_dir, options, changes=()):
+def print_plan(config, places, options, changes=()):
     """Print the settings as NVIDIA's program does, where gamma came from, notes, changes and, for a dry run, the estimate.
 
     Args:
         config: `TrainConfig`.
-        run_dir: The run's folder.
+        places: `RunPlaces` of the run.
         options: `TrainOptions`, of which `dry_run` and `quiet` count here.
         changes: Lines on what is new when a run goes on.
     """
@@ -226,15 +258,16 @@ def print_plan(config, run_dir, options, changes=()):
     lines = [
         "",
         "Training options:",
-        options_text(config, run_dir),
+        options_text(config, places.here),
         "",
-        "Output directory:  {}".format(run_dir),
+        "Output directory:  {}".format(places.here),
         "Training data:     {}".format(config.data_path),
         "Training length:   {} kimg".format(config.total_kimg),
         "Resolution:        {}".format(config.resolution),
         "Number of GPUs:    {}".format(config.num_gpus),
         "Gamma:             {} ({})".format(config.r1_gamma, config.gamma_rule),
     ]
+    lines += ["Copied to:         {}".format(places.drive)] if places.drive else []
     lines += ["Note:              {}".format(note) for note in config.notes]
     lines += changes
     lines += estimate(config).lines() if options.dry_run else []
@@ -242,7 +275,7 @@ def print_plan(config, run_dir, options, changes=()):
     print("\n".join(lines))
 
 
-def start(config, run_dir, resume, quiet=False):
+def start(config, run_dir, resume, quiet=False, drive_dir=None):
     """Train, in this process; return the exit code.
 
     Args:
@@ -250,6 +283,7 @@ def start(config, run_dir, resume, quiet=False):
         run_dir: The run's folder; made if `resume` is false.
         resume: Go on from the newest whole snapshot in it.
         quiet: Print nothing.
+        drive_dir: The run's folder on Drive, to which it is copied in the background; None: none.
     """
     try:
         os.makedirs(run_dir, exist_ok=True)
@@ -261,4 +295,4 @@ def start(config, run_dir, resume, quiet=False):
         ) from problem
     from ..runs import start as runs  # imports TensorFlow: only now, when all is checked
 
-    return runs.start(config, run_dir, resume=resume or None, quiet=quiet)
+    return runs.start(config, run_dir, resume=resume or None, quiet=quiet, drive_dir=drive_dir)

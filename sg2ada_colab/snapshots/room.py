@@ -7,34 +7,47 @@ from .choose import list_folder, run_names
 IN_TRANSIT = 2  # an older snapshot stays until the newer one is verified and has settled
 
 
-def room_for_run(snapshot_bytes, retention, kimg_left, other_bytes=0):
-    """Return the bytes that a run will take at its end.
+def room_report(run_bytes, snapshot_bytes, run_dir, drive_dir):
+    """Return sentences about the room that a run will take on Drive: an estimate, and a warning where it is not there.
 
     Args:
+        run_bytes: Of the run's folder at its end.
         snapshot_bytes: Of one network pickle with its training state.
-        retention: `Retention`.
-        kimg_left: How long the run still goes, for the snapshots that are kept every so many kimg.
-        other_bytes: Of logs and image grids.
+        run_dir: The run's folder on this machine.
+        drive_dir: The same on Drive; it, or its parent, exists.
     """
-    kept = retention.keep_last + IN_TRANSIT + 1  # and the best by metric
-    if retention.keep_every_kimg:
-        kept += int(kimg_left // retention.keep_every_kimg)
-    return kept * snapshot_bytes + other_bytes
+    needed = max(0.0, run_bytes + IN_TRANSIT * snapshot_bytes - folder_bytes(drive_dir))
+    free = free_on_drive(os.path.dirname(str(drive_dir)), run_dir)
+    there = "how much is free there cannot be read" if free is None else "{:.1f} GB are free there".format(free / 1e9)
+    estimate = "This run will take about {:.1f} GB more on Drive; {}.".format(needed / 1e9, there)
+    warning = room_warning(needed, free, os.path.dirname(str(drive_dir)))
+    return [estimate] + ([warning] if warning else [])
+
+
+def free_on_drive(folder, run_dir):
+    """Return the free bytes of Drive, or None: for some accounts DriveFS shows the machine's disk in their place."""
+    try:
+        drive, here = os.statvfs(str(folder)), os.statvfs(os.path.dirname(os.path.abspath(str(run_dir))))
+    except OSError:
+        return None
+    if drive.f_blocks * drive.f_frsize == here.f_blocks * here.f_frsize:
+        return None
+    return drive.f_bavail * drive.f_frsize
 
 
 def room_warning(needed_bytes, free_bytes, results_dir):
     """Return a sentence that says what is short and what to delete, or None when there is room or nobody knows.
 
     Args:
-        needed_bytes: As `room_for_run` says.
+        needed_bytes: By the run, beyond what it has there already.
         free_bytes: On Drive; None when it cannot be read.
         results_dir: Results folder whose runs are named.
     """
     if free_bytes is None or needed_bytes <= free_bytes:
         return None
-    return "This run needs about {:.1f} GB on Drive, where {:.1f} GB are free. Make room, or keep fewer snapshots: {}".format(
-        needed_bytes / 1e9, free_bytes / 1e9, what_takes_room(results_dir)
-    )
+    short = "Drive is too small: this run needs about {:.1f} GB more there, and {:.1f} GB are free."
+    advice = " Make room, or keep fewer snapshots: " + what_takes_room(results_dir)
+    return short.format(needed_bytes / 1e9, free_bytes / 1e9) + advice
 
 
 def what_takes_room(results_dir, count=3):

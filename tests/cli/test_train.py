@@ -76,7 +76,8 @@ def work(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     started = []
 
-    def start(config, run_dir, resume, quiet=False):
+    def start(config, run_dir, resume, quiet=False, drive_dir=None):
+        assert drive_dir is None
         os.makedirs(run_dir, exist_ok=True)
         (Path(run_dir) / FILE_NAME).write_text(options_text(config, run_dir, ours=True))
         started.append((config, run_dir, resume, quiet))

@@ -1,11 +1,36 @@
 """How much room a run takes on Drive, and the warning that names what to delete."""
-from sg2ada_colab.snapshots.retention import Retention
-from sg2ada_colab.snapshots.room import room_for_run, room_warning, what_takes_room
+
+import types
+
+from sg2ada_colab.snapshots import room
+from sg2ada_colab.snapshots.room import free_on_drive, room_report, room_warning, what_takes_room
 
 
-def test_room_counts_what_is_kept_and_what_is_in_transit():
-    assert room_for_run(100, Retention(keep_last=3), 25000) == 600
-    assert room_for_run(100, Retention(keep_last=3, keep_every_kimg=1000), 25000, other_bytes=7) == 3107
+def test_the_estimate_counts_what_is_in_transit_and_what_is_there_already(tmp_path, monkeypatch):
+    (tmp_path / "results" / "00000-run").mkdir(parents=True)
+    (tmp_path / "results" / "00000-run" / "network-snapshot-000004.pkl").write_bytes(b"x" * 10**8)
+    places = (tmp_path / "here" / "00000-run", tmp_path / "results" / "00000-run")
+    monkeypatch.setattr(room, "free_on_drive", lambda *ignored: 5e9)
+    assert room_report(2e9, 5e8, *places) == ["This run will take about 2.9 GB more on Drive; 5.0 GB are free there."]
+    estimate, warning = room_report(9e9, 5e8, *places)
+    assert estimate.startswith("This run will take about 9.9 GB more") and "Make room" in warning and "00000-run" in warning
+    monkeypatch.undo()
+    (text,) = room_report(1e15, 5e8, *places)  # the same disk: nothing is known of Drive's
+    assert "cannot be read" in text
+
+
+def test_free_room_is_read_where_drive_tells_it(tmp_path, monkeypatch):
+    (tmp_path / "drive").mkdir()
+    sizes = {str(tmp_path): (100, 60), str(tmp_path / "drive"): (15, 5)}
+
+    def statvfs(path):
+        blocks, free = sizes[path]
+        return types.SimpleNamespace(f_blocks=blocks, f_bavail=free, f_frsize=10)
+
+    monkeypatch.setattr(room.os, "statvfs", statvfs)
+    assert free_on_drive(tmp_path / "drive", tmp_path / "run") == 50
+    sizes[str(tmp_path / "drive")] = (100, 60)
+    assert free_on_drive(tmp_path / "drive", tmp_path / "run") is None
 
 
 def test_a_warning_names_the_largest_runs(tmp_path):
@@ -14,7 +39,7 @@ def test_a_warning_names_the_largest_runs(tmp_path):
         with open(str(tmp_path / name / "network-snapshot-000004.pkl"), "wb") as file:
             file.truncate(size)
     text = room_warning(6e9, 2e9, tmp_path)
-    assert "6.0 GB" in text and "2.0 GB are free" in text
+    assert "6.0 GB more" in text and "2.0 GB are free" in text
     assert text.index("00001-big (3.0 GB)") < text.index("00002-middle (0.5 GB)") < text.index("00000-small")
     assert "00003-tiny" not in text and "trash" in text
     assert room_warning(1e9, 2e9, tmp_path) is None and room_warning(1e9, None, tmp_path) is None
