@@ -49,6 +49,9 @@ def parse(argv=None):
     parser.add_argument("--cmax", type=int, help="most channels of a layer (default 128 at 32 px)")
     parser.add_argument("--labels", type=int, default=0, help="classes (default 0)")
     parser.add_argument("--repeats", type=int, default=6, help="timed calls of each phase (default 6)")
+    parser.add_argument("--cache", help="folder of compiled programs, filled and used as training does (default none)")
+    parser.add_argument("--serial", action="store_true", help="compile one phase after another instead of side by side")
+    parser.add_argument("--profile", help="folder for a list of kernels of each phase (default none)")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
@@ -97,11 +100,15 @@ def make_config(args, size, aug, xla):
 
 def measure(args, size, aug, xla):
     """Return one row of the table as a dict; everything is set up as a run does it."""
+    from sg2ada_colab import compile_cache
+
+    cache = compile_cache.use(args.cache or "off")
     from sg2ada_colab.dataset import TrainingStream
     from sg2ada_colab.runs.build import build_phases, build_state
     from sg2ada_colab.runs.device import peak_gpu_memory_gb, prepare_device
     from sg2ada_colab.seeds import step_seed
     from sg2ada_colab.tf import tf
+    from sg2ada_colab.training.warm_up import warm_up
 
     config = make_config(args, size, aug, xla)
     prepare_device()
@@ -113,6 +120,7 @@ def measure(args, size, aug, xla):
     p = tf.constant(0.5 if aug == "ada" else 0.0)
     inputs = {"G_main": (labels, p), "G_reg": (half, p), "D_main": (labels, reals, labels, p), "D_reg": (reals, labels, p)}
     last = config.rounds - 1
+    sys.stderr.write("set up after {:.1f} s\n".format(time.time() - STARTED))
 
     def run(name, step):
         report, _ = phases.run(name, last, tf.constant(step_seed(0, name, step)), *inputs[name])
@@ -123,12 +131,21 @@ def measure(args, size, aug, xla):
         call()
         return time.perf_counter() - began
 
+    if xla and not args.serial:
+        ready = warm_up(phases.programs(), state.variables() + phases.variables(), cache and cache.autotuning)
+        sys.stderr.write("ready after: {}\n".format({name: round(seconds, 1) for name, seconds in ready.items()}))
+        if cache:
+            cache.keep_autotuning()
     for name in inputs:
-        run(name, 0)
+        seconds = timed(lambda n=name: run(n, 0))
+        sys.stderr.write("first {} took {:.1f} s\n".format(name, seconds))
     phases.update_average(tf.constant(0.5))
     first_step_s = time.time() - STARTED
+    sys.stderr.write("first step after {:.1f} s\n".format(first_step_s))
     ms = {name: 1000 * min(timed(lambda n=name, i=i: run(n, i)) for i in range(args.repeats)) for name in inputs}
     ms["average"] = 1000 * min(timed(lambda: phases.update_average(tf.constant(0.5))) for _ in range(args.repeats))
+    if args.profile:
+        write_profiles(args.profile, "{}-{}".format(size, aug), {name: lambda n=name: run(n, 1) for name in inputs})
     minibatch_s = (config.rounds * (ms["G_main"] + ms["D_main"] + ms["G_reg"] / 4 + ms["D_reg"] / 16) + ms["average"]) / 1000
     row = {
         "size": size,
@@ -144,6 +161,24 @@ def measure(args, size, aug, xla):
     }
     row.update(ms)
     return row
+
+
+def write_profiles(folder, name, calls):
+    """Write each phase's kernels by falling time to FOLDER/NAME-PHASE.txt."""
+    import os
+    import tempfile
+
+    from sg2ada_colab.training.profile import kernels, table, traced
+
+    os.makedirs(folder, exist_ok=True)
+    for phase, call in calls.items():
+        with tempfile.TemporaryDirectory() as scratch:
+            with traced(scratch):
+                call()
+            rows, busy_ms, span_ms = kernels(scratch)
+        with open(os.path.join(folder, "{}-{}.txt".format(name, phase)), "w", encoding="utf-8") as file:
+            file.write("busy {:.2f} ms of {:.2f} ms\n".format(busy_ms, span_ms))
+            file.write("\n".join(table(rows, busy_ms, len(rows))) + "\n")
 
 
 def main():

@@ -33,3 +33,17 @@ def compiled(function, xla=True):
 def gpus():
     """Return the GPUs that TensorFlow sees, as a list of physical devices."""
     return tf.config.experimental.list_physical_devices("GPU")
+
+
+def restart_names(step=1 << 17):
+    """Let the functions traced next have the same names in every process, whatever was done before.
+
+    TensorFlow numbers its functions with one counter that all it does moves on, and keeps compiled programs under those names.
+    The counter cannot be set, but it can be moved on to the next multiple of `step`.
+    """
+    try:
+        from tensorflow.python.framework.ops import uid
+    except ImportError:  # nothing public counts; without it compiled programs are only found again less often
+        return
+    while uid() % step:
+        pass

@@ -50,6 +50,11 @@ class TrainState:
             named.update((prefix + name, variable) for name, variable in optimizer.state().items())
         return named
 
+    def variables(self):
+        """Return every tf.Variable of the state, as a list."""
+        networks = [variable for network in (self.G, self.D, self.Gs) for variable in network.variables.values()]
+        return networks + list(self._variables().values())
+
     def arrays(self):
         """Return what exact resume needs besides the networks: dict name → array."""
         return {name: np.array(variable.numpy()) for name, variable in self._variables().items()}

@@ -12,6 +12,7 @@ from ..networks.mapping import broadcast, mix
 from ..tf import compiled, tf
 from . import losses
 from .optimizer import Accumulator, gradients_or_zeros, update_average
+from .warm_up import Program
 
 # What a phase reports: one float32 vector, so that a whole minibatch needs one transfer. Names of each phase's entries:
 REPORTS = {
@@ -85,6 +86,28 @@ class Phases:
         if self.accumulators:
             finite = self._applies[name]() if round_index == self.settings.rounds - 1 else None
         return report, finite
+
+    def programs(self):
+        """Return what a minibatch calls, as Programs for `warm_up`, the ones that take longest to compile first."""
+        s, seed, p = self.settings, tf.zeros([2], tf.int32), tf.constant(0.0)
+        G, label_size = self.state.G.config, self.state.G.config.label_size
+        labels = tf.zeros([s.batch, label_size])
+        reals = tf.zeros([s.batch, G.resolution, G.resolution, G.num_channels], tf.uint8)
+        inputs = {
+            "G_reg": (seed, tf.zeros([max(s.batch // s.pl_batch_shrink, 1), label_size]), p),
+            "D_reg": (seed, reals, labels, p),
+            "G_main": (seed, labels, p),
+            "D_main": (seed, labels, reals, labels, p),
+        }
+        unused = {"G_reg": not (s.pl_weight and s.g_reg_interval), "D_reg": not s.d_reg_interval}
+        names = [name for name in inputs if not unused.get(name)]
+        found = [Program(name, self._rounds[name], inputs[name]) for name in names]
+        found += [Program(name + "_apply", self._applies[name], ()) for name in names if name in self._applies]
+        return found + [Program("average", self.update_average, (tf.constant(0.5),))]
+
+    def variables(self):
+        """Return every variable that the programs change, besides those of the state."""
+        return [total for accumulator in self.accumulators.values() for total in accumulator.sums]
 
     def _optimizer(self, name):
         return self.state.G_opt if name[0] == "G" else self.state.D_opt
