@@ -95,6 +95,7 @@ class Copier:
         self._wait_s, self._state, self._sentence, self._last = 0.0, "idle", "Nothing to copy yet.", None
         self._wake, self._stop, self._passed = threading.Event(), threading.Event(), threading.Condition()
         self._finishing, self._passes_clean = False, 0
+        self._files = 0  # verified on Drive by this process
         self._thread = self._drive = None
         self._trouble, self._said_behind, self._said_stuck = None, False, False  # what the user was told and not yet untold
 
@@ -127,14 +128,17 @@ class Copier:
         """Copy all that is left, logs included, and stop; return whether everything is verified on Drive.
 
         Args:
-            timeout_s: Longest wait. A Drive that hangs holds up this thread only so long.
+            timeout_s: Longest wait for one more file to be on Drive: a slow Drive gets its time, one that hangs holds up this
+                thread only so long.
         """
-        deadline = time.monotonic() + timeout_s
+        deadline, files = time.monotonic() + timeout_s, self._files
         with self._passed:
             seen, self._finishing, self._wait_s = self._passes_clean, True, 0.0
             self._wake.set()
             # Two: the pass that runs now may have begun before the last file was written.
             while self._passes_clean < seen + 2 and self._alive() and time.monotonic() < deadline:
+                if self._files != files:
+                    deadline, files = time.monotonic() + timeout_s, self._files
                 self._passed.wait(min(0.2, max(0.0, deadline - time.monotonic())))
                 self._wake.set()
         done = self._passes_clean >= seen + 2 and not self._missing()
@@ -266,7 +270,7 @@ class Copier:
 
     def _open_drive(self):
         """Put Drive's folder in order and verify what an earlier process already copied."""
-        drive = RunStore(self.drive_dir)
+        drive = RunStore(self.drive_dir, make=False)
         tidy(drive, truncate=True)
         for record in reversed(self._missing()):
             listed = drive.record(record.name)
@@ -288,6 +292,7 @@ class Copier:
             # The state first: a copy that is cut off here leaves a state, which `tidy` knows to be ours.
             for name, file in sorted(record.files.items(), reverse=True):
                 copy_verified(self.store.path(name), os.path.join(self.drive_dir, name), file, self._beat)
+                self._files += 1
         except FileNotFoundError:
             if self.store.record(record.name) and all(os.path.exists(self.store.path(name)) for name in record.files):
                 raise  # it is Drive's side that is gone

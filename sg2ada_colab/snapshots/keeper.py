@@ -33,7 +33,7 @@ class RunKeeper:
     def __init__(
         self, run_dir, drive_dir=None, retention=None, lease_ttl_s=TTL_S, say=print, read_pickle=None, **copying
     ):
-        retention = retention or Retention()
+        retention, self.say = retention or Retention(), say
         self.drive_dir = str(drive_dir) if drive_dir else None
         self.store = RunStore(run_dir, None if drive_dir else retention, on_written=self._written)
         self.lease = Lease(drive_dir or run_dir, lease_ttl_s)
@@ -72,12 +72,29 @@ class RunKeeper:
         self.store.write_snapshot_async(kimg, write_pickle, arrays, meta)
 
     def finish(self, timeout_s=600.0):
-        """Wait for the last snapshot and its copy; give the run up. Return whether all of it is where it belongs."""
+        """Wait for the last snapshot and its copy; give the run up. Return whether all of it is where it belongs.
+
+        Args:
+            timeout_s: As for `Copier.finish`.
+        """
         try:
             self.store.close()
         finally:
-            done = self.copier.finish(timeout_s) if self.copier else True
+            done = self._finish_copies(timeout_s) if self.copier else True
             self.lease.release()
+        return done
+
+    def _finish_copies(self, timeout_s):
+        before = self.copier.status()
+        if before.waiting:
+            sentence = "Drive is given what it lacks: {} snapshots ({:.1f} GB), then this process ends."
+            self.say(sentence.format(before.waiting, before.waiting_bytes / 1e9))
+        done, after = self.copier.finish(timeout_s), self.copier.status()
+        if not done and after.state != "lost":
+            sentence = "Drive does not have everything: {} snapshots are on this machine's disk only, in {}. ".format(
+                after.waiting, self.store.run_dir
+            )
+            self.say(sentence + "Keep this session; run all cells again, which connects Drive and goes on from there.")
         return done
 
     def __enter__(self):

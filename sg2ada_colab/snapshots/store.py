@@ -36,15 +36,18 @@ class RunStore:
     """The snapshots of one run folder, for the one process that writes them.
 
     Args:
-        run_dir: The run folder; made if missing.
+        run_dir: The run folder.
         retention: Optional `Retention`. Given, each new snapshot is followed by deleting what may go; leave it out where a
             `Copier` decides, as then a snapshot must be safe on Drive before an older one is deleted.
         on_written: Optional callable without arguments, called after each snapshot by the thread that wrote it.
+        make: Make the folder if it is missing, with its parents; False on Drive, where that would happen under a mount that
+            has just gone.
     """
 
-    def __init__(self, run_dir, retention=None, on_written=None):
+    def __init__(self, run_dir, retention=None, on_written=None, make=True):
         self.run_dir, self.retention, self.on_written = str(run_dir), retention, on_written
-        os.makedirs(self.run_dir, exist_ok=True)
+        if make:
+            os.makedirs(self.run_dir, exist_ok=True)
         self.skipped = ()  # sentences of the last newest_good()
         self._lock = threading.Lock()  # over the manifest: the writer thread, the copier and training change it
         self._manifest = read_manifest(self.run_dir)

@@ -67,6 +67,28 @@ def setting(tmp_path):
     one.end()
 
 
+def test_nothing_is_written_under_a_mount_that_goes_in_the_middle_of_a_pass(tmp_path, monkeypatch):
+    from sg2ada_colab.snapshots import copier as module
+
+    store, said = RunStore(tmp_path / "local" / RUN), []
+    write(store, 4)
+    (tmp_path / "mount" / "results").mkdir(parents=True)
+    real = module.make_drive_folder
+
+    def made_and_gone(path):
+        real(path)
+        if (tmp_path / "mount" / "results").exists():
+            os.rename(str(tmp_path / "mount" / "results"), str(tmp_path / "behind"))  # the folder is bare, as after umount
+
+    monkeypatch.setattr(module, "make_drive_folder", made_and_gone)
+    copier = Copier(store, tmp_path / "mount" / "results" / RUN, say=said.append, first_wait_s=0.05, longest_wait_s=0.1).start()
+    wait_until(lambda: said)
+    time.sleep(0.3)
+    copier.stop()
+    assert os.listdir(str(tmp_path / "mount")) == [], "what lies there blocks the next mount"
+    assert "Drive is not mounted" in said[0]
+
+
 @needs_fuse
 def test_copies_the_newest_first_and_lists_it_last(setting):
     for kimg in (4, 8, 12):

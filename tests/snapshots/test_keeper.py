@@ -1,5 +1,7 @@
 """RunKeeper: snapshots of one run on this machine and on Drive, by one writer."""
+
 import os
+import time
 
 import numpy as np
 import pytest
@@ -79,3 +81,31 @@ def test_an_error_of_the_writer_still_gives_the_run_up(tmp_path):
     with pytest.raises(OSError, match="No space"):
         keeper.finish()
     RunKeeper(tmp_path / RUN).finish()
+
+
+@needs_fuse
+def test_what_does_not_reach_drive_at_the_end_is_said(tmp_path):
+    said = []
+    with FakeDrive(tmp_path / "d") as fuse:
+        (fuse.mount / "results").mkdir()
+        keeper = RunKeeper(tmp_path / RUN, fuse.mount / "results" / RUN, say=said.append, first_wait_s=0.05, longest_wait_s=0.1)
+        fuse.set(dead=True)
+        snapshots(keeper, 4)
+        assert not keeper.finish(1.0)
+    assert "Drive's connection is dead" in said[-2] or "Drive is given what it lacks" in said[-2]
+    assert "1 snapshots are on this machine's disk only, in {}".format(tmp_path / RUN) in said[-1]
+    assert names(tmp_path / RUN) == ["000004"]
+
+
+@needs_fuse
+def test_the_end_waits_for_a_slow_drive_as_long_as_files_arrive(tmp_path):
+    with FakeDrive(tmp_path / "d") as fuse:
+        (fuse.mount / "results").mkdir()
+        keeper = RunKeeper(tmp_path / RUN, fuse.mount / "results" / RUN, say=print, settle_s=0)
+        fuse.set(bytes_s=400_000)
+        for kimg in (4, 8, 12):
+            keeper.snapshot(kimg, lambda file: file.write(bytes(200_000)), {"w": np.ones(5)}, {"nimg": kimg * 1000})
+        started = time.monotonic()
+        assert keeper.finish(2.0)
+        assert time.monotonic() - started > 2.0, "the Drive was not slow enough to show anything"
+        assert names(fuse.mount / "results" / RUN) == ["000004", "000008", "000012"]
