@@ -1,6 +1,7 @@
 """What the notebooks call, one function a step; each does by itself what a person would otherwise have to remember."""
 
 import os
+import re
 from dataclasses import dataclass
 
 from ..dataset import PrepareOptions, open_dataset, prepare
@@ -46,7 +47,7 @@ def preview_dataset(source, resolution=None, fit="crop", upscale=False):
     opened = open_any_source(os.path.expanduser(str(source)))
     with Progress(True, len(opened), "Examining") as bar:
         report, findings = diagnose(opened, resolution, options, progress=bar.update)
-    words = report_text(report)
+    words = as_fields(report_text(report))
     content = preformatted(words.splitlines())
     if report.good:
         sheet = contact_sheet(opened, findings, report.resolution, options)
@@ -54,6 +55,11 @@ def preview_dataset(source, resolution=None, fit="crop", upscale=False):
         content = picture(as_jpeg(sheet, SHEET_PX, SHEET_BYTES), alt, "Bright: kept. Dim: cut away. Crossed: left out.") + content
     show(content, words)
     return report
+
+
+def as_fields(text):
+    """Return a text with options of the command line named as the fields and arguments of a notebook: --fit as fit."""
+    return re.sub(r"(?<![\w-])--(\w[\w-]*)", lambda match: match.group(1).replace("-", "_"), text)
 
 
 @plainly

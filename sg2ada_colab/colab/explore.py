@@ -14,6 +14,7 @@ from ..snapshots.atomic import atomic_file
 from ..snapshots.choose import RunFolder
 from ..snapshots.manifest import order_of
 from .evaluate import find_run
+from .grid_view import LEAST_PX, enlarged
 from .html import animation, can_show_widgets, notice, show
 from .run_view import grids_in
 from .seed_text import parse_seeds
@@ -64,8 +65,9 @@ class Explorer:
         return tile(self.images(snapshot, seeds, psi), columns)
 
     def compare(self, snapshot, other, seeds="0-15", psi=0.7, columns=4):
-        """Return the same seeds from two snapshots side by side."""
-        return side_by_side([(self._name(one), self.grid(one, seeds, psi, columns)) for one in (snapshot, other)])
+        """Return the same seeds from two snapshots side by side; small images are enlarged, titles are not."""
+        grids = [enlarged(self.grid(one, seeds, psi, columns), LEAST_PX // 2) for one in (snapshot, other)]
+        return side_by_side([(self._name(one), grid) for one, grid in zip((snapshot, other), grids)])
 
     def history(self):
         """Return [(title, path)] of the grids that training wrote, old to new; all show the same latent vectors."""

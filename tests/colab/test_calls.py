@@ -43,6 +43,10 @@ def test_preparing_twice_makes_it_once_and_remembers_it(home, capsys):
     assert open_workspace(str(home)).choices == {"dataset": "colours"}
 
 
+def test_reports_name_fields_and_not_options_of_the_command_line():
+    assert calls.as_fields("few (--fit tiles or --full-only) -- a--b") == "few (fit tiles or full_only) -- a--b"
+
+
 def test_preview_before_preparing_writes_nothing(home, capsys):
     before = sorted(str(path) for path in home.rglob("*"))
     report = sg2.preview_dataset(str(home / "images"), 8)

@@ -85,7 +85,7 @@ def test_snapshots_of_machine_and_drive_the_nearest_first(explorer):
 def test_grids_and_comparisons(explorer):
     grid = explorer.grid(seeds="10,20,30,40", psi=0.5, columns=2)
     assert grid.size == (16, 16) and grid.getpixel((12, 12)) == (20, 20, 20)
-    assert explorer.compare("12 kimg", None, "10", 1.0, 1).width == 8 + 12 + 8
+    assert explorer.compare("12 kimg", None, "10", 1.0, 1).width == 320 + 12 + 320
 
 
 def test_history_spans_sessions(explorer):

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+import sg2ada_colab
+from sg2ada_colab.dataset import PrepareOptions, prepare
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 NOTEBOOKS = ROOT / "notebooks"
@@ -15,10 +18,10 @@ NOTEBOOKS = ROOT / "notebooks"
 TINY = {
     "prepare_dataset": {"resolution": 32, "max_images": 64},
     "preview_dataset": {"resolution": 32},
-    "preview_augment": {"num_images": 2, "strengths": (0.0, 0.5)},
+    "preview_augment": {"num_images": 1, "strengths": (0.0, 0.5)},
     "train": {
-        "kimg": 1, "batch": 8, "cbase": 256, "cmax": 8, "tick": 0.1, "snap": 2, "snap_minutes": 0, "no_xla": True,
-        "metrics": "none", "batch_gpu": None,
+        "kimg": 1, "batch": 32, "cbase": 256, "cmax": 8, "tick": 0.2, "snap": 2, "snap_minutes": 0, "no_xla": True,
+        "metrics": "none", "batch_gpu": None, "augpipe": "blit",
     },
     "evaluate": {"metrics": "none"},
     "explore": {"xla": False},
@@ -71,14 +74,20 @@ class Home:
             JUPYTER_CONFIG_DIR=str(self.folder / "jupyter"), TF_CPP_MIN_LOG_LEVEL="2", CUDA_VISIBLE_DEVICES="-1",
         )  # fmt: skip
 
+    def add_dataset(self, name="my-images"):
+        """Put a small dataset into the workspace, as notebook 2 does."""
+        flags = os.path.join(sg2ada_colab.__path__[0], "demo_images", "flags.zip")
+        prepare(flags, str(self.workspace / "datasets" / name), PrepareOptions(resolution=32, max_images=64))
+
     def run_dir(self):
         """Return the newest run's folder, or None."""
         found = sorted(self.results.glob("0*"))
         return found[-1] if found else None
 
-    def kimg_of_ticks(self):
-        """Return the kimg of each tick that the newest run's stats.jsonl has."""
-        lines = (self.run_dir() / "stats.jsonl").read_text(encoding="utf-8").splitlines()
+    def kimg_of_ticks(self, results=None):
+        """Return the kimg of each tick that the stats.jsonl of the newest run has, in `results` or where training writes."""
+        run = sorted(results.glob("0*"))[-1] if results else self.run_dir()
+        lines = (run / "stats.jsonl").read_text(encoding="utf-8").splitlines()
         return [json.loads(line)["Progress/kimg"] for line in lines]
 
 

