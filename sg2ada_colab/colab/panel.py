@@ -77,6 +77,8 @@ class Numbers:
         if seconds is None:
             return words
         words.append("{:.1f} img/s".format(self.speed))
+        if seconds <= 0:
+            return words
         words.append("{} to the end".format(format_seconds(seconds)))
         left = self.session_left_s()
         if left is not None and left < seconds:

@@ -73,6 +73,13 @@ def test_what_this_session_will_reach_is_told_where_it_ends_before_the_run():
     assert len(longer.sentences()) == 3
 
 
+def test_a_run_at_its_end_has_no_time_left():
+    numbers = Numbers(100)
+    numbers.update(90.0, pulse(100.0, 90.0))
+    numbers.update(100.5, pulse(200.0, 100.5))
+    assert numbers.sentences() == ["100.5 of 100 kimg (100.0%)", "105.0 img/s"]
+
+
 def test_frames_go_that_leave_the_smallest_gaps():
     assert thinned_by_gaps([3, 1, 2], 5) == [1, 2, 3]
     assert thinned_by_gaps([0, 1, 10, 20, 30], 4) == [0, 10, 20, 30]
