@@ -13,9 +13,11 @@ from ..networks.summary import layer_table
 from ..snapshots.keeper import RunKeeper
 from ..snapshots.network_pickle import read_network_pickle
 from ..snapshots.retention import Retention
+from ..snapshots.room import room_report
 from ..snapshots.store import RunStore
 from ..snapshots.training_state import load_state
 from ..tf import VERSION
+from ..training.estimate import estimate
 from ..training.loop import Means, train
 from ..training.options_file import FILE_NAME, options_text
 from .build import build_controller, build_phases, build_state, open_training_data
@@ -121,6 +123,12 @@ class _Run:
             name = standing_for(config.metrics[0], measured_names(self.run_dir)) if config.metrics else None
             best = best_snapshots(self.run_dir, [name]) if name else {}
             keeper.store.adopt_best({metric: found[:2] for metric, found in best.items()})
+
+        if keeper.drive_dir:
+            cost = estimate(config)
+            snapshot_bytes = cost.snapshot_bytes + cost.state_bytes
+            for sentence in room_report(cost.disk_bytes, snapshot_bytes, self.run_dir, keeper.drive_dir):
+                log(sentence)
 
         log("Training for {} kimg...".format(config.total_kimg))
         callbacks = self.callbacks(state, stream, keeper, stop) + list(extra_callbacks)

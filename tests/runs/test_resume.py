@@ -37,15 +37,15 @@ sys.exit(start(config, sys.argv[2], resume=resume or None, quiet=True, extra_cal
 
 
 class StopAfter(Callback):
-    """Asks for a stop after so many groups, as Ctrl-C does."""
+    """Asks for a stop after so many groups, as Ctrl-C does, or as a system that shuts down."""
 
-    def __init__(self, groups):
-        self.left = groups
+    def __init__(self, groups, number=signal.SIGINT):
+        self.left, self.number = groups, number
 
     def on_group(self, progress):
         self.left -= 1
         if self.left == 0:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), self.number)
 
 
 def child(config, run_dir, tmp_path, kill_after):
@@ -103,7 +103,8 @@ def test_stopped_and_resumed_equals_undisturbed(options, tiny_config, undisturbe
     run = tmp_path / "run"
     assert start(config, str(run), quiet=True, extra_callbacks=[StopAfter(3)]) == 130
     assert newest(run)[2]["nimg"] == 3 * 4 * 16, "the stop did not save the minibatches that were done"
-    assert start(config, str(run), resume=True, quiet=True, extra_callbacks=[StopAfter(6)]) == 130
+    assert start(config, str(run), resume=True, quiet=True, extra_callbacks=[StopAfter(6, signal.SIGTERM)]) == 130
+    assert newest(run)[2]["nimg"] == 9 * 4 * 16
     assert start(config, str(run), resume=True, quiet=True) == 0
     assert_equal_runs(run, undisturbed(config))
     assert statistics(run) == statistics(undisturbed(config))
@@ -122,7 +123,7 @@ def test_sigkilled_and_resumed_equals_undisturbed(tiny_config, undisturbed, tmp_
 @pytest.mark.slow
 @pytest.mark.skipif(IS_TF1, reason="TF 1.14 has no XLA to switch on")
 def test_sigkilled_and_resumed_equals_undisturbed_under_xla(tiny_config, tmp_path):
-    config = tiny_config(no_xla=False, kimg=1)
+    config = tiny_config(no_xla=False, deterministic=True, kimg=1)  # in processes of their own, as both last
     run, other = tmp_path / "run", tmp_path / "other"
     assert child(config, other, tmp_path, kill_after=0) == 0
     assert child(config, run, tmp_path, kill_after=9) == -signal.SIGKILL
