@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import json
 import os
@@ -56,7 +57,10 @@ class Build:
         self.paths = {r: str(folder / "{}-r{:02d}.tfrecords".format(name, r.bit_length() - 1)) for r in self.stored}
         self.layouts = {r: RecordLayout(plan.channels, r, r) for r in self.stored}
         self.failures = {}  # record position -> (kind, text)
-        self.hashers = {r: _PrefixHash(self.paths[r], self.layouts[r].record_bytes) for r in self.stored}
+        self.hashes = self._new_hashes()
+
+    def _new_hashes(self):
+        return _PrefixHashes(self.paths, {r: layout.record_bytes for r, layout in self.layouts.items()}, len(self.order))
 
     def chunks(self):
         """Return the record positions of each job: neighbours in the file, or in the source where that must be read in order."""
@@ -64,7 +68,7 @@ class Build:
         size = max(1, min(CHUNK_RECORDS, CHUNK_BYTES // per_image))
         count = len(self.order)
         positions = np.arange(count)
-        if self.source.in_order or len(self.plan.tasks) > len({task[0] for task in self.plan.tasks}):  # several regions of one
+        if self.source.in_order or len(np.unique(self.plan.tasks[:, 0])) < count:  # several regions of one image
             positions = np.argsort(self.order)
         return [tuple(int(p) for p in positions[start : start + size]) for start in range(0, count, size)]
 
@@ -98,15 +102,14 @@ class Build:
                 self._note(positions, failures)
                 bar.update(len(positions))
         for position in sorted(self.failures):
-            name = self.source.names[self.plan.tasks[self.order[position]][0]]
+            name = self.source.names[self.plan.tasks[self.order[position], 0]]
             self.plan.problems.append((name,) + self.failures[position])
 
     def _note(self, positions, failures):
         for position, kind, text in failures:
             self.failures[position] = (kind, text)
         if not self.failures:
-            for hasher in self.hashers.values():
-                hasher.add(positions)
+            self.hashes.add(positions)
 
     def _open_journal(self, chunks):
         """Return the numbers of chunks that an earlier, equal run has written; start the folder anew for any other run."""
@@ -157,13 +160,13 @@ class Build:
         if self.failures:
             journal.unlink()  # from here on records change their places: a run that is killed now must start anew
             self._close_up()
-        files = {}
+        files, digests = {}, self.hashes.finish()
         for resolution, path in self.paths.items():
             flush(path)
-            files[os.path.basename(path)] = {"bytes": os.path.getsize(path), "sha256": self.hashers[resolution].finish()}
+            files[os.path.basename(path)] = {"bytes": os.path.getsize(path), "sha256": digests[resolution]}
         if self.labels:
             path = self.folder / "{}-rxx.labels".format(self.name)
-            rows = self.labels.rows[[self.plan.tasks[task][0] for task in self.order]]
+            rows = self.labels.rows[self.plan.tasks[self.order, 0]]
             with open(str(path), "wb") as file:
                 np.save(file, rows)
             flush(path)
@@ -196,7 +199,7 @@ class Build:
         tasks = [t for t in range(len(self.order)) if old_position[t] not in self.failures]
         if not tasks:
             raise no_images_error(self.source, self.plan.problems)
-        self.plan.tasks = [self.plan.tasks[t] for t in tasks]
+        self.plan.tasks = self.plan.tasks[tasks]
         self.order = record_order(len(tasks), self.options.shuffle)
         take = old_position[np.asarray(tasks)[self.order]]
         for resolution, path in self.paths.items():
@@ -208,39 +211,48 @@ class Build:
                     file.write(old[take[start : start + step]])
             del old
             os.replace(path + ".tmp", path)
-            self.hashers[resolution] = _PrefixHash(path, record_bytes)
-            self.hashers[resolution].add(range(len(take)))
+        self.hashes = self._new_hashes()
+        self.hashes.add(np.arange(len(take)))
 
 
-class _PrefixHash:
-    """The SHA-256 of a file whose records are written in any order: hashes what is complete from the start."""
+class _PrefixHashes:
+    """The SHA-256 of files whose records are written in any order, the same in all: hashes what is complete from the start."""
 
-    def __init__(self, path, record_bytes):
-        self.path, self.record_bytes = path, record_bytes
-        self.digest, self.hashed, self.beyond = hashlib.sha256(), 0, {}
+    def __init__(self, paths, record_bytes, count):
+        self.paths, self.record_bytes = paths, record_bytes
+        self.written, self.hashed = np.zeros(count, bool), 0
+        self.digests = {resolution: hashlib.sha256() for resolution in paths}
 
     def add(self, positions):
         """Note that the records at these positions are written."""
-        self.beyond.update(dict.fromkeys(positions))
+        self.written[np.asarray(positions)] = True
         last = self.hashed
-        while last in self.beyond:
-            del self.beyond[last]
-            last += 1
-        if last == self.hashed:
-            return
-        with open(self.path, "rb", buffering=0) as file:
-            file.seek(self.hashed * self.record_bytes)
-            left = (last - self.hashed) * self.record_bytes
+        while last < len(self.written):
+            block = self.written[last : last + 1024]
+            complete = len(block) if block.all() else int(block.argmin())
+            last += complete
+            if complete < len(block):
+                break
+        if last > self.hashed:
+            for resolution, path in self.paths.items():
+                self._hash(path, self.record_bytes[resolution], last, self.digests[resolution])
+            self.hashed = last
+
+    def _hash(self, path, record_bytes, last, digest):
+        with open(path, "rb", buffering=0) as file:
+            file.seek(self.hashed * record_bytes)
+            left = (last - self.hashed) * record_bytes
             while left:
                 block = file.read(min(left, 1 << 22))
-                self.digest.update(block)
+                if not block:
+                    raise OSError(errno.EIO, "{} is shorter than what was written to it".format(path))
+                digest.update(block)
                 left -= len(block)
-        self.hashed = last
 
     def finish(self):
-        """Return the digest as hex; all records must be written."""
-        assert not self.beyond, "{} records of {} follow a gap".format(len(self.beyond), self.path)
-        return self.digest.hexdigest()
+        """Return {resolution: digest as hex}; all records must be written."""
+        assert self.hashed == len(self.written), "record {} of {} is not written".format(self.hashed, self.paths)
+        return {resolution: digest.hexdigest() for resolution, digest in self.digests.items()}
 
 
 def _json_lines(path, first):

@@ -17,7 +17,7 @@ class Conversion:
     """All that a worker needs; sent once."""
 
     source: Any  # images.sources.Source
-    tasks: list  # as in Plan
+    tasks: np.ndarray  # as in Plan
     order: np.ndarray  # task of each record
     paths: dict  # resolution -> file, already there and of its final size or growing
     resolution: int
@@ -45,7 +45,8 @@ def _decoded(conversion, index, least_px):
 
 def _square(conversion, task):
     """Return one task's image as a Pillow image of the final size and mode; raises UnreadableImage."""
-    index, box, (width, height) = task
+    index, *box, width, height = (int(value) for value in task)
+    box = tuple(box)
     side = (max if conversion.fit.mode == "pad" else min)(box[2] - box[0], box[3] - box[1])
     detail = min(1.0, 2.0 * conversion.resolution / side)  # twice the wanted size keeps the filter's quality
     image = _decoded(conversion, index, (int(width * detail), int(height * detail)))

@@ -1,8 +1,9 @@
 """What will be converted: which images, which regions of them, at which size, in which order. Nothing is decoded yet."""
 
+import array
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, List, Tuple
+from typing import List, Tuple
 
 import numpy as np
 
@@ -22,13 +23,14 @@ class Plan:
 
     Attributes:
         resolution, channels: Of every record.
-        tasks: (index in the source, box in upright pixels, (width, height) of the upright image), in source order.
+        tasks: int32 [N, 7], in source order: index in the source; left, top, right, bottom in the upright image; its width and
+            height. An array, because worker processes share its memory for good, unlike that of a million tuples.
         problems: (name, kind, text) of images that are left out already.
     """
 
     resolution: int
     channels: int
-    tasks: List[Tuple[int, Tuple[int, int, int, int], Tuple[int, int]]]
+    tasks: np.ndarray
     problems: List[Tuple[str, str, str]]
 
 
@@ -70,15 +72,16 @@ def make_plan(source, headers, resolution, color, fit, max_images=None, repeated
         resolution = suggested_resolution([(h.width, h.height) for _, h in good], fit.mode)
     check_resolution(resolution)
     grey = color == "grey" or color == "auto" and all(h.mode in GREY_MODES for _, h in good)
-    tasks: List[Any] = []
+    tasks = array.array("i")
     for index, header in good:
         boxes, reason = regions(source.names[index], header.width, header.height, resolution, fit)
-        tasks.extend((index, box, (header.width, header.height)) for box in boxes)
+        for box in boxes:
+            tasks.extend((index,) + tuple(box) + (header.width, header.height))
         if reason:
             problems.append((source.names[index], "left out", reason))
     if not tasks:
         raise no_images_error(source, problems, resolution)
-    return Plan(resolution, 1 if grey else 3, tasks, problems)
+    return Plan(resolution, 1 if grey else 3, np.array(tasks, np.int32).reshape(-1, 7), problems)
 
 
 def no_images_error(source, problems, resolution=None):

@@ -73,6 +73,7 @@ def prepare(source, destination, options=PrepareOptions(), progress=True):  # no
     source = source.first(len(headers))
     repeated = _repeated(source, options, progress)
     plan = make_plan(source, headers, options.resolution, options.color, options.fit, options.max_images, repeated)
+    del headers, repeated  # of a million images they would weigh on every worker
     partial = destination.with_name(destination.name + ".partial")
     with reporting(partial, "free some space and run the same command again; it goes on where it stopped"), locked(partial):
         build = Build(source, plan, labels, options, partial, destination.name)

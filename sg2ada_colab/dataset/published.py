@@ -1,9 +1,9 @@
 """What the readers of published collections share: arrays as sources, pickles read without running them, errors."""
 
 import hashlib
-import importlib
 import io
 import pickle
+import re
 
 import numpy as np
 
@@ -45,23 +45,94 @@ def needs_package(package, path, error):
     )
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    """Reads pickles of plain containers and NumPy arrays, which these collections are, and refuses all else."""
+# NumPy's own reconstruction trusts what a pickle says about types and sizes, down to crashes, so stand-ins take its place.
 
-    _ALLOWED = {("ndarray", "numpy"), ("dtype", "numpy"), ("encode", "_codecs")}
+
+class _Dtype:
+    """What a pickle says about an array's type; only plain numbers are taken."""
+
+    def __init__(self, code, *_):
+        self.code, self.order = code, "|"
+
+    def __setstate__(self, state):
+        _, self.order, subtype, names, fields = state[:5]
+        if subtype is not None or names or fields:
+            raise pickle.UnpicklingError("its arrays are not of plain numbers")
+
+    def real(self):
+        if not re.match("^[biuf][1248]$", str(self.code)) or self.order not in ("<", ">", "|", "="):
+            raise pickle.UnpicklingError("its arrays are of the type {!r}".format(self.code))
+        return np.dtype(self.code).newbyteorder(self.order)
+
+
+class _Array:
+    """An array of a pickle; `value` is the real one."""
+
+    value = None
+
+    def __setstate__(self, state):
+        _, shape, dtype, is_fortran, data = state
+        self.value = _from_bytes(data, dtype, shape, "F" if is_fortran else "C")
+
+
+def _from_bytes(data, dtype, shape, order="C"):
+    if min(shape, default=0) < 0:
+        raise pickle.UnpicklingError("an array has the shape {}".format(shape))
+    data = data.encode("latin1") if isinstance(data, str) else data  # Python 2 wrote text
+    kind = dtype.real()
+    if not isinstance(data, (bytes, bytearray)):
+        raise pickle.UnpicklingError("the content of an array is a {}".format(type(data).__name__))
+    return np.frombuffer(data, kind).reshape(shape, order=order)
+
+
+def _scalar(dtype, data):
+    return _from_bytes(data, dtype, (1,))[0]
+
+
+def _encode(text, encoding):
+    if encoding not in ("latin1", "latin-1"):
+        raise pickle.UnpicklingError("it holds text in {!r}".format(encoding))
+    return text.encode("latin1")
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """Reads pickles of plain containers and arrays, which these collections are, and refuses all else."""
+
+    _MULTIARRAY = ("numpy.core.multiarray", "numpy._core.multiarray")
+    _NUMERIC = ("numpy.core.numeric", "numpy._core.numeric")
+    _STAND_INS = {
+        "ndarray": (("numpy",), _Array),
+        "dtype": (("numpy",), _Dtype),
+        "_reconstruct": (_MULTIARRAY, lambda *_: _Array()),
+        "scalar": (_MULTIARRAY, _scalar),
+        "_frombuffer": (_NUMERIC, _from_bytes),
+        "encode": (("_codecs",), _encode),
+        "bytes": (("builtins", "__builtin__"), lambda: b""),  # how old protocols write no bytes
+    }
 
     def find_class(self, module, name):
-        if name in ("_reconstruct", "scalar") and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-            multiarray = importlib.import_module("numpy.core.multiarray" if np.__version__ < "2" else "numpy._core.multiarray")
-            return getattr(multiarray, name)
-        if (name, module) in self._ALLOWED:
-            return super().find_class(module, name)
+        modules, stand_in = self._STAND_INS.get(name, ((), None))
+        if module in modules:
+            return stand_in
         raise pickle.UnpicklingError("it refers to {}.{}, which such a file has no use for".format(module, name))
+
+
+def _plain(value):
+    """Return containers with the real arrays in place of the stand-ins."""
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_plain(part) for part in value)
+    if isinstance(value, _Array):
+        if value.value is None:
+            raise pickle.UnpicklingError("an array has no content")
+        return value.value
+    return value
 
 
 def unpickled(path, data):
     """Return the plain containers and arrays in the bytes of a pickle; nothing in it is run. Raises UserError."""
     try:
-        return _ArrayUnpickler(io.BytesIO(data), encoding="latin1").load()
+        return _plain(_ArrayUnpickler(io.BytesIO(data), encoding="latin1").load())
     except Exception as error:  # noqa: BLE001 - a damaged pickle raises nearly anything
         raise damaged(path, error) from error

@@ -1,6 +1,7 @@
 """Many small jobs on all cores, with bounded memory, and a clear end when a worker dies."""
 
 import functools
+import gc
 import multiprocessing
 import os
 import signal
@@ -19,6 +20,7 @@ def _start_worker(function, shared, parent):
     """Set a worker process up: what to run, no part in Ctrl-C, and an end when the parent is gone."""
     global _function, _shared
     _function, _shared = function, shared
+    gc.freeze()  # a collection here would touch, and so copy, all that is shared with the parent
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     threading.Thread(target=_leave_with_parent, args=(parent,), daemon=True).start()
 

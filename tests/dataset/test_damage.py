@@ -1,6 +1,7 @@
 """Damaged files of every kind end in a message, or in images, but never in a traceback."""
 
 import io
+import pickle
 import zipfile
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from sg2ada_colab import UserError
 from sg2ada_colab.dataset import open_dataset
 from sg2ada_colab.dataset.records import RecordLayout
+from sg2ada_colab.dataset.sources import open_any_source
 from sg2ada_colab.dataset.tools import verify
 from sg2ada_colab.dataset.torch_format import export
 
@@ -116,3 +118,39 @@ def test_labels_of_a_zip(tmp_path, text):
         archive.writestr("dataset.json", text)
     (tmp_path / "x.zip").write_bytes(stream.getvalue())
     read_all(tmp_path / "x.zip")
+
+
+def collection_files(kind):
+    """Return {name: bytes} of a tiny collection."""
+    images = np.random.RandomState(0).randint(0, 256, (3, 3, 32, 32)).astype(np.uint8)
+    if kind == "mnist":
+        digits = bytes([0, 0, 8, 3]) + np.array([3, 28, 28], ">i4").tobytes() + images[:, 0, 2:30, 2:30].tobytes()
+        labels = bytes([0, 0, 8, 1]) + np.array([3], ">i4").tobytes() + bytes([1, 2, 3])
+        return {"train-images-idx3-ubyte": digits, "train-labels-idx1-ubyte": labels}
+    if kind == "svhn":
+        part = pickle.dumps((images, np.array([1, 2, 3], np.uint8)), protocol=2)
+        return {"train_{}.pkl".format(i): part for i in (1, 2, 3)}
+    part = pickle.dumps({"data": images.reshape(3, -1), "fine_labels": [1, 2, 3]}, protocol=2)
+    return {"train": part, "meta": b""}
+
+
+@pytest.mark.parametrize("kind", ["mnist", "svhn", "cifar"])
+def test_collections(tmp_path, kind):
+    files = collection_files(kind)
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    target = max(files, key=lambda name: len(files[name]))
+    # Most of a pickle is pixels: what matters lies at its ends.
+    ends = st.lists(st.tuples(st.integers(-120, 250), st.integers(0, 255)), min_size=1, max_size=5)
+
+    @careful
+    @given(ends, cut)
+    def check(changes, end):
+        (tmp_path / target).write_bytes(damaged(files[target], changes, end))
+        try:
+            source = open_any_source(tmp_path)
+            assert [len(source.open(i).read()) > 100 for i in range(len(source))] == [True] * len(source)
+        except UserError as error:
+            assert error.what and error.expected and error.next_step
+
+    check()

@@ -1,0 +1,78 @@
+import copyreg
+import pickle
+
+import numpy as np
+import pytest
+
+from sg2ada_colab import UserError
+from sg2ada_colab.dataset.published import unpickled
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("array", [
+    np.arange(24, dtype=np.uint8).reshape(2, 3, 4), np.asfortranarray(np.arange(6, dtype=">i4").reshape(2, 3)),
+    np.zeros((0, 3), np.float32), np.array([1.5, -2], np.float64), np.array(7, np.int64), np.array([True, False]),
+])  # fmt: skip
+def test_arrays_in_containers_come_back(protocol, array):
+    content = {"data": array, "list": [np.int64(5), 6, "x", (array,)], "none": None}
+    got = unpickled("x", pickle.dumps(content, protocol))
+    assert got["data"].dtype == array.dtype and got["data"].shape == array.shape and (got["data"] == array).all()
+    assert got["list"][:3] == [5, 6, "x"] and (got["list"][3][0] == array).all() and got["none"] is None
+
+
+def test_what_python_2_wrote():
+    """Protocol 2 with byte strings, as the published files have them."""
+    head = b"\x80\x02cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
+    dtype = b"cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+    array = head + b"(K\x01K\x02K\x03\x86" + dtype + b"\x89U\x06\x00\x01\xfe\xff\x80\x07tb."
+    assert unpickled("x", array).tolist() == [[0, 1, 254], [255, 128, 7]]
+
+
+class Reduced:
+    """Pickles as a call of a function with arguments and a state."""
+
+    def __init__(self, *parts):
+        self.parts = parts
+
+    def __reduce__(self):
+        return self.parts
+
+
+@pytest.mark.parametrize("content", [
+    np.array([{}, []], dtype=object), np.zeros(3, "i4,f4"), np.array(["text"]), np.zeros(2, "datetime64[s]"),
+    np.zeros(2, np.complex64), pytest, copyreg.dispatch_table, np.add, Reduced(print, ("run",)), Reduced(eval, ("1",)),
+    Reduced(np.dtype, ("O",)), Reduced(np.frombuffer, (b"x",)),
+])  # fmt: skip
+def test_anything_else_is_refused(content, capsys):
+    try:
+        data = pickle.dumps({"data": content}, 2)
+    except (TypeError, pickle.PicklingError):
+        pytest.skip("cannot be pickled at all")
+    if isinstance(content, Reduced) and content.parts == (np.dtype, ("O",)):
+        assert not hasattr(unpickled("x", data)["data"], "shape")  # a bare type: harmless, and no array
+        return
+    with pytest.raises(UserError, match="x cannot be read: .*(refers to|arrays are)"):
+        unpickled("x", data)
+    assert capsys.readouterr().out == ""
+
+
+def reconstruct(state):
+    multiarray = np.array(0).__reduce__()[0]
+    return Reduced(multiarray, (np.ndarray, (0,), b"b"), state)
+
+
+@pytest.mark.parametrize("state", [
+    (1, (10**12,), np.dtype(np.uint8), False, b"abc"), (1, (-1,), np.dtype(np.uint8), False, b"abc"),
+    (1, (3,), "u1", False, b"abc"), (1, (3,), np.dtype(np.uint8), False, [1, 2, 3]), (1, None, np.dtype(np.uint8), False, b""),
+    (1, (2,), np.dtype(np.uint8), False), None,
+])  # fmt: skip
+def test_arrays_that_lie_about_themselves(state):
+    with pytest.raises(UserError, match="x cannot be read"):
+        unpickled("x", pickle.dumps([reconstruct(state)], 2))
+
+
+def test_a_list_within_itself():
+    knot = []
+    knot.append(knot)
+    with pytest.raises(UserError, match="x cannot be read"):
+        unpickled("x", pickle.dumps(knot, 2))
