@@ -4,30 +4,58 @@
     python benchmarks/snapshot_pause.py --drive-mb-s 10 --snapshots 3 --interval-s 600
 
 Drive is the tests' fake FUSE file system, throttled to `--drive-mb-s` for reads and for writes; without FUSE it is a folder.
-Training is a NumPy stand-in, so what is timed is ours alone: copying every value (memory to memory here; on a GPU add the
-transfer from the device, about 0.1 s per GB), handing it over, and the rate at which the stand-in runs on beside the writer.
+The state is the engine's at full size, and its snapshots are taken by the engine's own callback; steps are matrix products, as
+training at this size takes a GPU. So what is timed is ours alone: copying every value (memory to memory here; on a GPU add the
+transfer from the device, about 0.1 s per GB), handing it over, and how fast the steps run on beside the writer. Last, a tiny
+network shows how long it takes from `sg2ada resume` to the end of the first four minibatches.
 """
 
 import argparse
 import os
+import resource
+import subprocess
 import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+from PIL import Image
 
-from sg2ada_colab.networks.variables import DiscriminatorConfig, GeneratorConfig, discriminator_specs, generator_specs
+from sg2ada_colab.dataset import PrepareOptions, prepare
+from sg2ada_colab.networks.variables import DiscriminatorConfig, GeneratorConfig
+from sg2ada_colab.runs.callbacks import Snapshots
 from sg2ada_colab.snapshots.choose import latest_run
 from sg2ada_colab.snapshots.keeper import RunKeeper
-from sg2ada_colab.snapshots.network_data import NetworkData, NetworkSnapshot
-from sg2ada_colab.snapshots.network_pickle import read_network_pickle, write_network_pickle
+from sg2ada_colab.snapshots.network_pickle import read_network_pickle
 from sg2ada_colab.snapshots.training_state import load_state
 from sg2ada_colab.snapshots.verified_copy import fetch_run
+from sg2ada_colab.training.config import DatasetInfo
+from sg2ada_colab.training.loop import Means
+from sg2ada_colab.training.options import TrainOptions
+from sg2ada_colab.training.resolve import resolve
+from sg2ada_colab.training.state import TrainState
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "soak"))
 RUN = "00000-benchmark"
+FIRST_STEP = """
+import os, signal, sys, time
+from sg2ada_colab.runs.start import start
+from sg2ada_colab.training.config import TrainConfig
+from sg2ada_colab.training.loop import Callback
+
+class First(Callback):
+    def on_start(self, progress):
+        print(time.time() - float(sys.argv[3]), flush=True)
+    def on_group(self, progress):
+        print(time.time() - float(sys.argv[3]), flush=True)
+        os.kill(os.getpid(), signal.SIGINT)
+
+resume = os.path.exists(os.path.join(sys.argv[2], "manifest.json")) or None
+start(TrainConfig.from_json(open(sys.argv[1]).read()), sys.argv[2], resume=resume, quiet=True, extra_callbacks=[First()])
+"""
 
 
 def parse(argv=None):
@@ -40,30 +68,13 @@ def parse(argv=None):
     return parser.parse_args(argv)
 
 
-class Networks:
-    """All values of a training state at full size, as plain arrays."""
-
-    def __init__(self, resolution):
-        self.configs = {"G": GeneratorConfig(resolution=resolution), "D": DiscriminatorConfig(resolution=resolution)}
-        self.configs["Gs"] = self.configs["G"]
-        random = np.random.RandomState(1)
-        specs = {"G": generator_specs(self.configs["G"]), "D": discriminator_specs(self.configs["D"])}
-        specs["Gs"] = specs["G"]
-        self.values = {
-            network: {spec.name: np.float32(random.standard_normal(spec.shape)) for spec in specs[network]} for network in specs
-        }
-        self.moments = {
-            "{}_opt/{}/{}".format(network, moment, spec.name): np.float32(random.standard_normal(spec.shape))
-            for network in ("G", "D") for moment in ("m", "v") for spec in specs[network] if spec.trainable
-        }  # fmt: skip
-
-    def copy(self):
-        """Return (NetworkSnapshot, arrays) of copies, as the training loop makes them."""
-        networks = {
-            name: NetworkData(name, self.configs[name].to_kwargs(), {key: np.array(one) for key, one in values.items()})
-            for name, values in self.values.items()
-        }
-        return NetworkSnapshot(source=None, **networks), {name: np.array(one) for name, one in self.moments.items()}
+def build_state(resolution):
+    """Return the TrainState of a network at full size."""
+    settings = {
+        "G_lr": 0.002, "D_lr": 0.002, "beta1": 0.0, "beta2": 0.99, "g_reg_interval": 4, "d_reg_interval": 16,
+        "freeze_layers": 0, "seed": 1, "num_fp16_res": 4,
+    }  # fmt: skip
+    return TrainState(GeneratorConfig(resolution=resolution), DiscriminatorConfig(resolution=resolution), settings)
 
 
 class StandIn:
@@ -114,44 +125,53 @@ def row(name, value, unit=""):
 
 
 def measure(args, scratch, mount, what):
-    networks, training = Networks(args.resolution), StandIn()
+    state, training = build_state(args.resolution), StandIn()
     here, there = scratch / "here", Path(str(mount)) / "results"
     there.mkdir(parents=True)
     row("Drive", what)
-    alone = training.steps_per_second(5)
     keeper = RunKeeper(here / RUN, there / RUN, say=print)
-    pauses, pauses_cpu, writing, beside_writer = [], [], [], []
+    snapshots = Snapshots(keeper.store, SimpleNamespace(network_snapshot_ticks=10**9, snapshot_seconds=None), print)
+    progress = SimpleNamespace(state=state, unreported=Means(), stopped=None, done=False)
+    snapshots.on_start(progress)
+    alone = training.steps_per_second(20)  # a real run compiles for longer than this before its first step
+    pauses_cpu, writing, beside_writer = [], [], []
     for number in range(args.snapshots):
-        started, started_cpu = time.perf_counter(), time.thread_time()
-        snapshot, arrays = networks.copy()
-        copied = time.perf_counter() - started
-        meta = {"nimg": number * 4000, "counters": {}}
-        keeper.snapshot(number * 4, lambda file, snapshot=snapshot: write_network_pickle(file, snapshot), arrays, meta)
-        pauses.append(time.perf_counter() - started)
+        state.counters.nimg = number * 4000
+        started_cpu = time.thread_time()
+        snapshots.save(progress)
         pauses_cpu.append(time.thread_time() - started_cpu)
-        print("snapshot {}: copied in {:.2f} s, handed over after {:.2f} s".format(number, copied, pauses[-1]), flush=True)
+        print("snapshot {}: stood still for {:.2f} s".format(number, snapshots.pauses_s[-1]), flush=True)
         started = time.perf_counter()
         beside_writer.append(training.steps_per_second(until=lambda: not keeper.store.writing()))
         writing.append(time.perf_counter() - started)
-        del snapshot, arrays
-    record = keeper.store.snapshots()[-1]
-    row("network pickle", "{:.0f}".format(record.files["network-snapshot-{}.pkl".format(record.name)].bytes / 1e6), "MB")
-    row("training state", "{:.0f}".format(record.files["training-state-{}.npz".format(record.name)].bytes / 1e6), "MB")
-    share = 100 / args.interval_s
-    row("training stands still for a snapshot (copy and hand over), most", "{:.2f}".format(max(pauses)), "s")
-    row("  of that the processor's time of its thread, most", "{:.2f}".format(max(pauses_cpu)), "s")
-    row("  of the {:.0f} s between snapshots".format(args.interval_s), "{:.3f}".format(share * max(pauses)), "%")
-    row("snapshot written and hashed in the background", "{:.1f}".format(np.mean(writing)), "s")
-    row("stand-in's speed beside the writer", "{:.0f}".format(100 * np.mean(beside_writer) / alone), "% of alone")
-    lost = np.mean(writing) * max(0.0, 1 - np.mean(beside_writer) / alone)
-    row("stood still and slowed down together", "{:.2f}".format(share * (max(pauses) + lost)), "% of the interval")
+    show_pauses(args, snapshots.pauses_s, pauses_cpu, writing, [one / alone for one in beside_writer], keeper.store)
     started, beside_copier = time.perf_counter(), training.steps_per_second(5)
+    row("stand-in's speed beside the copier", "{:.0f}".format(100 * beside_copier / alone), "% of alone")
     wait_until(lambda: keeper.copier.status().waiting == 0)
     copying = time.perf_counter() - started
-    row("stand-in's speed beside the copier", "{:.0f}".format(100 * beside_copier / alone), "% of alone")
     row("copied to Drive and read back, {} snapshots together".format(args.snapshots), "{:.0f}".format(copying), "s")
     keeper.finish(600)
-    for name, places in (("this machine's disk", [here]), ("Drive", [scratch / "new", there])):
+    show_resume(here, scratch / "new", there)
+    row("threads at the end", str(threading.active_count()))
+    show_first_step(scratch)
+
+
+def show_pauses(args, pauses, pauses_cpu, writing, speeds, store):
+    record, share = store.snapshots()[-1], 100 / args.interval_s
+    row("network pickle", "{:.0f}".format(record.files["network-snapshot-{}.pkl".format(record.name)].bytes / 1e6), "MB")
+    row("training state", "{:.0f}".format(record.files["training-state-{}.npz".format(record.name)].bytes / 1e6), "MB")
+    for which, index in (("first", 0), ("last", -1)):
+        row("training stands still for the {} snapshot".format(which), "{:.2f}".format(pauses[index]), "s")
+        row("  of that the processor's time of its thread", "{:.2f}".format(pauses_cpu[index]), "s")
+        row("  of the {:.0f} s between snapshots".format(args.interval_s), "{:.3f}".format(share * pauses[index]), "%")
+    row("snapshot written and hashed in the background", "{:.1f}".format(np.mean(writing)), "s")
+    row("stand-in's speed beside the writer", "{:.0f}".format(100 * np.mean(speeds)), "% of alone")
+    lost = np.mean(writing) * max(0.0, 1 - np.mean(speeds))
+    row("stood still and slowed down together, most", "{:.2f}".format(share * (max(pauses) + lost)), "% of the interval")
+
+
+def show_resume(here, new, there):
+    for name, places in (("this machine's disk", [here]), ("Drive", [new, there])):
         started = time.perf_counter()
         choice = latest_run([str(place) for place in places])
         chosen = time.perf_counter() - started
@@ -162,7 +182,32 @@ def measure(args, scratch, mount, what):
         loaded = time.perf_counter() - started
         text = "resume from {}: chosen after {:.1f} s, here after {:.1f} s, loaded after"
         row(text.format(name, chosen, fetched), "{:.1f}".format(loaded), "s")
-    row("threads at the end", str(threading.active_count()))
+
+
+def show_first_step(scratch):
+    """Resume a tiny run and print when its first minibatches are done, counted from the start of the process."""
+    source = scratch / "source"
+    source.mkdir()
+    for number in range(40):
+        pixels = np.random.RandomState(number).randint(0, 256, [32, 32, 3]).astype(np.uint8)
+        Image.fromarray(pixels).save(str(source / "{}.png".format(number)))
+    prepare(str(source), str(scratch / "noise32"), PrepareOptions(resolution=32, workers=1), progress=False)
+    for words, no_xla in (("plain graphs", True), ("XLA", False)):
+        data = str(scratch / "noise32")
+        options = TrainOptions(data=data, kimg=1, batch=8, cbase=2048, cmax=32, metrics=[], no_xla=no_xla)
+        (scratch / "config.json").write_text(resolve(options, DatasetInfo.open(data)).to_json())
+        for _ in range(2):  # begun and stopped, then gone on with
+            used, started = processor_s(), time.time()
+            command = [sys.executable, "-c", FIRST_STEP, str(scratch / "config.json"), str(scratch / words), str(started)]
+            restored, first = map(float, subprocess.check_output(command).split()[:2])
+        name = "resume at 32x32, {}: state restored after {:.1f} s, minibatches done after".format(words, restored)
+        row(name, "{:.1f}".format(first), "s ({:.1f} s of processor time)".format(processor_s() - used))
+
+
+def processor_s():
+    """Return the processor time of the processes that this one has waited for."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 if __name__ == "__main__":

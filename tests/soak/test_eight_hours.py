@@ -83,7 +83,7 @@ def test_training_stays_flat(tmp_path):
     with Training(tmp_path, training_run, 1, (1,), "nimg", 15.0) as crashes:
         crashes.config_path = write_config(tmp_path, 10**6, snap_minutes=0.05 / 60)
         child = crashes.start()
-        samples = watch(crashes, child, 1000, 6 * 3600)
+        samples = watch(crashes, child, 2000, 6 * 3600)
         child.kill()
         child.wait()
     check_flat(samples, "training of a tiny network, fake Drive")
