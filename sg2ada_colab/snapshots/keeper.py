@@ -12,6 +12,10 @@ from .tidy import tidy
 from .verified_copy import make_drive_folder
 
 
+def _snapshots(count):
+    return "{} snapshot{}".format(count, "" if count == 1 else "s")
+
+
 class RunKeeper:
     """Keep one run: write its snapshots, copy them to Drive, delete the old ones, let nobody else write.
 
@@ -87,12 +91,12 @@ class RunKeeper:
     def _finish_copies(self, timeout_s):
         before = self.copier.status()
         if before.waiting:
-            sentence = "Drive is given what it lacks: {} snapshots ({:.1f} GB), then this process ends."
-            self.say(sentence.format(before.waiting, before.waiting_bytes / 1e9))
+            sentence = "Drive is given what it lacks before this process ends: {} ({:.1f} GB)."
+            self.say(sentence.format(_snapshots(before.waiting), before.waiting_bytes / 1e9))
         done, after = self.copier.finish(timeout_s), self.copier.status()
         if not done and after.state != "lost":
-            sentence = "Drive does not have everything: {} snapshots are on this machine's disk only, in {}. ".format(
-                after.waiting, self.store.run_dir
+            sentence = "Drive does not have everything: on this machine's disk only, in {}: {}. ".format(
+                self.store.run_dir, _snapshots(after.waiting)
             )
             self.say(sentence + "Keep this session; run all cells again, which connects Drive and goes on from there.")
         return done

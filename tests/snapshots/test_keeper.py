@@ -93,7 +93,7 @@ def test_what_does_not_reach_drive_at_the_end_is_said(tmp_path):
         snapshots(keeper, 4)
         assert not keeper.finish(1.0)
     assert "Drive's connection is dead" in said[-2] or "Drive is given what it lacks" in said[-2]
-    assert "1 snapshots are on this machine's disk only, in {}".format(tmp_path / RUN) in said[-1]
+    assert "on this machine's disk only, in {}: 1 snapshot. Keep this session".format(tmp_path / RUN) in said[-1]
     assert names(tmp_path / RUN) == ["000004"]
 
 
