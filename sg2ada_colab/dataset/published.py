@@ -3,6 +3,7 @@
 import hashlib
 import io
 import pickle
+import pickletools
 import re
 
 import numpy as np
@@ -11,19 +12,28 @@ from ..errors import UserError
 from ..images.source import ArraySource
 
 
-def array_source(path, images_nhwc, labels, identity=None):
+def array_source(path, images_nhwc, numbers=None, classes=0):
     """Return the `Source` of an array of images.
 
     Args:
         path: Where it comes from, for messages.
         images_nhwc: uint8 [N, H, W, C].
-        labels: Class numbers [N], float rows [N, L], or None.
-        identity: Text that changes with the images; None = their SHA-256.
+        numbers: Class of each image, integers [N]; None = no labels.
+        classes: How many classes there are.
+
+    Raises:
+        UserError: Other than one class for each image, from 0 to `classes` - 1.
     """
     names = ["{:08d}".format(i) for i in range(len(images_nhwc))]
-    if labels is not None and np.ndim(labels) == 1:
-        labels = np.eye(int(np.max(labels)) + 1, dtype=np.float32)[np.asarray(labels, np.int64)]
-    identity = identity or hashlib.sha256(np.ascontiguousarray(images_nhwc)).hexdigest()
+    labels = None
+    if numbers is not None:
+        numbers = np.asarray(numbers)
+        if numbers.shape != (len(names),):
+            raise damaged(path, "{} images but {} labels".format(len(names), len(numbers)))
+        if len(numbers) and not (numbers.dtype.kind in "iu" and 0 <= numbers.min() <= numbers.max() < classes):
+            raise damaged(path, "its labels are not all from 0 to {}".format(classes - 1))
+        labels = np.eye(classes, dtype=np.float32)[numbers.astype(np.int64)]
+    identity = hashlib.sha256(np.ascontiguousarray(images_nhwc)).hexdigest()
     return ArraySource(path, names, list(range(len(images_nhwc))), images_nhwc.__getitem__, labels, identity)
 
 
@@ -117,22 +127,33 @@ class _ArrayUnpickler(pickle.Unpickler):
         raise pickle.UnpicklingError("it refers to {}.{}, which such a file has no use for".format(module, name))
 
 
-def _plain(value):
-    """Return containers with the real arrays in place of the stand-ins."""
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_plain(part) for part in value)
+def _plain(value, done):
+    """Return containers with the real arrays in place of the stand-ins; `done` holds what each has become, by its id."""
     if isinstance(value, _Array):
         if value.value is None:
             raise pickle.UnpicklingError("an array has no content")
         return value.value
-    return value
+    if not isinstance(value, (dict, list, tuple)):
+        return value
+    if id(value) not in done:  # once each, however often the pickle refers to it
+        if isinstance(value, dict):
+            done[id(value)] = {key: _plain(part, done) for key, part in value.items()}
+        else:
+            done[id(value)] = type(value)(_plain(part, done) for part in value)
+    return done[id(value)]
+
+
+def _check_sizes(data):
+    """Raise UnpicklingError where a pickle announces more than it has: the real reader would make room for it first."""
+    for opcode, argument, _ in pickletools.genops(data):
+        if opcode.name.endswith("PUT") and int(argument) > len(data):
+            raise pickle.UnpicklingError("it numbers an object {}".format(argument))
 
 
 def unpickled(path, data):
     """Return the plain containers and arrays in the bytes of a pickle; nothing in it is run. Raises UserError."""
     try:
-        return _plain(_ArrayUnpickler(io.BytesIO(data), encoding="latin1").load())
+        _check_sizes(data)
+        return _plain(_ArrayUnpickler(io.BytesIO(data), encoding="latin1").load(), {})
     except Exception as error:  # noqa: BLE001 - a damaged pickle raises nearly anything
         raise damaged(path, error) from error

@@ -27,7 +27,7 @@ copy_to = local_copy.local_copy
 def make_set(path, count=400, seed=0, labels=True):
     """Write a data set of random 64-pixel images, 4.9 MB at 400 of them."""
     images = np.random.RandomState(seed).randint(0, 256, (count, 64, 64, 3)).astype(np.uint8)
-    source = array_source("made", images, np.arange(count) % 3 if labels else None)
+    source = array_source("made", images, np.arange(count) % 3 if labels else None, 3)
     return Path(prepare(source, path, PrepareOptions(workers=1), progress=False).path)
 
 

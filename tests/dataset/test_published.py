@@ -76,3 +76,23 @@ def test_a_list_within_itself():
     knot.append(knot)
     with pytest.raises(UserError, match="x cannot be read"):
         unpickled("x", pickle.dumps(knot, 2))
+
+
+@pytest.mark.parametrize("data", [
+    b"\x80\x02]r\xff\xff\xff\x7f.",  # a memo with two thousand million places
+    b"\x80\x02]p2147483647\n.",
+    b"\x80\x04\x8e\xff\xff\xff\xff\xff\x00\x00\x00abc.",  # a million million bytes
+    b"\x80\x05\x96\xff\xff\xff\xff\xff\x00\x00\x00abc.",
+])  # fmt: skip
+def test_sizes_that_lie_cost_nothing(data):
+    with pytest.raises(UserError, match="x cannot be read"):
+        unpickled("x", data)
+
+
+def test_references_that_double_cost_nothing():
+    """Forty lists, each holding the one before twice: a tree of 2^40 leaves, were it written out."""
+    nested = []
+    for _ in range(40):
+        nested = [nested, nested]
+    got = unpickled("x", pickle.dumps(nested, 2))
+    assert len(got) == 2 and got[0] is got[1]
