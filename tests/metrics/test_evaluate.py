@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from sg2ada_colab.errors import UserError
+from sg2ada_colab.metrics import features
 from sg2ada_colab.metrics.catalogue import parse_metric
-from sg2ada_colab.metrics.evaluate import dataset_digest, measure, measure_all
+from sg2ada_colab.metrics.evaluate import dataset_digest, flips_of, measure, measure_all
 from sg2ada_colab.metrics.fid import frechet_distance
 from sg2ada_colab.metrics.kid import kernel_distance
 from sg2ada_colab.metrics.statistics import statistics_of
@@ -59,6 +60,37 @@ def test_an_interrupted_measurement_goes_on_and_ends_the_same(tmp_path):
     # the first stop falls into the reals (7 batches), the second one ends them after 4 + 3 batches; asked[0] is the shape check
     assert 0 in asked
     assert not list((tmp_path / "partial").glob("*")), "partial features are deleted in the end"
+
+
+def test_batches_under_way_change_nothing(tmp_path, monkeypatch):
+    whole = [result.values for result in run(tmp_path / "a", mirror=True, metrics=METRICS + ["fid200"])]
+    monkeypatch.setattr(features, "batches_ahead", lambda: 3)
+    assert [result.values for result in run(tmp_path / "b", mirror=True, metrics=METRICS + ["fid200"])] == whole
+    options = {"source": "snapshot 1", "partial_dir": tmp_path / "partial", "mirror": True, "metrics": METRICS + ["fid200"]}
+    for stop_after in (3, 9, 7):
+        calls = []
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path / "c", should_stop=lambda: calls.append(1) or len(calls) == stop_after, **options)  # noqa: B023
+    assert [result.values for result in run(tmp_path / "c", **options)] == whole
+
+
+def test_a_broken_generator_is_noticed_before_anything_is_kept(tmp_path):
+    def broken():
+        raise UserError("the generator gives numbers that are not finite", "a network", "another one")
+
+    def generate(count, start):
+        return images_by_number(count, start)
+
+    generate.launch = lambda count, start: (generate(count, start), broken)
+    with pytest.raises(UserError, match="not finite"):
+        run(tmp_path, generate=generate, source="snapshot 1", partial_dir=tmp_path / "partial")
+    assert sum(path.stat().st_size for path in (tmp_path / "partial").glob("*rows*")) < 200
+
+
+def test_flips_do_not_depend_on_how_many_are_asked_for_at_once():
+    whole = flips_of(3, 150, 0)
+    np.testing.assert_array_equal(np.concatenate([flips_of(3, 50, 0), flips_of(3, 30, 50), flips_of(3, 70, 80)]), whole)
+    assert 40 < whole.sum() < 110
 
 
 def test_fakes_are_not_generated_twice_after_an_interruption(tmp_path):

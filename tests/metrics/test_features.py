@@ -64,6 +64,32 @@ def test_folding_changes_nothing(network, weights_path, relmax):
     assert relmax(network(images, "logits"), logits) < 1e-5
 
 
+def test_what_is_written_for_xla_computes_the_same(network, weights_path, relmax):
+    from sg2ada_colab.metrics.efficientnet import efficientnet_lite0, fold_weights
+    from sg2ada_colab.tf import tf
+
+    images, weights = random_images(2), fold_weights(read_torch_weights(weights_path))
+    values, logits = efficientnet_lite0(tf.constant(images), weights, fused=True)
+    assert relmax(values.numpy(), network(images)) < 1e-5
+    assert relmax(logits.numpy(), network(images, "logits")) < 1e-5
+
+
+def test_tensors_are_taken_as_arrays_are(network):
+    from sg2ada_colab.tf import tf
+
+    images = random_images(6)
+    np.testing.assert_array_equal(network(tf.constant(images)), network(images))
+
+
+def test_what_the_weights_lack_is_said_without_a_download(tmp_path, monkeypatch):
+    monkeypatch.setattr("urllib.request.urlopen", lambda *args, **options: pytest.fail("asked for a download"))
+    said = features.where_weights_are_missing("inception", cache_dir=tmp_path)
+    assert "Inception-v3 of 2015 are not on this machine" in said and "kid_efflite0 is measured in its place" in said
+    (tmp_path / "inception-2015-12-05.tgz").write_bytes(b"x")
+    assert features.where_weights_are_missing("inception", cache_dir=tmp_path) is None
+    assert "VGG16" in features.where_weights_are_missing("vgg16", cache_dir=tmp_path)
+
+
 def test_a_vector_does_not_depend_on_the_batch(network):
     images = random_images(7)
     together = network(images)
