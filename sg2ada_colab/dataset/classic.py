@@ -5,6 +5,7 @@ import tarfile
 
 import numpy as np
 
+from ..errors import UserError
 from ..images.source import ArraySource
 from .hdf5 import hdf5
 from .lsun import lsun
@@ -43,11 +44,18 @@ def recognised(path):
     return hdf5 if path.suffix.lower() in (".h5", ".hdf5") else None
 
 
+def _content(path):
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise damaged(path, error.strerror or error) from error
+
+
 def _idx(path, dimensions):
     """Return the uint8 array of an IDX file, plain or gzipped."""
     file = path if path.is_file() else path.with_name(path.name + ".gz")
     try:
-        data = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+        data = gzip.decompress(_content(file)) if file.suffix == ".gz" else _content(file)
         if data[:4] != bytes([0, 0, 8, dimensions]):
             raise ValueError("it does not begin as an IDX file of bytes")
         shape = tuple(int(n) for n in np.frombuffer(data, ">i4", dimensions, 4))
@@ -85,6 +93,8 @@ def mnist_rgb(path, num_images=1000000, seed=123):
         num_images: How many to draw.
         seed: Of NumPy's `RandomState`, from which `num_images` triples come.
     """
+    if num_images < 1:
+        raise UserError("--num_images is {}".format(num_images), "1 or more", "leave it out for a million")
     digits = _mnist_digits(path)
     triples = np.random.RandomState(seed).randint(len(digits), size=(num_images, 3))
     names = ["{:08d}".format(i) for i in range(num_images)]
@@ -94,7 +104,7 @@ def mnist_rgb(path, num_images=1000000, seed=123):
 def _cifar_files(path, names):
     """Return the unpickled files of these names from a folder or from the published tar.gz."""
     if path.is_dir():
-        return [unpickled(path / name, (path / name).read_bytes()) for name in names]
+        return [unpickled(path / name, _content(path / name)) for name in names]
     found = {}
     try:
         with tarfile.open(str(path)) as archive:
@@ -152,9 +162,7 @@ def svhn_pickles(path):
     parts = []
     for name in _SVHN_PARTS:
         file = path / name
-        if not file.is_file():
-            raise damaged(file, "it is not there")
-        part = unpickled(file, file.read_bytes())
+        part = unpickled(file, _content(file))
         try:
             images, digits = (np.asarray(array) for array in part)
             if images.dtype != np.uint8 or images.shape[1:] != (3, 32, 32) or digits.reshape(-1).shape != images.shape[:1]:

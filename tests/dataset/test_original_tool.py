@@ -368,3 +368,20 @@ def test_the_original_spellings_of_pack_unpack_and_compare(small_set, tmp_path, 
     with pytest.raises(SystemExit):
         sg2ada_dataset("pack", tmp_path / "unpacked")
     assert "required: DESTINATION" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command, missing", [
+    ("create_mnist", "train-images-idx3-ubyte.gz"), ("create_mnistrgb", "train-images-idx3-ubyte.gz"),
+    ("create_cifar10", "data_batch_1"), ("create_cifar100", "train"), ("create_svhn", "train_1.pkl"),
+])  # fmt: skip
+def test_a_folder_without_the_collection(tmp_path, command, missing):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=missing + " cannot be read: No such file(.|\n)*download it again"):
+        sg2ada_dataset(command, tmp_path / "set", tmp_path / "empty")
+    with pytest.raises(UserError, match="nothing does not exist"):
+        sg2ada_dataset(command, tmp_path / "set", tmp_path / "nothing")
+
+
+def test_a_number_of_images_that_cannot_be(mnist_dir, tmp_path):
+    with pytest.raises(UserError, match="--num_images is 0"):
+        sg2ada_dataset("create_mnistrgb", tmp_path / "set", mnist_dir[0], "--num_images=0")
