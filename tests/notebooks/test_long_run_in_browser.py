@@ -49,6 +49,7 @@ SCROLL = """async () => {
 def test_slider_and_scrolling_are_quick_after_twelve_hours(front_end, page, home):  # noqa: F811
     code = CODE.format(folder=str(home.folder / "run"))
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(notebook, str(front_end.folder / "long.ipynb"))
     front_end.open(page, "long")
     began = time.monotonic()
