@@ -17,7 +17,7 @@ STYLE = """<style>
 .sg2-zoom input:checked ~ .sg2-frame {overflow: auto; max-height: 80vh; cursor: zoom-out}
 .sg2-zoom input:checked ~ .sg2-frame img {max-width: none; width: 200%}
 .sg2-table {border-collapse: collapse; font-size: 13px}
-.sg2-table td, .sg2-table th {padding: 2px 10px 2px 0; text-align: left; vertical-align: top}
+.sg2-table td, .sg2-table th {padding: 2px 10px 2px 0 !important; text-align: left !important; vertical-align: top !important}
 </style>"""
 
 
