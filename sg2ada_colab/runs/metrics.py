@@ -35,7 +35,7 @@ class Metrics(Callback):
     def __init__(self, dataset, config, store, snapshots, log, stop):
         self.dataset, self.config, self.store, self.snapshots, self.log, self.stop = dataset, config, store, snapshots, log, stop
         self._measure = self._aside = None
-        self._begin_nimg, self._spent_s = 0, 0.0
+        self._begin_nimg, self._spent_s, self._passing_over = 0, 0.0, False
 
     def on_start(self, progress):
         self._begin_nimg = progress.state.counters.nimg
@@ -46,7 +46,7 @@ class Metrics(Callback):
 
     def on_tick(self, progress):
         due = is_due(progress.tick, self.config.network_snapshot_ticks, self.config.metrics_every)
-        if self.config.metrics and (due or progress.done):
+        if self.config.metrics and (progress.done or (due and self._within_budget(progress))):
             began = time.time()
             self.measure(progress)
             self._spent_s += time.time() - began
@@ -97,6 +97,16 @@ class Metrics(Callback):
         between = seconds_per_kimg * config.network_snapshot_ticks * config.kimg_per_tick
         return seconds_allowed(config.metrics_budget / 100.0, between, config.metrics_every)
 
+    def _within_budget(self, progress):
+        """Return whether what was measured so far took no more than its share; one that took longer is made up for first."""
+        budget = self.config.metrics_budget
+        within = not budget or self._spent_s <= budget / 100.0 * progress.session_s
+        if not within and not self._passing_over:
+            text = "Snapshots are not measured until the metrics' {:.0f} s are no more than {:g} % of the session."
+            self.log(text.format(self._spent_s, budget))
+        self._passing_over = not within
+        return within
+
     def _say_left(self):
         self.log("The measurement was left for the stop; it goes on with: sg2ada metrics {}".format(self.store.run_dir))
 
@@ -134,6 +144,7 @@ class Metrics(Callback):
         aside, self._aside = self._aside, None
         if aside is None:
             return
+        self._spent_s += aside.seconds
         for line in aside.output():
             self.log(line)
         if not self.config.metrics:
@@ -155,7 +166,7 @@ class AsideMeasurement:
     """
 
     def __init__(self, config, snapshot_path, budget_s=None):
-        self.snapshot_path = str(snapshot_path)
+        self.snapshot_path, self._began, self.seconds = str(snapshot_path), time.time(), 0.0
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - the process writes it, `output` closes it
         words = ["metrics", self.snapshot_path, "--metrics", ",".join(config.metrics), "--metricdata", config.metric_data_path]
         words += ["--mirror", str(int(config.mirror_x)), "--seed", str(config.seed)]
@@ -169,6 +180,9 @@ class AsideMeasurement:
         )  # fmt: skip
 
     def ended(self):
+        """Return whether it has ended; `seconds` is how long it has taken, seen at the latest look."""
+        if self._process.returncode is None:
+            self.seconds = time.time() - self._began
         return self._process.poll() is not None
 
     def wait(self, stop):

@@ -108,8 +108,28 @@ def test_progress_is_said_now_and_then_with_the_time_left(monkeypatch):
     assert said == ["Metrics: 400 of 1,000 fakes, 2m 30s left", "Metrics: 700 of 1,000 fakes, 1m 15s left"]
 
 
+def test_what_took_longer_than_its_share_is_made_up_for(tiny_config):
+    said, measured = [], []
+    metrics = callback(tiny_config(metrics=["kid1k_efflite0"], metrics_budget=5.0, snap=1), log=said.append)
+    metrics.measure = lambda progress: measured.append(progress.tick)
+    progress = SimpleNamespace(done=False)
+    for tick, spent, session_s in [(1, 0, 10), (2, 30, 100), (3, 30, 300), (4, 30, 600), (5, 30, 700), (6, 61, 1000)]:
+        metrics._spent_s, progress.tick, progress.session_s = spent, tick, session_s
+        metrics.on_tick(progress)
+    assert measured == [1, 4, 5]
+    assert said == [
+        "Snapshots are not measured until the metrics' {} s are no more than 5 % of the session.".format(spent)
+        for spent in (30, 61)
+    ]
+    progress.done = True
+    metrics.on_tick(progress)
+    assert measured[-1] == 6, "the last one is measured in any case"
+
+
 class FakeAside:
     """A measurement that ends when it is told to."""
+
+    seconds = 1.0
 
     def __init__(self, config, path, budget_s):
         self.snapshot_path, self.over, self.interrupted = path, False, False
