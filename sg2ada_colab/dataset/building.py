@@ -118,6 +118,8 @@ class Build:
         for line in _json_lines(path, lines[0]):
             number, failures = json.loads(line)
             failures = {position: (kind, text) for position, kind, text in failures}
+            if any(kind == "unreadable" for kind, _ in failures.values()):
+                continue  # the disk's fault, perhaps for that time alone
             if self._is_written([position for position in chunks[number] if position not in failures]):
                 lines.append(line)
                 done.add(number)

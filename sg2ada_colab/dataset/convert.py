@@ -35,8 +35,7 @@ def _decoded(conversion, index, least_px):
     if getattr(_last_decoded, "what", None) != what:
         _last_decoded.what = _last_decoded.image = None  # frees the memory before the next one is decoded
         try:
-            with conversion.source.open(index) as file:
-                _last_decoded.image = decode(file, conversion.read, least_px)
+            _last_decoded.image = conversion.source.use(index, lambda file: decode(file, conversion.read, least_px))
         except OSError as error:
             raise UnreadableImage("unreadable", "cannot be read: {}".format(error.strerror or error)) from error
         _last_decoded.what = what

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from ..images.source import ArraySource
+from ..images.source import ArraySource, gone_error
 from ..images.sources import open_source
 from . import classic
 from .reading import has_records, open_dataset
@@ -16,10 +16,13 @@ def open_any_source(path):
         UserError: Nothing there, damaged, unsafe, or no kind of file that holds images.
     """
     path = Path(os.path.abspath(str(path)))
-    if path.is_dir() and has_records(path):
-        return _record_source(path)
-    known = classic.recognised(path)
-    return known(path) if known else open_source(path)
+    try:
+        if path.is_dir() and has_records(path):
+            return _record_source(path)
+        known = classic.recognised(path)
+        return known(path) if known else open_source(path)
+    except OSError as error:
+        raise gone_error(path, error) from error
 
 
 def _record_source(path):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import UserError
-from .source import LABELS_NAME, Source
+from .source import DISK_FAILS, DISK_GONE, LABELS_NAME, Source
 
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 ARCHIVE_SUFFIXES = (".zip",) + _TAR_SUFFIXES
@@ -65,6 +65,8 @@ class ZipSource(Source):
         try:
             return io.BytesIO(_opened.zip.read(self.locations[index]))
         except _DAMAGE + (RuntimeError, NotImplementedError) as error:
+            if isinstance(error, OSError) and error.errno in DISK_GONE + DISK_FAILS:
+                raise
             raise OSError("{} in the archive".format(str(error) or type(error).__name__)) from error
 
     def fingerprint(self):

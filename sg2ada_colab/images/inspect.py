@@ -28,18 +28,22 @@ class Finding:
 
 def _inspect_one(source, index, options):
     header = None
+
+    def look(file):
+        nonlocal header
+        digest = hashlib.sha256(file.read()).digest()
+        file.seek(0)
+        header = read_header(file, options)
+        file.seek(0)
+        image = decode(file, options, (_DETAIL_PX, _DETAIL_PX))
+        small = to_plain(image.resize((64, 64), Image.Resampling.BOX) if image.mode in ("RGB", "L") else image, ReadOptions())
+        small = small.resize((THUMB_PX, THUMB_PX), Image.Resampling.BOX)
+        pixels = np.asarray(small).astype(np.int16)
+        grey = bool(np.abs(pixels - pixels.mean(2, keepdims=True)).max() < 2)
+        return Finding(header, None, digest, np.asarray(small), grey)
+
     try:
-        with source.open(index) as file:
-            digest = hashlib.sha256(file.read()).digest()
-            file.seek(0)
-            header = read_header(file, options)
-            file.seek(0)
-            image = decode(file, options, (_DETAIL_PX, _DETAIL_PX))
-            small = to_plain(image.resize((64, 64), Image.Resampling.BOX) if image.mode in ("RGB", "L") else image, ReadOptions())
-            small = small.resize((THUMB_PX, THUMB_PX), Image.Resampling.BOX)
-            pixels = np.asarray(small).astype(np.int16)
-            grey = bool(np.abs(pixels - pixels.mean(2, keepdims=True)).max() < 2)
-            return Finding(header, None, digest, np.asarray(small), grey)
+        return source.use(index, look)
     except UnreadableImage as problem:
         return Finding(header, problem, None, None, False)
     except OSError as error:

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from .colour import to_srgb
+from .source import DISK_FAILS, DISK_GONE
 
 # The formats that are opened, by the bytes they begin with. Other decoders of Pillow stay out: some run foreign programs.
 _SIGNATURES = (
@@ -107,11 +108,19 @@ def _reporting_damage(what=""):
             yield
     except UnreadableImage:
         raise
+    except OSError as error:
+        if error.errno in DISK_GONE + DISK_FAILS:
+            raise  # the disk's fault, not the image's
+        raise _damage(error, what) from error
     except Image.DecompressionBombError as error:
         raise UnreadableImage("bomb", _one_line(error)) from error
     except Exception as error:  # noqa: BLE001 - decoders raise nearly anything on damaged data
-        text = _one_line(error)
-        raise UnreadableImage("truncated" if "truncated" in text.lower() else "damaged", what + text) from error
+        raise _damage(error, what) from error
+
+
+def _damage(error, what):
+    text = _one_line(error)
+    return UnreadableImage("truncated" if "truncated" in text.lower() else "damaged", what + text)
 
 
 def _open(file, options):

@@ -11,8 +11,7 @@ def _scan_some(shared, span):
     results = []
     for index in range(*span):
         try:
-            with source.open(index) as file:
-                header = read_header(file, options)
+            header = source.use(index, lambda file: read_header(file, options))
             results.append((header.width, header.height, header.mode, header.format, header.frames, header.notes))
         except UnreadableImage as problem:
             results.append((problem.kind, problem.text))

@@ -1,13 +1,17 @@
 """A set of image files by name, and which files are no image of the user's."""
 
+import errno
 import hashlib
 import io
 import os
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional
 
 import numpy as np
+
+from ..errors import UserError
 
 _SUFFIXES = "jpg jpeg jpe jfif png webp gif bmp dib tif tiff heic heif avif ppm pgm pbm pnm jp2 j2k"
 IMAGE_SUFFIXES = frozenset("." + suffix for suffix in _SUFFIXES.split())
@@ -15,6 +19,10 @@ IMAGE_SUFFIXES = frozenset("." + suffix for suffix in _SUFFIXES.split())
 FOREIGN_NAMES = frozenset(["thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r"])
 FOREIGN_FOLDERS = frozenset(["__macosx", "@eadir", "$recycle.bin"])
 LABELS_NAME = "dataset.json"
+# What a disk answers when it is gone, and when it fails once; no other error number says anything about more than one file.
+DISK_GONE = (errno.ENOTCONN, errno.ESTALE, errno.ENODEV, errno.ENXIO)
+DISK_FAILS = (errno.EIO, errno.ETIMEDOUT, errno.EAGAIN)
+_MOST_ATTEMPTS, _PAUSE_S = 4, 0.5
 FOREIGN_REASON = "not an image (its name has no suffix)"
 
 
@@ -46,6 +54,24 @@ class Source:
     def open(self, index):
         """Return one image file as a seekable binary file object."""
         return open(self.locations[index], "rb")
+
+    def use(self, index, function):
+        """Return `function(file)` for an image's file; what a slow or remote disk fails in now and then is tried again.
+
+        Raises:
+            OSError: This one file cannot be read.
+            UserError: The whole source is gone, as when Drive is disconnected: no image is to be left out for that.
+        """
+        for attempt in range(_MOST_ATTEMPTS):
+            try:
+                with self.open(index) as file:
+                    return function(file)
+            except OSError as error:
+                if error.errno in DISK_GONE or not os.path.exists(self.path):
+                    raise gone_error(self.path, error) from error
+                if error.errno not in DISK_FAILS or attempt == _MOST_ATTEMPTS - 1:
+                    raise
+                time.sleep(_PAUSE_S)
 
     def fingerprint(self):
         """Return a text that changes when a file is added, removed or written to."""
@@ -110,6 +136,15 @@ class ArraySource(Source):
 
     def is_foreign(self, name, problem):
         return False
+
+
+def gone_error(path, error):
+    """Return the UserError for an OSError that is about the whole of a source."""
+    return UserError(
+        "{} cannot be reached: {}".format(path, error.strerror or error),
+        "a disk that stays connected until all images are read",
+        "connect it again and run the same command; what was converted before is kept",
+    )
 
 
 def reason_to_ignore(name):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from .archives import ARCHIVE_SUFFIXES, archive_source
-from .source import FOREIGN_FOLDERS, IMAGE_SUFFIXES, LABELS_NAME, Source
+from .source import DISK_FAILS, DISK_GONE, FOREIGN_FOLDERS, IMAGE_SUFFIXES, LABELS_NAME, Source, gone_error
 
 
 class _FolderWalk:
@@ -28,6 +28,8 @@ class _FolderWalk:
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
+            if error.errno in DISK_GONE + DISK_FAILS:
+                raise  # nobody's images may be left out for that
             self.source.ignored["folder that cannot be opened ({})".format(error.strerror)] += 1
             return
         for entry in entries:
@@ -94,6 +96,13 @@ def open_source(path):
         UserError: Nothing there, an archive that is damaged or unsafe, a kind of file that holds no images.
     """
     path = Path(os.path.abspath(str(path)))
+    try:
+        return _open(path)
+    except OSError as error:
+        raise gone_error(path, error) from error
+
+
+def _open(path):
     if path.is_dir():
         return _FolderWalk(path).source
     if not path.is_file():

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "soak"))
 from fake_drive import FakeDrive, needs_fuse  # noqa: E402
@@ -127,3 +128,49 @@ def test_a_drive_that_is_not_connected(drive, tmp_path):
     drive.die()
     with pytest.raises(UserError, match="not connected(.|\n)*stays connected"):
         copy_to(drive.mount / "set", tmp_path / "fast", progress=False)
+
+
+@pytest.fixture
+def images_on_drive(tmp_path):
+    """Return a mounted fake Drive with 300 images."""
+    drive = FakeDrive(tmp_path / "drive")
+    (drive.cloud / "images").mkdir()
+    for i in range(300):
+        picture = np.random.RandomState(i).randint(0, 256, (32, 32, 3)).astype(np.uint8)
+        Image.fromarray(picture).save(str(drive.cloud / "images" / "{:03d}.png".format(i)))
+    with drive:
+        yield drive
+
+
+def test_images_on_a_drive_that_dies_are_not_left_out(images_on_drive, tmp_path):
+    drive = images_on_drive
+    drive.set(bytes_s=2e6)
+    command = [sys.executable, "-m", "sg2ada_colab", "prepare", str(drive.mount / "images"), str(tmp_path / "set"), "--quiet"]
+    process = subprocess.Popen(command, cwd=str(ROOT), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while not (tmp_path / "set.partial").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    drive.die()
+    error = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == 1 and "Traceback" not in error and not (tmp_path / "set").exists()
+    assert "images cannot be reached" in error and "a disk that stays connected" in error and "connect it again" in error
+    with pytest.raises(UserError, match="cannot be reached"):
+        prepare(drive.mount / "images", tmp_path / "set", progress=False)
+    drive.remount()
+    drive.set(bytes_s=None)
+    result = prepare(drive.mount / "images", tmp_path / "set", progress=False)
+    assert (result.num_images, result.problems) == (300, []) and verify(result.path, progress=False).problems == []
+
+
+def test_a_drive_that_errs_now_and_then_costs_no_image(images_on_drive, tmp_path, monkeypatch):
+    from sg2ada_colab.images import source
+
+    monkeypatch.setattr(source, "_PAUSE_S", 0.01)
+    images_on_drive.set(eio=0.05)
+    for _attempt in range(20):
+        try:
+            result = prepare(images_on_drive.mount / "images", tmp_path / "set", PrepareOptions(workers=2), progress=False)
+            break
+        except UserError as error:  # the folder could not even be listed
+            assert "Input/output error" in error.what
+    assert (result.num_images, result.problems) == (300, [])
