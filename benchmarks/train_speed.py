@@ -100,7 +100,7 @@ def make_config(args, size, aug, xla):
 
 def measure(args, size, aug, xla):
     """Return one row of the table as a dict; everything is set up as a run does it."""
-    from sg2ada_colab import compile_cache
+    from sg2ada_colab.runs import compile_cache
 
     cache = compile_cache.use(args.cache or "off")
     from sg2ada_colab.dataset import TrainingStream
@@ -135,7 +135,7 @@ def measure(args, size, aug, xla):
         ready = warm_up(phases.programs(), state.variables() + phases.variables(), cache and cache.autotuning)
         sys.stderr.write("ready after: {}\n".format({name: round(seconds, 1) for name, seconds in ready.items()}))
         if cache:
-            cache.keep_autotuning()
+            cache.keep()
     for name in inputs:
         seconds = timed(lambda n=name: run(n, 0))
         sys.stderr.write("first {} took {:.1f} s\n".format(name, seconds))

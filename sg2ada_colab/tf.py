@@ -1,6 +1,9 @@
 """The only import of TensorFlow: version 2 semantics on 1.14, what is compiled, which device, which precision."""
 
+import functools
 import os
+import threading
+from contextlib import contextmanager
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # oneDNN's kernels sum in other orders on other machines, and greet on the terminal; XLA's programs do not use them.
@@ -18,6 +21,25 @@ tf1 = _tensorflow.compat.v1
 VERSION = tf.version.VERSION
 
 
+_tracing = threading.local()
+
+
+@contextmanager
+def gpu_compiler(used):
+    """Let what is traced inside take the forms that XLA makes the best GPU programs of, or not."""
+    before = getattr(_tracing, "for_gpu_compiler", False)
+    _tracing.for_gpu_compiler = used
+    try:
+        yield
+    finally:
+        _tracing.for_gpu_compiler = before
+
+
+def for_gpu_compiler():
+    """Return whether what is traced now will be compiled by XLA for a GPU; processors, and plain graphs, like other forms."""
+    return getattr(_tracing, "for_gpu_compiler", False)
+
+
 def compiled(function, xla=True):
     """Return `function` as a graph, compiled by XLA where this TensorFlow can (2.x) and `xla` asks for it.
 
@@ -26,7 +48,13 @@ def compiled(function, xla=True):
         xla: False leaves plain graph execution. TF 1.14 always runs plain graphs.
     """
     if xla and not IS_TF1:
-        return tf.function(function, autograph=False, jit_compile=True)
+
+        @functools.wraps(function)
+        def traced(*inputs):
+            with gpu_compiler(bool(gpus())):
+                return function(*inputs)
+
+        return tf.function(traced, autograph=False, jit_compile=True)
     return tf.function(function, autograph=False)
 
 

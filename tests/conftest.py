@@ -1,12 +1,14 @@
 """What all tests share: where the golden files lie and how a reference file is opened."""
 
 import json
+import os
 import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+os.environ.setdefault("SG2ADA_COMPILE_CACHE", "off")  # tests compile what they test, and leave nothing in the home folder
 DATA = Path(__file__).parent / "data"
 
 

@@ -9,6 +9,7 @@ from dataclasses import fields
 from ..colab.places import find_run, newest_run, results_places, run_places, usual_results
 from ..errors import UserError
 from ..metrics.catalogue import parse_metric
+from ..runs import compile_cache
 from ..snapshots.choose import newest_good
 from ..snapshots.verified_copy import fetch_run
 from ..training.config import DatasetInfo
@@ -293,6 +294,8 @@ def start(config, run_dir, resume, quiet=False, drive_dir=None):
             "A folder that can be written to.",
             "Choose another --outdir.",
         ) from problem
+    if config.xla:
+        compile_cache.use(drive=os.path.join(os.path.dirname(drive_dir), "compiled") if drive_dir else None)
     from ..runs import start as runs  # imports TensorFlow: only now, when all is checked
 
     return runs.start(config, run_dir, resume=resume or None, quiet=quiet, drive_dir=drive_dir)

@@ -32,6 +32,10 @@ def main(folder):
 
 def train(job, folder):
     """Train; the imports of TensorFlow happen here."""
+    from ..runs import compile_cache
+
+    if job["config"].get("xla", True):
+        compile_cache.use(drive=os.path.join(os.path.dirname(job["drive_dir"]), "compiled") if job["drive_dir"] else None)
     from ..runs.start import start
     from ..training.config import TrainConfig
 

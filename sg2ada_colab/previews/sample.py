@@ -6,6 +6,7 @@ from ..networks.generator import Generator, to_uint8
 from ..networks.variables import GeneratorConfig
 from ..seeds import random_state, step_seed
 from ..tf import compiled, tf
+from ..training.warm_up import Program
 
 
 class Sampler:
@@ -25,6 +26,12 @@ class Sampler:
 
         self._random = compiled(sample, xla)
         self._constant = compiled(lambda z, labels, psi: self.generator(z, labels, psi), xla)
+
+    def programs(self):
+        """Return the program of `batches` with random noise, for `warm_up`."""
+        config, size = self.generator.config, self.batch_size
+        inputs = (tf.zeros([size, config.latent_size]), tf.zeros([size, config.label_size]), tf.constant(1.0))
+        return [Program("grid", self._random, inputs + (tf.zeros([2], tf.int32),))]
 
     @classmethod
     def of_snapshot(cls, snapshot, **options):

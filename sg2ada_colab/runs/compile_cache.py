@@ -1,20 +1,31 @@
 """Keep what XLA compiled between processes: executables and the results of its autotuning; imports no TensorFlow.
 
-Compiling a training step takes minutes on a GPU, half of it timing convolution algorithms. TensorFlow can save each
+Compiling a training step takes minutes on a GPU, most of it timing convolution algorithms. TensorFlow can save each
 executable under a digest of its program, and XLA can save which algorithms won. Both are valid only for the same kind of
 device and the same TensorFlow, so each combination has a folder of its own; another network simply adds its own entries.
+
+TensorFlow ends with an error where an entry is cut short or the disk is full. So an index with digests is written once all is
+compiled, only entries that it names and that verify are used again, and a disk without room keeps nothing.
 """
 
+import hashlib
+import json
 import os
 import platform
 import re
+import shutil
 import subprocess
 from typing import NamedTuple, Optional
 
+from ..snapshots.atomic import write_text
+
 ENVIRONMENT = "SG2ADA_COMPILE_CACHE"  # a folder; "off" keeps nothing
 DEFAULT_FOLDER = os.path.join("~", ".cache", "sg2ada_colab", "compiled")
-AUTOTUNE_FILE = "autotuning.pbtxt"
-MAX_BYTES = 4 * 2**30  # of one combination's executables; beyond it the ones that were not used longest go
+INDEX_FILE, AUTOTUNE_FILE = "index.json", "autotuning.pbtxt"
+MAX_BYTES = 2 * 2**30  # of one combination; beyond it the entries that were not used longest go
+FREE_BYTES = 2**30  # with less room on the disk nothing is kept
+
+_current = None
 
 
 class CompileCache(NamedTuple):
@@ -22,48 +33,81 @@ class CompileCache(NamedTuple):
 
     folder: str  # of this kind of device and this TensorFlow
     autotuning: Optional[str]  # file that XLA rewrites after autotuning a program; None on a processor, which has none
+    remote: Optional[str]  # the same folder on Drive, or None
 
-    def keep_autotuning(self):
-        """Let later processes start with what was autotuned so far; call it when nothing is being compiled."""
-        if self.autotuning and os.path.isfile(self.autotuning):
-            os.replace(self.autotuning, os.path.join(self.folder, AUTOTUNE_FILE))
+    def keep(self):
+        """Write down what was compiled so far, for later processes; call it when nothing is being compiled."""
+        try:
+            if self.autotuning and os.path.isfile(self.autotuning):
+                os.replace(self.autotuning, os.path.join(self.folder, AUTOTUNE_FILE))
+            index = {name: _digest(os.path.join(self.folder, name)) for name in _entries(self.folder)}
+            write_text(os.path.join(self.folder, INDEX_FILE), json.dumps(index))
+            if self.remote:
+                os.makedirs(self.remote, exist_ok=True)
+                _copy(self.folder, self.remote, index)
+        except OSError:
+            pass  # it costs time at the next start, and nothing else
 
 
-def use(root=None):
+def current():
+    """Return the CompileCache of this process, or None."""
+    return _current
+
+
+def use(root=None, drive=None):
     """Let this process keep its compiled programs; call it before TensorFlow is imported.
 
     Args:
         root: Folder of all combinations; None asks the environment variable SG2ADA_COMPILE_CACHE, then the default.
+        drive: Such a folder on Drive: what it has is fetched first, and `keep` copies to it.
 
     Returns:
-        CompileCache, or None where nothing is kept: TensorFlow 1, "off", or a folder that cannot be made.
+        CompileCache, or None where nothing is kept: TensorFlow 1, "off", or a folder without room or that cannot be made.
     """
+    global _current
     root = root or os.environ.get(ENVIRONMENT) or DEFAULT_FOLDER
     version = _tensorflow_version()
     if root == "off" or version is None or version.startswith("1."):
         return None
-    folder = os.path.join(os.path.expanduser(root), combination(version))
+    device, processor = device_name(), _processor()
+    name = combination(device, version)
+    folder = os.path.join(os.path.expanduser(root), name)
+    remote = os.path.join(drive, name) if drive else None
     try:
         os.makedirs(folder, exist_ok=True)
-        prune(folder)
+        _fetch(remote, folder)
+        tidy(folder)
+        if shutil.disk_usage(folder).free < FREE_BYTES:
+            return None
     except OSError:
         return None
     _add_flags("TF_XLA_FLAGS", ["--tf_xla_persistent_cache_directory=" + folder])
-    if device_name() == _processor():
-        return CompileCache(folder, None)
-    cache = CompileCache(folder, os.path.join(folder, "{}.{}".format(AUTOTUNE_FILE, os.getpid())))
-    flags = ["--xla_gpu_enable_llvm_module_compilation_parallelism=true"]
-    flags.append("--xla_gpu_dump_autotune_results_to=" + cache.autotuning)
-    kept = os.path.join(folder, AUTOTUNE_FILE)
+    autotuning = None
+    if device != processor:
+        autotuning = os.path.join(folder, "{}.{}".format(os.getpid(), AUTOTUNE_FILE))
+        _add_flags("XLA_FLAGS", _gpu_flags(version, autotuning, os.path.join(folder, AUTOTUNE_FILE)))
+    _current = CompileCache(folder, autotuning, remote)
+    return _current
+
+
+def _gpu_flags(version, autotuning, kept):
+    flags = [
+        "--xla_gpu_enable_llvm_module_compilation_parallelism=true",
+        # Trying Triton on each small matrix product, and on each fusion, takes minutes and gained nothing that could be measured.
+        "--xla_gpu_enable_triton_gemm=false",
+        "--xla_gpu_autotune_level=2",  # without comparing the algorithms' results, which XLA would only log
+        "--xla_gpu_dump_autotune_results_to=" + autotuning,
+    ]
+    if tuple(int(part) for part in version.split(".")[:2]) >= (2, 21):  # an unknown flag ends the process
+        flags.append("--xla_gpu_experimental_enable_fusion_autotuner=false")
     if os.path.isfile(kept):
         flags.append("--xla_gpu_load_autotune_results_from=" + kept)
-    _add_flags("XLA_FLAGS", flags)
-    return cache
+    return flags
 
 
-def combination(version):
-    """Return the name of the folder for this machine's device and a TensorFlow version, such as "Tesla-T4-tf2.20.0"."""
-    return re.sub(r"[^A-Za-z0-9.]+", "-", "{}-tf{}".format(device_name(), version))
+def combination(device, version):
+    """Return the name of the folder for a device and a TensorFlow version, such as "Tesla-T4-tf2.20.0"."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", "{}-tf{}".format(device, version))
 
 
 def device_name():
@@ -76,13 +120,18 @@ def device_name():
     return names.strip().splitlines()[0].strip() if names.strip() else _processor()
 
 
-def prune(folder, max_bytes=MAX_BYTES):
-    """Delete the executables that were not used longest until at most `max_bytes` are left."""
-    entries = []
-    for entry in os.scandir(folder):
-        if entry.is_file() and not entry.name.startswith(AUTOTUNE_FILE):
-            found = entry.stat()
-            entries.append((max(found.st_atime, found.st_mtime), found.st_size, entry.path))
+def tidy(folder, max_bytes=MAX_BYTES):
+    """Delete what the index does not vouch for, then the entries that were not used longest until `max_bytes` are left."""
+    index, entries = _read_index(folder), []
+    for name in sorted(os.listdir(folder)):
+        path = os.path.join(folder, name)
+        if name == INDEX_FILE or not os.path.isfile(path):
+            continue
+        if index.get(name) != _digest(path):
+            os.unlink(path)
+            continue
+        found = os.stat(path)
+        entries.append((max(found.st_atime, found.st_mtime), found.st_size, path))
     total = sum(size for _, size, _ in entries)
     for _, size, path in sorted(entries):
         if total <= max_bytes:
@@ -91,13 +140,58 @@ def prune(folder, max_bytes=MAX_BYTES):
         total -= size
 
 
+def _entries(folder):
+    """Return the names of the files that are whole: executables under their final names, and the autotuning results."""
+    return [n for n in sorted(os.listdir(folder)) if n == AUTOTUNE_FILE or (n.endswith(".pb") and "xla_compile_cache" in n)]
+
+
+def _read_index(folder):
+    try:
+        with open(os.path.join(folder, INDEX_FILE), encoding="utf-8") as file:
+            index = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return index if isinstance(index, dict) else {}
+
+
+def _fetch(remote, folder):
+    """Copy what Drive has and this folder has not."""
+    if remote and os.path.isdir(remote):
+        index = dict(_read_index(remote), **_read_index(folder))
+        _copy(remote, folder, index)
+
+
+def _copy(source, target, index):
+    """Copy the named files that the target lacks or has otherwise, then write its index."""
+    there = _read_index(target)
+    for name, digest in index.items():
+        path = os.path.join(source, name)
+        if os.path.basename(name) == name and there.get(name) != digest and os.path.isfile(path):
+            shutil.copyfile(path, os.path.join(target, name))
+    write_text(os.path.join(target, INDEX_FILE), json.dumps(index))
+
+
+def _digest(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 def _processor():
-    """Return the processor's model; programs compiled for one may not run on another."""
+    """Return the processor's model and a digest of its abilities; programs compiled for others may not run."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
+            lines = dict(_pair(line) for line in file)
+        return "{} {}".format(lines["model name"], hashlib.sha256(lines["flags"].encode()).hexdigest()[:8])
+    except (OSError, KeyError):
         return platform.processor() or platform.machine()
+
+
+def _pair(line):
+    key, _, value = line.partition(":")
+    return key.strip(), value.strip()
 
 
 def _tensorflow_version():

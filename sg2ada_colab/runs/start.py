@@ -16,10 +16,12 @@ from ..snapshots.retention import Retention
 from ..snapshots.room import room_report
 from ..snapshots.store import RunStore
 from ..snapshots.training_state import load_state
-from ..tf import VERSION
+from ..tf import IS_TF1, VERSION
 from ..training.estimate import estimate
 from ..training.loop import Means, train
 from ..training.options_file import FILE_NAME, options_text
+from ..training.warm_up import warm_up
+from . import compile_cache
 from .build import build_controller, build_phases, build_state, open_training_data
 from .callbacks import Grids, Snapshots
 from .device import describe_device, prepare_device
@@ -131,15 +133,32 @@ class _Run:
                 log(sentence)
 
         log("Training for {} kimg...".format(config.total_kimg))
-        callbacks = self.callbacks(state, stream, keeper, stop) + list(extra_callbacks)
+        grids = Grids(self.run_dir, stream, config, state)
+        callbacks = self.callbacks(state, grids, keeper, stop) + list(extra_callbacks)
         phases = build_phases(config, state)
-        log("Start-up took {:.1f} s; the first minibatches also compile the network.".format(time.time() - self.began))
+        self.compile(state, phases, grids)
+        log("Start-up took {:.1f} s.".format(time.time() - self.began))
         progress = train(state, phases, stream, config, callbacks, stop, means, self.validation())
         if progress.stopped:
             log("Stopped: {}. Go on with: sg2ada resume {}".format(progress.stopped, self.run_dir))
             return INTERRUPTED
         log("Done: {:.0f} kimg.".format(state.counters.nimg / 1000))
         return 0
+
+    def compile(self, state, phases, grids):
+        """Compile what training calls, side by side, or find it among what was compiled before."""
+        if not self.config.xla or IS_TF1:
+            return
+        self.log("Compiling the networks...")
+        cache = compile_cache.current()
+        ready = warm_up(
+            phases.programs() + grids.sampler.programs(),
+            state.variables() + phases.variables(),
+            cache.autotuning if cache else None,
+        )
+        if cache:
+            cache.keep()
+        self.log(", ".join("{} {:.1f} s".format(name, seconds) for name, seconds in ready.items()))
 
     def build(self, candidate, snapshot):
         """Return (TrainState, Means of the unfinished tick or None): restored, with another run's networks, or fresh."""
@@ -162,7 +181,7 @@ class _Run:
         state.restore(arrays, meta)
         return state, Means(meta.get("means"))
 
-    def callbacks(self, state, stream, keeper, stop):
+    def callbacks(self, state, grids, keeper, stop):
         config = self.config
         snapshots = Snapshots(keeper.store, config, self.log)
         bar = sys.stderr.isatty() or os.environ.get("SG2ADA_PROGRESS")
@@ -170,7 +189,7 @@ class _Run:
             TickLog(self.log, state.controller),
             StatsFile(self.run_dir),
             TensorBoardEvents(self.run_dir),
-            Grids(self.run_dir, stream, config, state),
+            grids,
             snapshots,
             Metrics(self.dataset, config, keeper.store, snapshots, self.log, stop),
             ProgressBar(disable=self.quiet or not bar),
