@@ -1,67 +1,15 @@
 """The notebooks in a real browser: JupyterLab with ipywidgets 8 and the classic Notebook with ipywidgets 7, clicked through.
 
-Pictures of the pages are left in the folder that SG2ADA_SCREENSHOTS names. Colab's own front end cannot be had here.
+Colab's own front end cannot be had here.
 """
 
-import importlib.util
-import os
 import re
 
 import pytest
 
-from .front_ends import CHROMIUM_WORDS, Classic, Lab, chromium
-
-playwright = pytest.importorskip("playwright.sync_api")
-pytest.importorskip("ipywidgets")
-if chromium() is None:
-    pytest.skip("needs Chromium", allow_module_level=True)
-
-from .conftest import TINY  # noqa: E402
+from .browser import WAIT_MS, front_end_fixture, page_fixture, see, take_picture  # noqa: F401  the fixtures
 
 pytestmark = pytest.mark.slow
-WAIT_MS = 900000
-SIZES = dict(TINY, prepare_dataset={"resolution": 32}, train=dict(TINY["train"], kimg=3))
-
-
-def available_front_ends():
-    found = [Lab] if importlib.util.find_spec("jupyterlab") else []
-    if importlib.util.find_spec("notebook"):
-        import notebook
-
-        found += [Classic] if notebook.__version__.startswith("6.") else []
-    return found
-
-
-@pytest.fixture(params=available_front_ends() or [pytest.param(None, marks=pytest.mark.skip("needs jupyterlab or notebook 6"))])
-def front_end(request, home):
-    home.set_sizes(SIZES)
-    with request.param(home) as server:
-        yield server
-
-
-@pytest.fixture
-def page():
-    with playwright.sync_playwright() as tools:
-        browser = tools.chromium.launch(executable_path=chromium(), args=CHROMIUM_WORDS)
-        opened = browser.new_page(viewport={"width": 1280, "height": 2200})
-        opened.set_default_timeout(WAIT_MS)
-        opened.problems = []
-        opened.on("pageerror", lambda error: opened.problems.append(str(error)))
-        yield opened
-        browser.close()
-
-
-def take_picture(page, front_end, name, selector=None):
-    """Leave a picture of the page, or of one element, for people to look at."""
-    folder = os.environ.get("SG2ADA_SCREENSHOTS")
-    if folder:
-        path = os.path.join(folder, "{}-{}.png".format(type(front_end).__name__.lower(), name))
-        (page.locator(selector).last if selector else page).screenshot(path=path)
-
-
-def see(page, text, inside="body"):
-    """Wait until a text stands on the page."""
-    page.locator(inside).get_by_text(re.compile(text)).first.wait_for(state="visible", timeout=WAIT_MS)
 
 
 def pictures(page, inside):

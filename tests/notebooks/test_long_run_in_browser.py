@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from .test_browser import WAIT_MS, front_end, page, see, take_picture  # noqa: F401  the fixtures
+from .browser import WAIT_MS, front_end_fixture, page_fixture, see, take_picture  # noqa: F401  the fixtures
 
 nbformat = pytest.importorskip("nbformat")
 pytestmark = pytest.mark.soak
@@ -46,7 +46,7 @@ SCROLL = """async () => {
 }"""
 
 
-def test_slider_and_scrolling_are_quick_after_twelve_hours(front_end, page, home):  # noqa: F811
+def test_slider_and_scrolling_are_quick_after_twelve_hours(front_end, page, home):
     code = CODE.format(folder=str(home.folder / "run"))
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
