@@ -5,7 +5,7 @@ import os
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from ..tf import IS_TF1, tf
+from ..tf import IS_TF1, empty_trace, tf
 
 
 class Kernel(NamedTuple):
@@ -36,10 +36,8 @@ def kernels(folder):
     Args:
         folder: Of `traced`; the newest trace in it is read.
     """
-    from tensorflow.tsl.profiler.protobuf import xplane_pb2  # the trace's own format, part of TensorFlow
-
     path = max(glob.glob(os.path.join(glob.escape(str(folder)), "plugins", "profile", "*", "*.xplane.pb")), key=os.path.getmtime)
-    space = xplane_pb2.XSpace()
+    space = empty_trace()
     with open(path, "rb") as file:
         space.ParseFromString(file.read())
     found, first, last = {}, None, 0
