@@ -73,6 +73,13 @@ def measure_all(
     specs = [parse_metric(metric) if isinstance(metric, str) else metric for metric in metrics]
     open_network = networks or features.open_network
     opened = {spec.network: open_network(spec.network) for spec in specs}
+    for spec in specs:
+        if OUTPUTS.get(spec.kind, "features") not in opened[spec.network].outputs:
+            raise UserError(
+                "{} needs what the file of the network {} ends before: its last layer".format(spec.name, spec.network),
+                "a file with the whole network, such as inception-2015-12-05.tgz",
+                "put that file into the cache folder, or name it with --features",
+            )
     check_images(specs, generate, dataset)
     started = time.time()
     watch = _Watch(progress, should_stop)

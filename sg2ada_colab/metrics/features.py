@@ -188,13 +188,15 @@ def open_inception(path=None, cache_dir=None, xla=False, batch_size=None):
     source = find_any(INCEPTION_FILES, path, cache_dir)
     convolutions, output = read_inception_weights(source)
     weights = {scope: tuple(tf.constant(array) for array in pair) for scope, pair in convolutions.items()}
-    output = tf.constant(output)
+    with_probabilities = output is not None
+    output = tf.constant(output if with_probabilities else np.zeros([DIMENSIONS, CLASSES], np.float32))
 
     def forward(images):
         features, probabilities = inception_v3(images, weights, output)
-        return {"features": features, "probabilities": probabilities}
+        return {"features": features, "probabilities": probabilities} if with_probabilities else {"features": features}
 
-    outputs, batch_size = {"features": DIMENSIONS, "probabilities": CLASSES}, batch_size or batches_of(GPU_BATCH_SIZE)
+    outputs = {"features": DIMENSIONS, "probabilities": CLASSES} if with_probabilities else {"features": DIMENSIONS}
+    batch_size = batch_size or batches_of(GPU_BATCH_SIZE)
     return FeatureNetwork("inception", sha256_of(source)[1], outputs, compiled(forward, bool(xla)), batch_size)
 
 

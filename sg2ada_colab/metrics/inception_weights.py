@@ -5,12 +5,15 @@ import tarfile
 import numpy as np
 
 from ..errors import UserError
+from ..snapshots.network_pickle import read_network_variables
+from ..snapshots.unpickler import Refused
 from ..tf import tf1
 from .inception import BATCH_NORM_EPSILON, CLASSES, CONVOLUTIONS, DIMENSIONS
 from .torch_weights import read_torch_weights
 from .weight_files import WeightsFile
 
 GRAPH_FILE = "classify_image_graph_def.pb"
+TORCH_LEGACY_HEAD = b"\x80\x02\x8a"  # a pickle that begins with torch's long magic number
 MAX_GRAPH_BYTES = 200 << 20  # it has 96 MB
 _PLACES = "put {} into the cache folder, or name it with --features"
 
@@ -28,6 +31,15 @@ INCEPTION_FILES = (
     ),
     WeightsFile(
         title="Inception-v3 of 2015",
+        file_name="inception_v3_features.pkl",  # of stylegan2-ada, where a person has it; never fetched
+        sha256=None,
+        package=None,
+        package_path=None,
+        address=None,
+        obtain=_PLACES.format("inception-2015-12-05.tgz"),
+    ),
+    WeightsFile(
+        title="Inception-v3 of 2015",
         file_name="weights-inception-2015-12-05-6726825d.pth",
         sha256="6726825d",
         package=None,
@@ -41,8 +53,11 @@ INCEPTION_FILES = (
 def read_inception_weights(path):
     """Return (scope -> (kernel, bias) with batch normalisation folded in, output weights [2048, 1008]), float32 arrays.
 
+    The output weights are None where the file ends with the features.
+
     Args:
-        path: The archive (.tgz), the graph in it (.pb) or a PyTorch state dict (.pth).
+        path: The archive (.tgz), the graph in it (.pb), a PyTorch state dict (.pth), or a network pickle (.pkl) whose variables
+            have the names of the graph.
 
     Raises:
         UserError: The file is none of these, or not this network.
@@ -51,6 +66,8 @@ def read_inception_weights(path):
         head = stream.read(4)
     if head[:2] == b"\x1f\x8b":
         return _from_graph(_graph_in_archive(path), path)
+    if head[:1] == b"\x80" and head[:3] != TORCH_LEGACY_HEAD:
+        return _from_network(path)
     if head[:2] in (b"PK", b"\x80\x02"):
         return _from_torch(read_torch_weights(path), path)
     with open(str(path), "rb") as stream:
@@ -98,6 +115,27 @@ def _from_graph(content, path):
         gamma = array(scope + "/batchnorm/gamma", (filters,)) if scaled else np.ones(filters)
         weights[scope] = _fold(kernel, gamma, *parts)
     return weights, array("softmax/weights", (DIMENSIONS, CLASSES)).astype(np.float32)
+
+
+def _from_network(path):
+    try:
+        variables = read_network_variables(path)
+    except Refused as error:
+        raise _not_inception(path, "{}; nothing in it was run".format(error)) from error
+
+    def array(name, shape):
+        if name not in variables:
+            held = ", ".join(sorted(variables)[:3]) or "none"
+            raise _not_inception(path, "it has no variable {}; its {} variables are {} …".format(name, len(variables), held))
+        return _checked(variables[name], name, shape, path)
+
+    weights = {}
+    for scope, _, height, width, channels, filters in CONVOLUTIONS:
+        kernel = array(scope + "/conv2d_params", (height, width, channels, filters))
+        parts = [array("{}/batchnorm/{}".format(scope, part), (filters,)) for part in ("beta", "moving_mean", "moving_variance")]
+        weights[scope] = _fold(kernel, np.ones(filters), *parts)
+    softmax = "softmax/weights" in variables
+    return weights, array("softmax/weights", (DIMENSIONS, CLASSES)).astype(np.float32) if softmax else None
 
 
 def _from_torch(arrays, path):

@@ -261,6 +261,19 @@ def read_network_pickle(path_or_bytes):
         return snapshot_of(load(FileSource(file), TF_GLOBALS))
 
 
+def read_network_variables(path):
+    """Return the own variables of a pickle that holds one network of any kind, as name → array; nothing in it is run.
+
+    Raises:
+        Refused: It is no such pickle.
+    """
+    with open(str(path), "rb") as file:
+        value = load(FileSource(file), TF_GLOBALS)
+    if not isinstance(value, Network):
+        raise Refused("it holds no network")
+    return _variables_of(_checked_state(value))
+
+
 def snapshot_of(value):
     """Return the NetworkSnapshot for what a stream with TF_GLOBALS described; raise Refused if that is not three networks."""
     if isinstance(value, Network):

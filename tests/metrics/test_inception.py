@@ -2,13 +2,17 @@
 
 import collections
 import io
+import pickle
 import subprocess
+import sys
 import tarfile
+import types
 
 import numpy as np
 import pytest
 
 from sg2ada_colab.errors import UserError
+from sg2ada_colab.metrics.evaluate import measure
 from sg2ada_colab.metrics.features import open_inception
 from sg2ada_colab.metrics.inception import CONVOLUTIONS
 from sg2ada_colab.metrics.inception_weights import GRAPH_FILE, _from_torch, read_inception_weights
@@ -243,3 +247,52 @@ def test_features_equal_those_of_torch_fidelity(arrays, archive, images, relmax,
     saved, _ = read_inception_weights(paths[0] + ".pth")
     ours, _ = read_inception_weights(archive)
     np.testing.assert_array_equal(saved["mixed_9/tower/conv"][0], ours["mixed_9/tower/conv"][0])
+
+
+class _Written:
+    """Pickles as an object of the original's class Network."""
+
+    def __init__(self, state):
+        self.state = state
+
+    def __getstate__(self):
+        return self.state
+
+
+def network_pickle(arrays, path):
+    """Write a network pickle, version 5, of a network with these variables, as dnnlib lays it out."""
+    module = types.ModuleType("dnnlib.tflib.network")
+    module.Network = type("Network", (_Written,), {"__module__": "dnnlib.tflib.network", "__qualname__": "Network"})
+    state = {
+        "version": 5, "name": "inception", "static_kwargs": {}, "components": {}, "build_module_src": "raise SystemExit",
+        "build_func_name": "inception", "variables": list(arrays.items()),
+    }  # fmt: skip
+    with pytest.MonkeyPatch().context() as patch:
+        for name in ("dnnlib", "dnnlib.tflib"):
+            patch.setitem(sys.modules, name, types.ModuleType(name))
+        patch.setitem(sys.modules, "dnnlib.tflib.network", module)
+        path.write_bytes(pickle.dumps(module.Network(state), 3))
+    return path
+
+
+@pytest.mark.slow
+def test_a_network_pickle_with_the_graphs_names_is_read_and_not_run(arrays, archive, tmp_path):
+    expected, _ = read_inception_weights(archive)
+    features_only = {name: array for name, array in arrays.items() if not name.startswith("softmax")}
+    path = network_pickle(features_only, tmp_path / "inception_v3_features.pkl")
+    found, output = read_inception_weights(path)
+    assert output is None
+    for scope, pair in expected.items():
+        for a, b in zip(pair, found[scope]):
+            np.testing.assert_array_equal(a, b)
+    with pytest.raises(UserError, match="is50 needs what the file of the network inception ends before"):
+        measure("is50", None, None, networks=lambda name: open_inception(path))
+
+
+def test_another_network_pickle_is_refused_with_its_names(tmp_path):
+    path = network_pickle({"conv1/weight": np.zeros([3], np.float32)}, tmp_path / "vgg16.pkl")
+    with pytest.raises(UserError, match="no variable conv/conv2d_params; its 1 variables are conv1/weight"):
+        read_inception_weights(path)
+    path.write_bytes(b"\x80\x03cos\nsystem\nX\x02\x00\x00\x00ls\x85R.")
+    with pytest.raises(UserError, match="nothing in it was run"):
+        read_inception_weights(path)
