@@ -75,7 +75,7 @@ def _product(x, kernel_and_bias):
     """Return the 1x1 convolution of x [N, H, W, I] with a kernel [1, 1, I, O]."""
     kernel, bias = kernel_and_bias
     y = tf.matmul(tf.reshape(x, [-1, x.shape[3]]), kernel[0, 0]) + bias
-    return tf.reshape(y, x.shape[:3] + y.shape[1:])
+    return tf.reshape(y, x.shape.as_list()[:3] + y.shape.as_list()[1:])
 
 
 def _shifted_sum(x, kernel_and_bias, stride):
