@@ -11,7 +11,6 @@ import time
 
 import numpy as np
 
-from sg2ada_colab.augment import resample
 from sg2ada_colab.augment.config import DEFAULT_PIPE, PIPES, AugmentConfig
 from sg2ada_colab.augment.pipeline import augment
 from sg2ada_colab.tf import IS_TF1, VERSION, compiled, gpus, tf
@@ -27,7 +26,6 @@ def parse(argv=None):
     parser.add_argument("--repeats", type=int, default=20, help="timed calls (default 20)")
     parser.add_argument("--step-ms", type=float, help="milliseconds of a whole training step without augmentation")
     parser.add_argument("--only", default="", help="comma-separated part names: forward, gradient, r1")
-    parser.add_argument("--scatter", choices=("stacked", "chained"), help="how the gradient is spread (default: the library's)")
     parser.add_argument("--no-xla", action="store_true", help="plain graphs")
     return parser.parse_args(argv)
 
@@ -75,8 +73,6 @@ def milliseconds(function, images, p, repeats):
 def main(argv=None):
     args = parse(argv)
     config = AugmentConfig.from_pipe(args.pipe)
-    if args.scatter:
-        resample._SCATTER = args.scatter
     images = tf.constant(np.random.RandomState(0).randn(args.batch, args.size, args.size, args.channels).astype(np.float32))
     device = gpus()[0].name if gpus() else "CPU"
     mode = "plain graphs" if args.no_xla or IS_TF1 else "XLA"

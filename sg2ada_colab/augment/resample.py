@@ -14,7 +14,8 @@ and a sampling position becomes a row of it by arithmetic. The margins are scala
 """
 import numpy as np
 
-from ..tf import tf
+from ..tf import for_gpu_compiler, tf
+from .settle import settled
 
 # Orthogonal wavelet symlet-6 (Daubechies 1992), its low-pass decomposition filter.
 SYM6 = np.array(
@@ -35,7 +36,6 @@ SYM6 = np.array(
     np.float32,
 )
 _EDGE = 5  # entries at either end that a filter of 12 taps, up-sampling by 2, cannot fill wholly
-_SCATTER = "stacked"  # how the gradient is spread: "stacked" in one scatter-add, "chained" in four
 _BORDER_PX = 3  # a quarter of the filter: what the down-sampling needs around the output image
 
 
@@ -214,19 +214,27 @@ def _combine(flat, taps):
 
     @tf.custom_gradient
     def gather(flat):
-        return tf.add_n([tf.gather(flat, index) * weight for index, weight in taps]), scatter
+        return _written_out(tf.add_n([tf.gather(flat, index) * weight for index, weight in taps])), scatter
 
     @tf.custom_gradient
     def scatter(d):
-        if _SCATTER == "chained":
-            flat = tf.zeros([total, d.shape[-1]])
-            for index, weight in taps:
-                flat = tf.tensor_scatter_nd_add(flat, index[..., tf.newaxis], d * weight)
-            return flat, gather
         updates = tf.stack([d * weight for _, weight in taps])
         return tf.math.unsorted_segment_sum(updates, tf.stack([index for index, _ in taps]), total), gather
 
     return gather(flat)
+
+
+def _written_out(sampled):
+    """Return sampled [N, P, P, C] itself, on GPUs as an array that is in memory.
+
+    XLA for GPUs would look up and blend the four entries again for each tap of the down-sampling that reads a position, which
+    took 78 of the 84 ms that augmentation cost a D step at 256x256 on an H200. A processor writes it out by itself.
+    """
+    if not for_gpu_compiler():
+        return sampled
+    count, rows, columns, channels = sampled.shape.as_list()
+    lines = settled(tf.reshape(sampled, [count * rows, columns * channels]))
+    return tf.reshape(lines, [count, rows, columns, channels])
 
 
 def _downsample(x):

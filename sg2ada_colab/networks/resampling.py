@@ -1,18 +1,16 @@
 """FIR resampling by 2 and the convolutions that resample (StyleGAN2 section 4.1 and appendix B), NHWC.
 
-A filter is a sum of shifted slices, and zeros that were inserted for up-sampling are never touched (each output phase uses
-its own taps). On a processor it is applied one axis at a time. On a GPU, where reading and writing memory is all that counts,
-both axes are one sum, which XLA makes one kernel of; two would pass the images through memory twice. The gradient is written
-down as the transposed resampling, again slices; differentiated automatically it becomes a chain of padded sums, which XLA on
-a CPU computes five times slower.
+A filter is applied one axis at a time as a sum of shifted slices: XLA fuses that into one pass, and zeros that were
+inserted for up-sampling are never touched (each output phase uses its own taps). The gradient is written down as the
+transposed resampling, again slices; differentiated automatically it becomes a chain of padded sums, which XLA on a CPU
+computes five times slower.
 """
 
 import numpy as np
 
-from ..tf import for_gpu_compiler, tf
+from ..tf import tf
 
 HEIGHT, WIDTH = 1, 2
-FEW_CHANNELS = 4  # convolutions from or to no more than these are sums that XLA fuses with what comes before and after
 
 
 def filter_taps(kernel, gain=1.0):
@@ -25,45 +23,12 @@ def _larger_half(total):
     return (total + 1) // 2
 
 
-def _phases(taps, up, down, before):
-    """Return, for each output position modulo `up`, the products that are not zero: [(first source index, tap), …]."""
-    phases = []
+def _axis_sums(x, taps, axis, up, down, before, length):
+    """Insert up - 1 zeros after each sample, put `before` zeros in front, correlate with taps, keep every down-th result."""
+    phases = []  # of each output position modulo `up`: (first source index, tap) of the products that are not zero
     for phase in range(up):
         used = [j for j in range(len(taps)) if (down * phase + j - before) % up == 0]
         phases.append([((down * phase + j - before) // up, taps[j]) for j in used])
-    return phases
-
-
-def _plane_sums(x, taps, up, down, before, size):
-    """Do what `_axis_sums` does, for height and width in one sum."""
-    phases = _phases(taps, up, down, before)
-    offsets = sorted({index for phase in phases for index, _ in phase})
-    gains = {o: np.array([dict(phase).get(o, 0.0) for phase in phases]) for o in offsets}  # a value for each phase
-    counts = [-(-length // up) for length in size]
-    low = max(-offsets[0], 0)
-    high = [max(offsets[-1] + (count - 1) * down + 1 - int(x.shape[1 + a]), 0) for a, count in enumerate(counts)]
-    if low or any(high):
-        x = tf.pad(x, [[0, 0], [low, high[0]], [low, high[1]], [0, 0]])
-    rows, columns = (count * down - down + 1 for count in counts)
-    terms = []
-    for i in offsets:
-        for j in offsets:
-            term = x[:, low + i : low + i + rows : down, low + j : low + j + columns : down]
-            if up == 1:
-                terms.append(term * tf.constant(gains[i][0] * gains[j][0], x.dtype))
-            else:
-                gain = tf.constant(np.outer(gains[i], gains[j]).reshape(1, 1, up, 1, up, 1), x.dtype)
-                terms.append(term[:, :, None, :, None, :] * gain)
-    y = tf.add_n(terms) if len(terms) > 1 else terms[0]
-    if up == 1:
-        return y
-    y = tf.reshape(y, [-1, up * counts[0], up * counts[1], int(x.shape[3])])
-    return y[:, : size[0], : size[1]]
-
-
-def _axis_sums(x, taps, axis, up, down, before, length):
-    """Insert up - 1 zeros after each sample, put `before` zeros in front, correlate with taps, keep every down-th result."""
-    phases = _phases(taps, up, down, before)
     count = -(-length // up)
     indices = [index for phase in phases for index, _ in phase]
     low = max(-min(indices), 0)
@@ -101,10 +66,7 @@ def resample(x, taps, up=1, down=1, before=0, size=None):
 
     @tf.custom_gradient
     def forward(x):
-        if for_gpu_compiler():
-            y = _plane_sums(x, taps, up, down, before, size)
-        else:
-            y = _axis_sums(_axis_sums(x, taps, HEIGHT, up, down, before, size[0]), taps, WIDTH, up, down, before, size[1])
+        y = _axis_sums(_axis_sums(x, taps, HEIGHT, up, down, before, size[0]), taps, WIDTH, up, down, before, size[1])
 
         def backward(dy):
             # The transposed operation: taps reversed, up and down exchanged.
@@ -129,19 +91,7 @@ def downsample_2d(x, kernel=(1, 3, 3, 1)):
 
 def conv_2d(x, w):
     """Correlate with w [k,k,I,O] at stride 1, same size."""
-    if for_gpu_compiler() and w.shape[0] == 1 and min(int(side) for side in w.shape[2:]) <= FEW_CHANNELS:
-        return _conv_of_few_channels(x, w[0, 0])
     return tf.nn.conv2d(x, w, 1, "SAME")
-
-
-def _conv_of_few_channels(x, w):
-    """Multiply each pixel of x [N,H,W,I] by w [I,O], I or O small, with sums in float32."""
-    inputs, outputs = (int(side) for side in w.shape)
-    wide, w = tf.cast(x, tf.float32), tf.cast(w, tf.float32)
-    if inputs <= outputs:
-        y = [wide[..., i : i + 1] * w[i] for i in range(inputs)]
-        return tf.cast(tf.add_n(y), x.dtype)
-    return tf.cast(tf.stack([tf.reduce_sum(wide * w[:, o], axis=3) for o in range(outputs)], axis=3), x.dtype)
 
 
 def up_conv_2d(x, w, kernel=(1, 3, 3, 1)):

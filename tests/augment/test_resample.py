@@ -4,7 +4,7 @@ import pytest
 
 from sg2ada_colab.augment.geometry import Affine
 from sg2ada_colab.augment.resample import SYM6, resample
-from sg2ada_colab.tf import tf
+from sg2ada_colab.tf import gpu_compiler, tf
 
 H = SYM6.astype(np.float64)
 
@@ -115,6 +115,25 @@ def test_gradient_is_the_adjoint(relmax):
             score = tf.reduce_sum(result * other)
         adjoint = tape.gradient(score, images).numpy().astype(np.float64)
         assert relmax(np.sum(adjoint * images.numpy()), np.sum(result.numpy().astype(np.float64) * other)) < 1e-4
+
+
+def test_form_for_gpus_is_the_same_to_second_order(relmax):
+    rng = np.random.RandomState(7)
+    images, weight = (tf.constant(rng.randn(2, 9, 9, 3).astype(np.float32)) for _ in range(2))
+    inverse, results = affine(random_matrices(rng, 2, 9, 0.5)), []
+    for for_gpu in (False, True):
+        with gpu_compiler(for_gpu), tf.GradientTape() as outer:
+            outer.watch(weight)
+            with tf.GradientTape() as inner:
+                inner.watch(images)
+                result = resample(images, inverse)
+                score = tf.reduce_sum(weight * result**2)
+            gradient = inner.gradient(score, images)
+            penalty = tf.reduce_sum(gradient**2)
+            results.append([result, gradient])
+        results[-1].append(outer.gradient(penalty, weight))
+    for plain, for_gpus in zip(*results):
+        assert relmax(for_gpus, plain) < 1e-6
 
 
 def test_infinite_positions_stay_inside():
