@@ -123,7 +123,7 @@ def test_sigkilled_and_resumed_equals_undisturbed(tiny_config, undisturbed, tmp_
 @pytest.mark.slow
 @pytest.mark.skipif(IS_TF1, reason="TF 1.14 has no XLA to switch on")
 def test_sigkilled_and_resumed_equals_undisturbed_under_xla(tiny_config, tmp_path):
-    config = tiny_config(no_xla=False, deterministic=True, kimg=1)  # in processes of their own, as both last
+    config = tiny_config(no_xla=False, deterministic=True, kimg=1, augpipe="noise")  # in processes of their own, as both last
     run, other = tmp_path / "run", tmp_path / "other"
     assert child(config, other, tmp_path, kill_after=0) == 0
     assert child(config, run, tmp_path, kill_after=9) == -signal.SIGKILL

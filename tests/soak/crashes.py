@@ -180,8 +180,8 @@ class Crashes:
         assert len(in_flight) <= 1, "{} snapshots were taken and not written".format(in_flight)
         self.figures["kills while a snapshot was being written"] += len(in_flight)
         self.copied.update({line["at"]: line["time"] for line in lines if line["event"] == "copied"})
-        began = next(line["time"] for line in lines if line["event"] == "begin")
-        lost_s = killed - max(began, self.copied.get(self.least, began))
+        running = next((line["time"] for line in lines if line["event"] == "running"), killed)  # compiling before it is no loss
+        lost_s = killed - max(running, self.copied.get(self.least, 0))
         lost = self.progress() - self.least
         for name, value in (("lost at a kill, most", lost), ("seconds lost at a kill, most", round(lost_s, 2))):
             self.figures[name] = max(self.figures[name], value)
