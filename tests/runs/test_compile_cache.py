@@ -1,0 +1,157 @@
+"""Compiled programs that outlive their process: what is trusted, what is thrown away, which flags are set."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from sg2ada_colab.runs import compile_cache
+from sg2ada_colab.tf import IS_TF1
+
+ENTRY = "xla_compile_cache__1__2__XLA_GPU_JIT.pb"
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A machine with a T4 and TensorFlow 2.20, whose environment is put back afterwards."""
+    monkeypatch.setattr(compile_cache, "device_name", lambda: "Tesla T4")
+    monkeypatch.setattr(compile_cache, "_tensorflow_version", lambda: "2.20.0")
+    monkeypatch.setattr(compile_cache, "_current", None)
+    for name in ("TF_XLA_FLAGS", "XLA_FLAGS", compile_cache.ENVIRONMENT):
+        monkeypatch.setenv(name, "")
+    return monkeypatch
+
+
+def kept(cache, name=ENTRY, content=b"program"):
+    with open(os.path.join(cache.folder, name), "wb") as file:
+        file.write(content)
+    cache.keep()
+
+
+def test_flags_and_folder(machine, tmp_path):
+    machine.setenv("XLA_FLAGS", "--xla_gpu_autotune_level=4")
+    cache = compile_cache.use(str(tmp_path))
+    assert cache.folder == str(tmp_path / "Tesla-T4-tf2.20.0") and compile_cache.current() == cache
+    assert os.environ["TF_XLA_FLAGS"] == "--tf_xla_persistent_cache_directory=" + cache.folder
+    flags = os.environ["XLA_FLAGS"].split()
+    assert "--xla_gpu_dump_autotune_results_to=" + cache.autotuning in flags
+    assert flags[-1] == "--xla_gpu_autotune_level=4"  # what the user set comes last and wins
+    assert not [flag for flag in flags if "fusion_autotuner" in flag or "load_autotune" in flag]
+
+
+def test_a_flag_that_only_newer_versions_know(machine, tmp_path):
+    machine.setattr(compile_cache, "_tensorflow_version", lambda: "2.21.0")
+    compile_cache.use(str(tmp_path))
+    assert "--xla_gpu_experimental_enable_fusion_autotuner=false" in os.environ["XLA_FLAGS"].split()
+
+
+def test_autotuning_is_loaded_by_the_next_process(machine, tmp_path):
+    cache = compile_cache.use(str(tmp_path))
+    with open(cache.autotuning, "w") as file:
+        file.write("version: 3")
+    assert cache.autotuning.endswith(".pbtxt")  # XLA writes text, not bytes, under this ending alone
+    cache.keep()
+    machine.setenv("XLA_FLAGS", "")
+    compile_cache.use(str(tmp_path))
+    results = os.path.join(cache.folder, compile_cache.AUTOTUNE_FILE)
+    assert "--xla_gpu_load_autotune_results_from=" + results in os.environ["XLA_FLAGS"].split()
+
+
+@pytest.mark.parametrize("damage", [b"", b"prog", b"otherwise"])
+def test_a_damaged_entry_is_thrown_away(machine, tmp_path, damage):
+    cache = compile_cache.use(str(tmp_path))
+    kept(cache)
+    compile_cache.use(str(tmp_path))
+    assert os.path.exists(os.path.join(cache.folder, ENTRY))
+    with open(os.path.join(cache.folder, ENTRY), "wb") as file:
+        file.write(damage)
+    compile_cache.use(str(tmp_path))
+    assert not os.path.exists(os.path.join(cache.folder, ENTRY))
+
+
+def test_what_a_killed_process_left_is_thrown_away(machine, tmp_path):
+    cache = compile_cache.use(str(tmp_path))
+    kept(cache)
+    for name in (ENTRY.replace("1", "7"), ENTRY + "machine-7.tmp", "17.autotuning.pbtxt"):
+        with open(os.path.join(cache.folder, name), "wb") as file:
+            file.write(b"half")
+    compile_cache.use(str(tmp_path))
+    assert sorted(os.listdir(cache.folder)) == [compile_cache.INDEX_FILE, ENTRY]
+
+
+def test_the_oldest_go_when_there_are_too_many(machine, tmp_path):
+    cache = compile_cache.use(str(tmp_path))
+    names = [ENTRY.replace("1", str(number)) for number in range(3, 6)]
+    for age, name in enumerate(names):
+        kept(cache, name, b"x" * 100)
+        os.utime(os.path.join(cache.folder, name), (1000 + age, 1000 + age))
+    compile_cache.tidy(cache.folder, max_bytes=250)
+    assert sorted(n for n in os.listdir(cache.folder) if n.endswith(".pb")) == names[1:]
+
+
+def test_through_drive_to_another_machine(machine, tmp_path):
+    here, there, drive = (str(tmp_path / name) for name in ("here", "there", "drive"))
+    kept(compile_cache.use(here, drive))
+    copied = compile_cache.use(there, drive)
+    with open(os.path.join(copied.folder, ENTRY), "rb") as file:
+        assert file.read() == b"program"
+    with open(os.path.join(copied.remote, ENTRY), "wb") as file:
+        file.write(b"pro")  # an upload that was cut short
+    third = compile_cache.use(str(tmp_path / "third"), drive)
+    assert not os.path.exists(os.path.join(third.folder, ENTRY))
+
+
+def test_names_from_elsewhere_stay_inside(machine, tmp_path):
+    drive = tmp_path / "drive" / "Tesla-T4-tf2.20.0"
+    drive.mkdir(parents=True)
+    (tmp_path / "drive" / "secret.pb").write_bytes(b"x")
+    (drive / compile_cache.INDEX_FILE).write_text(
+        json.dumps({"../secret.pb": compile_cache._digest(tmp_path / "drive" / "secret.pb")})
+    )
+    cache = compile_cache.use(str(tmp_path / "here"), str(tmp_path / "drive"))
+    assert os.listdir(cache.folder) == [compile_cache.INDEX_FILE] and os.listdir(tmp_path / "here") == ["Tesla-T4-tf2.20.0"]
+
+
+def test_nothing_is_kept(machine, tmp_path):
+    assert compile_cache.use("off") is None
+    (tmp_path / "file").write_text("")
+    assert compile_cache.use(str(tmp_path / "file")) is None
+    machine.setattr(compile_cache.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 10})())
+    assert compile_cache.use(str(tmp_path)) is None
+    machine.setattr(compile_cache, "_tensorflow_version", lambda: "1.14.0")
+    assert compile_cache.use(str(tmp_path)) is None
+    assert os.environ["TF_XLA_FLAGS"] == ""
+
+
+PROGRAM = """
+import sys
+from sg2ada_colab.runs import compile_cache
+cache = compile_cache.use(sys.argv[1])
+from sg2ada_colab.tf import compiled, tf
+from sg2ada_colab.training.warm_up import Program, warm_up
+for _ in range(int(sys.argv[2])):
+    tf.Variable(1.0).assign(3.0)
+weight = tf.Variable(tf.ones([4, 4]))
+function = compiled(lambda x: tf.reduce_sum(tf.matmul(x, weight)))
+warm_up([Program("product", function, (tf.ones([2, 4]),))], [weight])
+cache.keep()
+print(float(function(tf.ones([2, 4]))), sorted(name for name in __import__("os").listdir(cache.folder)))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(IS_TF1, reason="TensorFlow 1.14 compiles nothing")
+def test_the_next_process_finds_the_program(tmp_path):
+    def run(others):
+        words = [sys.executable, "-c", PROGRAM, str(tmp_path), str(others)]
+        return subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout.decode().splitlines()[-1]
+
+    first = run(0)
+    assert first.startswith("32.0") and first.count("xla_compile_cache") == 1
+    assert run(20) == first  # the same entry, whatever was done before
+    (folder,) = tmp_path.iterdir()
+    (entry,) = folder.glob("*.pb")
+    entry.write_bytes(entry.read_bytes()[:1000])
+    assert run(0) == first
