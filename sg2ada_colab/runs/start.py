@@ -27,6 +27,7 @@ from .callbacks import Grids, Snapshots
 from .device import describe_device, prepare_device
 from .log import Log, ProgressBar, StatsFile, TensorBoardEvents, TickLog
 from .metrics import Metrics
+from .profiler import Profiler
 from .stop import StopFlag
 from .transfer import adopt_architecture, starting_networks, take_over_partly
 
@@ -135,6 +136,8 @@ class _Run:
         log("Training for {} kimg...".format(config.total_kimg))
         grids = Grids(self.run_dir, stream, config, state)
         callbacks = self.callbacks(state, grids, keeper, stop) + list(extra_callbacks)
+        if config.profile:
+            callbacks.append(Profiler(self.run_dir, log))
         phases = build_phases(config, state)
         self.compile(state, phases, grids)
         log("Start-up took {:.1f} s.".format(time.time() - self.began))

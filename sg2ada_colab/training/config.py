@@ -107,6 +107,7 @@ class TrainConfig:
 
     notes: List[str] = field(default_factory=list)  # what the user should know before it starts
     version: int = VERSION
+    profile: bool = False                   # trace some minibatches and tell the costliest kernels
     # fmt: on
 
     @property

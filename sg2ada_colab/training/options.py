@@ -159,6 +159,8 @@ class TrainOptions:
     no_xla: Optional[bool] = _flag("engine", switch, "BOOL", "do not compile with XLA (default: false)", resumable=True)
     deterministic: Optional[bool] = _flag("engine", switch, "BOOL",
         "use slower operations whose results are the same in every run, on GPUs too (default: false)", resumable=True)
+    profile: Optional[bool] = _flag("engine", switch, "BOOL",
+        "trace some minibatches for TensorBoard and tell the costliest kernels of the GPU (default: false)", resumable=True)
     # fmt: on
 
     @classmethod

@@ -106,6 +106,7 @@ def resolve(options, data, metric_data=None, check_metric=None):
         precision={None: "auto", True: "fp32", False: "fp16"}[options.fp32],
         xla=not options.no_xla,
         deterministic=bool(options.deterministic),
+        profile=bool(options.profile),
     )
     given = {name: value for name, value in options.given().items() if name not in ("dry_run", "quiet")}
     config = TrainConfig(run_description=describe_run(options, data.name), options=given, **settings)

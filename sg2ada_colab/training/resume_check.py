@@ -14,6 +14,7 @@ FIXED = "fixed"  # would make another run of it
 FREE_SETTINGS = frozenset([
     "data_path", "metric_data_path", "metrics", "total_kimg", "kimg_per_tick", "image_snapshot_ticks", "network_snapshot_ticks",
     "snapshot_seconds", "keep_last", "keep_every_kimg", "keep_best", "metrics_every", "metrics_budget", "metrics_aside",
+    "profile",
 ])  # fmt: skip
 INEXACT_SETTINGS = frozenset([
     "minibatch_gpu", "pl_minibatch_shrink", "discriminator_kwargs.mbstd_group_size", "precision", "xla", "deterministic",

@@ -21,7 +21,7 @@ CHANGES = {
     "map_depth": 3, "cbase": 4096, "cmax": 64, "mbstd_group": 2, "aug": "noaug", "target": 0.3, "augpipe": "bg",
     "initstrength": 0.1, "max_p": 0.9, "cmethod": "bcr", "dcap": 0.5, "resume": "x.pkl", "resume_partial": True,
     "freezed": 3, "start_kimg": 5,
-    "fp32": True, "no_xla": True, "deterministic": True,
+    "fp32": True, "no_xla": True, "deterministic": True, "profile": True,
 }  # fmt: skip
 NOT_SETTINGS = {"outdir", "data", "metricdata", "dry_run", "quiet", "desc", "p"}
 
