@@ -16,7 +16,7 @@ from ..snapshots.retention import Retention
 from ..snapshots.room import room_report
 from ..snapshots.store import RunStore
 from ..snapshots.training_state import load_state
-from ..tf import IS_TF1, VERSION
+from ..tf import IS_TF1, VERSION, tf
 from ..training.estimate import estimate
 from ..training.loop import Means, train
 from ..training.options_file import FILE_NAME, options_text
@@ -95,6 +95,27 @@ def write_options(config, run_dir):
     os.replace(path + ".tmp", path)
 
 
+def out_of_memory(config, store):
+    """Return the UserError of a GPU whose memory was not enough, with the setting that needs half of it."""
+    at_once, again = (
+        config.minibatch_gpu,
+        "sg2ada resume {}".format(store.run_dir) if store.snapshots() else "begin the run again",
+    )
+    if at_once > 1 and at_once % 2 == 0:
+        remedy = "{} with --batch-gpu {}: the minibatch of {} stays, its gradients add up over {} rounds".format(
+            again, at_once // 2, config.minibatch_size, 2 * config.rounds
+        )
+    else:
+        remedy = "choose a smaller --res, or fewer channels: --cbase, --cmax"
+    return UserError(
+        "The memory of {} was not enough for {} images of {} pixels at once.".format(
+            describe_device(), at_once, config.resolution
+        ),
+        "about {:.1f} GiB free, and no other program on the same GPU".format(estimate(config).memory_bytes / 2**30),
+        remedy,
+    )
+
+
 class _Run:
     """One process's share of a run."""
 
@@ -139,9 +160,12 @@ class _Run:
         if config.profile:
             callbacks.append(Profiler(self.run_dir, log))
         phases = build_phases(config, state)
-        self.compile(state, phases, grids)
-        log("Start-up took {:.1f} s.".format(time.time() - self.began))
-        progress = train(state, phases, stream, config, callbacks, stop, means, self.validation())
+        try:
+            self.compile(state, phases, grids)
+            log("Start-up took {:.1f} s.".format(time.time() - self.began))
+            progress = train(state, phases, stream, config, callbacks, stop, means, self.validation())
+        except tf.errors.ResourceExhaustedError as error:
+            raise out_of_memory(config, keeper.store) from error
         if progress.stopped:
             log("Stopped: {}. Go on with: sg2ada resume {}".format(progress.stopped, self.run_dir))
             return INTERRUPTED

@@ -16,17 +16,20 @@ D_PASSES = 2 + 6 + 6 / 16  # scores for the G step, reals and fakes in the D ste
 
 # Effective rate of each device in this arithmetic, 10^12 operations a second, and where it comes from.
 RATES = {
-    "H100": (222.0, "our prototype, 1.8 s/kimg at 256x256"),
+    "H100": (227.0, "measured, 1.76 s/kimg at 256x256 without augmentation"),
     "A100": (31.9, "NVIDIA's PyTorch code, 12.5 s/kimg at 256x256"),
     "L4": (12.4, "not measured: the A100's by peak float16 rate"),
     "V100": (19.2, "NVIDIA's PyTorch code, 20.8 s/kimg at 256x256"),
     "T4": (10.0, "not measured: the V100's by peak float16 rate"),
-    "2 CPU cores": (0.126, "our prototype, 53 s/kimg at 32x32 with 128 channels"),
+    "2 CPU cores": (0.118, "measured, 56.9 s/kimg at 32x32 with 128 channels"),
 }
 # Live copies of the activations at the peak of a step, and what convolutions need besides. With these the rule gives NVIDIA's
-# published 6.2, 4.5, 6.8 and 7.2 GB (auto at 128, 256, 512, 1024) to within a third.
+# published 6.2, 4.5, 6.8 and 7.2 GB (auto at 128, 256, 512, 1024) to within a third, and 10.7 GiB where an H100 was measured to
+# need 9.0 (paper256, 64 images at once).
 ACTIVATION_COPIES = 2.0
 WORKSPACE_BYTES = 1.4e9
+CARD_SIZES_GB = (15, 24, 40, 80)  # T4, L4, A100, A100 or H100: what is left of 16, 24, 40, 80
+CARD_SHARE = 0.85  # of a card's memory that the rule may fill: it is off by up to a third, mostly upwards
 STEP_S = 0.01  # least time of a pass over one share of a minibatch, whatever the device; assumed, not measured
 PNG_SHARE = 0.6  # of a grid's raw size
 
@@ -47,6 +50,7 @@ class Estimate(NamedTuple):
     seconds_per_kimg: dict  # device → rough time
     kimg: int  # left to train
     float32: bool  # no float16 anywhere
+    batch_gpu: dict  # GB of a card → the most images at once (--batch-gpu) that should fit it, 0 for none
 
     def lines(self):
         """Return the estimate as lines of text."""
@@ -54,6 +58,8 @@ class Estimate(NamedTuple):
         yield "GPU memory:        about {:.1f} GiB, of which {:.2f} weights and optimiser".format(
             self.memory_bytes / GIB, self.weight_bytes / GIB
         )
+        fits = ["{} GB: {}".format(size, count or "none") for size, count in self.batch_gpu.items()]
+        yield "Largest batch-gpu: by the card's memory: " + ", ".join(fits)
         yield "Disk:              about {:.1f} GiB at the end: {} snapshots of {:.0f} + {:.0f} MiB and the image grids".format(
             self.disk_bytes / GIB, self.snapshots_kept, self.snapshot_bytes / MIB, self.state_bytes / MIB
         )
@@ -85,7 +91,7 @@ def estimate(config):
     moments = 2 if config.beta1 else 1  # without β1 the first moment is the gradient
     gradients = 2 if config.rounds > 1 else 1  # of this round, and the sum of all
     weight_bytes = FLOAT32_BYTES * (2 * G_all + D_all + (moments + gradients) * (G_trained + D_trained))
-    activation_bytes = ACTIVATION_COPIES * config.minibatch_gpu * (_G_activation_bytes(G) + _D_activation_bytes(D))
+    activation_bytes = config.minibatch_gpu * _image_bytes(G, D)
     snapshot_bytes = FLOAT32_BYTES * (2 * G_all + D_all)
     state_bytes = FLOAT32_BYTES * moments * (G_trained + D_trained)
     kimg = config.total_kimg - config.start_kimg
@@ -106,7 +112,30 @@ def estimate(config):
         seconds_per_kimg={device: max(operations / (rate * 1e12), least_s) for device, (rate, _) in RATES.items()},
         kimg=kimg,
         float32=config.generator_kwargs["num_fp16_res"] == 0,
+        batch_gpu={size: largest_batch_gpu(config, size * 1e9) for size in CARD_SIZES_GB},
     )
+
+
+def largest_batch_gpu(config, memory_bytes):
+    """Return the most images at once, a share of the config's minibatch, that should fit a card's memory; 0 if none does."""
+    G = GeneratorConfig.from_kwargs(config.generator_kwargs)
+    D = DiscriminatorConfig.from_kwargs(config.discriminator_kwargs)
+    trained = _count(generator_specs(G), trainable=True) + _count(discriminator_specs(D, config.freeze_layers), trainable=True)
+    kept = FLOAT32_BYTES * (2 * _count(generator_specs(G)) + _count(discriminator_specs(D, config.freeze_layers)))
+    moments = 2 if config.beta1 else 1
+    count = config.minibatch_size
+    while count:
+        gradients = 1 if count == config.minibatch_size else 2
+        weights = kept + FLOAT32_BYTES * (moments + gradients) * trained
+        if weights + count * _image_bytes(G, D) + WORKSPACE_BYTES <= CARD_SHARE * memory_bytes:
+            return count
+        count = count // 2 if count % 2 == 0 else 0
+    return 0
+
+
+def _image_bytes(G, D):
+    """Return the bytes of the activations of one image at the peak of a step."""
+    return ACTIVATION_COPIES * (_G_activation_bytes(G) + _D_activation_bytes(D))
 
 
 def _count(specs, trainable=False):
