@@ -97,13 +97,11 @@ def write_options(config, run_dir):
 
 def out_of_memory(config, store):
     """Return the UserError of a GPU whose memory was not enough, with the setting that needs half of it."""
-    at_once, again = (
-        config.minibatch_gpu,
-        "sg2ada resume {}".format(store.run_dir) if store.snapshots() else "begin the run again",
-    )
+    at_once = config.minibatch_gpu
+    again = "go on (sg2ada resume {}".format(store.run_dir) if store.snapshots() else "begin again (sg2ada train"
     if at_once > 1 and at_once % 2 == 0:
-        remedy = "{} with --batch-gpu {}: the minibatch of {} stays, its gradients add up over {} rounds".format(
-            again, at_once // 2, config.minibatch_size, 2 * config.rounds
+        remedy = "set --batch-gpu {} (batch_gpu in a notebook) and {}, or the cell again): the minibatch of {} stays".format(
+            at_once // 2, again, config.minibatch_size
         )
     else:
         remedy = "choose a smaller --res, or fewer channels: --cbase, --cmax"

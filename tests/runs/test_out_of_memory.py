@@ -29,15 +29,15 @@ class Full(Callback):
 def test_at_the_start(tiny_config, tmp_path):
     with pytest.raises(UserError) as caught:
         runs.start(tiny_config(), tmp_path / "run", quiet=True, extra_callbacks=[Full(None)])
-    assert "16 images of 16 pixels at once" in caught.value.what
-    assert "begin the run again with --batch-gpu 8: the minibatch of 16 stays" in caught.value.next_step
+    assert "16 images of 8 pixels at once" in caught.value.what
+    assert "set --batch-gpu 8 (batch_gpu in a notebook) and begin again" in caught.value.next_step
 
 
 def test_after_a_snapshot_the_run_goes_on_with_half(tiny_config, tmp_path):
     run = tmp_path / "run"
     with pytest.raises(UserError) as caught:
         runs.start(tiny_config(), run, quiet=True, extra_callbacks=[Full(2)])
-    assert "sg2ada resume {} with --batch-gpu 8".format(run) in caught.value.next_step
+    assert "set --batch-gpu 8 (batch_gpu in a notebook) and go on (sg2ada resume {}".format(run) in caught.value.next_step
     assert runs.start(tiny_config(batch_gpu=8), run, resume=True, quiet=True) == 0
 
 
