@@ -228,7 +228,7 @@ def _written_out(sampled):
     """Return sampled [N, P, P, C] itself, on GPUs as an array that is in memory.
 
     XLA for GPUs would look up and blend the four entries again for each tap of the down-sampling that reads a position, which
-    took 78 of the 84 ms that augmentation cost a D step at 256x256 on an H200. A processor writes it out by itself.
+    took 78 of the 80 ms that augmentation cost a D step at 256x256 on an H200. A processor writes it out by itself.
     """
     if not for_gpu_compiler():
         return sampled
