@@ -1,4 +1,5 @@
 """The verb `augment-preview`: a picture of what augmentation does to the user's own images."""
+
 import argparse
 from pathlib import Path
 

@@ -1,4 +1,5 @@
 """Every comparison method trains, saves and goes on."""
+
 import pytest
 
 from sg2ada_colab.runs.start import find_snapshot, start

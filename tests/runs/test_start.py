@@ -1,4 +1,5 @@
 """Beginning with another run's networks, held-out images, metrics that fail, a full disk, wrong data."""
+
 import errno
 import json
 import os
