@@ -146,6 +146,9 @@ class _Run:
             best = best_snapshots(self.run_dir, [name]) if name else {}
             keeper.store.adopt_best({metric: found[:2] for metric, found in best.items()})
 
+        if state.counters.nimg >= config.total_kimg * 1000 and candidate is not None:
+            log("The run has its {:g} kimg already; for more, give a larger --kimg.".format(config.total_kimg))
+            return 0
         if keeper.drive_dir:
             cost = estimate(config)
             snapshot_bytes = cost.snapshot_bytes + cost.state_bytes

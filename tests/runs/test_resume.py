@@ -158,6 +158,15 @@ def test_run_folder_holds_what_it_should(tiny_config, undisturbed):
     assert [line.split()[1] for line in ticks] == ["0", "1", "2", "3", "4"]
 
 
+def test_a_finished_run_is_left_as_it_is(tiny_config, tmp_path):
+    config, run = tiny_config(), tmp_path / "run"
+    assert start(config, run, quiet=True) == 0
+    names = sorted(os.listdir(run))
+    assert start(config, run, resume=True, quiet=True) == 0
+    assert sorted(os.listdir(run)) == names
+    assert "The run has its 1 kimg already" in (run / "log.txt").read_text(encoding="utf-8")
+
+
 def test_nothing_to_resume_is_said(tmp_path):
     with pytest.raises(UserError, match="no snapshot to go on from") as info:
         find_snapshot(str(tmp_path))
