@@ -15,6 +15,8 @@ import platform
 import re
 import shutil
 import subprocess
+import threading
+from contextlib import suppress
 from typing import NamedTuple, Optional
 
 from ..snapshots.atomic import write_text
@@ -23,6 +25,7 @@ ENVIRONMENT = "SG2ADA_COMPILE_CACHE"  # a folder; "off" keeps nothing
 DEFAULT_FOLDER = os.path.join("~", ".cache", "sg2ada_colab", "compiled")
 INDEX_FILE, AUTOTUNE_FILE = "index.json", "autotuning.pbtxt"
 MAX_BYTES = 2 * 2**30  # of one combination; beyond it the entries that were not used longest go
+FETCH_S = 60  # longest wait for Drive before training starts; what comes later serves the next start
 FREE_BYTES = 2**30  # with less room on the disk nothing is kept
 
 _current = None
@@ -42,11 +45,10 @@ class CompileCache(NamedTuple):
                 os.replace(self.autotuning, os.path.join(self.folder, AUTOTUNE_FILE))
             index = {name: _digest(os.path.join(self.folder, name)) for name in _entries(self.folder)}
             write_text(os.path.join(self.folder, INDEX_FILE), json.dumps(index))
-            if self.remote:
-                os.makedirs(self.remote, exist_ok=True)
-                _copy(self.folder, self.remote, index)
         except OSError:
-            pass  # it costs time at the next start, and nothing else
+            return  # it costs time at the next start, and nothing else
+        if self.remote:  # never waited for: Drive may be slow, or gone
+            _aside(lambda: _copy(self.folder, self.remote, index))
 
 
 def current():
@@ -75,7 +77,8 @@ def use(root=None, drive=None):
     remote = os.path.join(drive, name) if drive else None
     try:
         os.makedirs(folder, exist_ok=True)
-        _fetch(remote, folder)
+        if remote:
+            _aside(lambda: _fetch(remote, folder)).join(FETCH_S)
         tidy(folder)
         if shutil.disk_usage(folder).free < FREE_BYTES:
             return None
@@ -154,15 +157,28 @@ def _read_index(folder):
     return index if isinstance(index, dict) else {}
 
 
+def _aside(work):
+    """Start `work` in a thread that does not keep the process alive, and whose file errors cost nothing; return the thread."""
+
+    def run():
+        with suppress(OSError):
+            work()
+
+    thread = threading.Thread(target=run, name="compiled programs", daemon=True)
+    thread.start()
+    return thread
+
+
 def _fetch(remote, folder):
     """Copy what Drive has and this folder has not."""
-    if remote and os.path.isdir(remote):
+    if os.path.isdir(remote):
         index = dict(_read_index(remote), **_read_index(folder))
         _copy(remote, folder, index)
 
 
 def _copy(source, target, index):
     """Copy the named files that the target lacks or has otherwise, then write its index."""
+    os.makedirs(target, exist_ok=True)
     there = _read_index(target)
     for name, digest in index.items():
         path = os.path.join(source, name)

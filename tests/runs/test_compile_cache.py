@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -22,6 +24,12 @@ def machine(monkeypatch):
     for name in ("TF_XLA_FLAGS", "XLA_FLAGS", compile_cache.ENVIRONMENT):
         monkeypatch.setenv(name, "")
     return monkeypatch
+
+
+def finish_copies():
+    for thread in threading.enumerate():
+        if thread.name == "compiled programs":
+            thread.join()
 
 
 def kept(cache, name=ENTRY, content=b"program"):
@@ -94,6 +102,7 @@ def test_the_oldest_go_when_there_are_too_many(machine, tmp_path):
 def test_through_drive_to_another_machine(machine, tmp_path):
     here, there, drive = (str(tmp_path / name) for name in ("here", "there", "drive"))
     kept(compile_cache.use(here, drive))
+    finish_copies()
     copied = compile_cache.use(there, drive)
     with open(os.path.join(copied.folder, ENTRY), "rb") as file:
         assert file.read() == b"program"
@@ -101,6 +110,18 @@ def test_through_drive_to_another_machine(machine, tmp_path):
         file.write(b"pro")  # an upload that was cut short
     third = compile_cache.use(str(tmp_path / "third"), drive)
     assert not os.path.exists(os.path.join(third.folder, ENTRY))
+
+
+def test_a_drive_that_does_not_answer_is_not_waited_for(machine, tmp_path):
+    answer = threading.Event()
+    machine.setattr(compile_cache, "FETCH_S", 0.1)
+    machine.setattr(compile_cache, "_fetch", lambda remote, folder: answer.wait(60))
+    machine.setattr(compile_cache, "_copy", lambda source, target, index: answer.wait(60))
+    began = time.monotonic()
+    kept(compile_cache.use(str(tmp_path / "here"), str(tmp_path / "drive")))
+    assert time.monotonic() - began < 30
+    answer.set()
+    finish_copies()
 
 
 def test_names_from_elsewhere_stay_inside(machine, tmp_path):
