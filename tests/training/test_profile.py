@@ -2,7 +2,7 @@
 
 import pytest
 
-from sg2ada_colab.tf import IS_TF1, compiled, empty_trace, tf
+from sg2ada_colab.tf import IS_TF1, compiled, empty_trace, gpus, tf
 from sg2ada_colab.training.profile import kernels, table, traced
 
 pytestmark = pytest.mark.skipif(IS_TF1, reason="TensorFlow 1.14 writes no such profiles")
@@ -44,5 +44,5 @@ def test_a_real_trace_is_read(tmp_path):
     with traced(tmp_path):
         function(tf.ones([8, 8])).numpy()
     rows, busy_ms, span_ms = kernels(tmp_path)
-    assert (busy_ms, span_ms) == (sum(row.total_ms for row in rows), span_ms)
+    assert bool(rows) == bool(gpus()) and busy_ms <= span_ms + 1e-6 if rows else (busy_ms, span_ms) == (0, 0)
     assert list(tmp_path.glob("plugins/profile/*/*.xplane.pb"))
