@@ -8,7 +8,7 @@ computes five times slower.
 
 import numpy as np
 
-from ..tf import tf
+from ..tf import for_gpu_compiler, tf
 
 HEIGHT, WIDTH = 1, 2
 
@@ -42,15 +42,31 @@ def _axis_sums(x, taps, axis, up, down, before, length):
         where[axis] = slice(start, start + (count - 1) * down + 1, down)
         return x[tuple(where)]
 
-    sums = [tf.add_n([window(index + low) * tf.cast(tap, x.dtype) for index, tap in phase]) for phase in phases]
+    def blend(phase):
+        return tf.add_n([window(index + low) * tf.cast(tap, x.dtype) for index, tap in phase])
+
     if up == 1:
-        return sums[0]
+        return blend(phases[0])
+    if for_gpu_compiler():
+        # One loop that writes whole lines; interleaving phases that were summed apart takes a GPU five times as long.
+        y = tf.add_n([tf.expand_dims(window(index + low), axis + 1) * row for index, row in _tap_rows(phases, axis, x.dtype)])
+    else:
+        y = tf.stack([blend(phase) for phase in phases], axis + 1)
     shape = [-1 if side is None else side for side in x.shape.as_list()]
     shape[axis] = up * count
-    y = tf.reshape(tf.stack(sums, axis + 1), shape)
+    y = tf.reshape(y, shape)
     where = [slice(None)] * 4
     where[axis] = slice(0, length)
     return y if up * count == length else y[tuple(where)]
+
+
+def _tap_rows(phases, axis, dtype):
+    """Return (source index, taps of all phases as a tensor of 5 axes that broadcasts along axis + 1), one for each source index."""
+    shape = [1] * 5
+    shape[axis + 1] = len(phases)
+    by_phase = [dict(phase) for phase in phases]
+    indices = sorted({index for phase in phases for index, _ in phase})
+    return [(i, tf.constant(np.reshape([taps.get(i, 0.0) for taps in by_phase], shape), dtype)) for i in indices]
 
 
 def resample(x, taps, up=1, down=1, before=0, size=None):

@@ -8,7 +8,7 @@ import pytest
 
 from sg2ada_colab.networks.layers import bias_act
 from sg2ada_colab.networks.resampling import conv_2d, down_conv_2d, downsample_2d, up_conv_2d, upsample_2d
-from sg2ada_colab.tf import tf
+from sg2ada_colab.tf import gpu_compiler, tf
 
 DATA = np.load(str(Path(__file__).parents[1] / "data" / "resample.npz"))
 CASES = json.loads(str(DATA["cases"]))
@@ -32,15 +32,17 @@ def nhwc(x):
     return np.ascontiguousarray(np.transpose(x, (0, 2, 3, 1)))
 
 
+@pytest.mark.parametrize("for_gpu", [False, True])
 @pytest.mark.parametrize("name", sorted(n for n in CASES if CASES[n]["op"] != "bias_act"))
-def test_matches_reference(name, relmax):
+def test_matches_reference(name, for_gpu, relmax):
     x = tf.constant(nhwc(DATA[name + ".x"]))
     w = tf.constant(DATA[name + ".w"]) if name + ".w" in DATA else None
-    with tf.GradientTape() as tape:
-        tape.watch([t for t in (x, w) if t is not None])
-        y = operation(name)(x, w)
-        loss = tf.reduce_sum(y * nhwc(DATA[name + ".dy"]))
-    gradients = tape.gradient(loss, [t for t in (x, w) if t is not None])
+    with gpu_compiler(for_gpu):
+        with tf.GradientTape() as tape:
+            tape.watch([t for t in (x, w) if t is not None])
+            y = operation(name)(x, w)
+            loss = tf.reduce_sum(y * nhwc(DATA[name + ".dy"]))
+        gradients = tape.gradient(loss, [t for t in (x, w) if t is not None])
     assert relmax(y, nhwc(DATA[name + ".y"])) < TOLERANCE
     assert relmax(gradients[0], nhwc(DATA[name + ".dx"])) < TOLERANCE
     if w is not None:
