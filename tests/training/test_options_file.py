@@ -9,8 +9,10 @@ from sg2ada_colab.training.config import DatasetInfo
 from sg2ada_colab.training.options import TrainOptions
 from sg2ada_colab.training.options_file import FILE_NAME, options_text, read_config
 from sg2ada_colab.training.resolve import resolve
+from sg2ada_colab.training.resume_check import check_resume
 
-CONFIG = resolve(TrainOptions(gamma=1e-05, kimg=3), DatasetInfo("d/faces", "faces", 64, 3, 0, 500))
+DATA = DatasetInfo("d/faces", "faces", 64, 3, 0, 500)
+CONFIG = resolve(TrainOptions(gamma=1e-05, kimg=3), DATA)
 
 
 def written(folder, text):
@@ -22,6 +24,16 @@ def test_a_run_is_read_back(tmp_path):
     run = written(tmp_path, options_text(CONFIG, str(tmp_path), ours=True))
     assert read_config(run) == CONFIG
     assert json.loads((tmp_path / FILE_NAME).read_text())["run_dir"] == run
+
+
+def test_determinism_is_kept_by_a_resume_and_a_change_of_it_is_told(tmp_path):
+    config = resolve(TrainOptions(deterministic=True), DATA)
+    run = written(tmp_path, options_text(config, str(tmp_path), ours=True))
+    assert json.loads((tmp_path / FILE_NAME).read_text())["sg2ada"]["deterministic"] is True
+    saved = read_config(run)
+    assert check_resume(saved, resolve(TrainOptions(**saved.options), DATA), run) == []
+    (told,) = check_resume(saved, resolve(TrainOptions(**dict(saved.options, deterministic=False)), DATA), run)
+    assert str(told) == "deterministic: True before, False now (goes on, but not bit for bit as before)"
 
 
 @pytest.mark.parametrize(
