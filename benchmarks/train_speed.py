@@ -33,6 +33,7 @@ COLUMNS = (
     "img/s",
     "first step",
     "peak GPU",
+    "at start",
 )
 
 
@@ -136,6 +137,7 @@ def measure(args, size, aug, xla):
         sys.stderr.write("ready after: {}\n".format({name: round(seconds, 1) for name, seconds in ready.items()}))
         if cache:
             cache.keep()
+    peak_at_start = peak_gpu_memory_gb(reset=True)
     for name in inputs:
         seconds = timed(lambda n=name: run(n, 0))
         sys.stderr.write("first {} took {:.1f} s\n".format(name, seconds))
@@ -158,6 +160,7 @@ def measure(args, size, aug, xla):
         "img/s": config.minibatch_size / minibatch_s,
         "first step": first_step_s,
         "peak GPU": peak_gpu_memory_gb(),
+        "at start": peak_at_start,
     }
     row.update(ms)
     return row
@@ -186,7 +189,7 @@ def main():
     if args.one:
         print(json.dumps(measure(args, **json.loads(args.one))))
         return
-    print("phases in ms a round; average in ms; first step in s; peak GPU in GiB")
+    print("phases in ms a round; average in ms; first step in s; peak GPU in GiB, while training and before")
     print(" ".join("{:>10}".format(name) for name in COLUMNS))
     for size, aug, xla in itertools.product(args.size or [32], args.aug or ["noaug"], args.xla or [1]):
         command = [sys.executable, __file__] + sys.argv[1:] + ["--one", json.dumps({"size": size, "aug": aug, "xla": xla})]

@@ -22,11 +22,14 @@ def half_precision_resolutions(precision, num_fp16_res):
     return num_fp16_res
 
 
-def peak_gpu_memory_gb():
-    """Return the peak of GPU 0's memory in GiB so far; 0.0 without a GPU or on TF 1.14."""
+def peak_gpu_memory_gb(reset=False):
+    """Return the peak of GPU 0's memory in GiB so far, or since it was last `reset`; 0.0 without a GPU or on TF 1.14."""
     if IS_TF1 or not gpus():
         return 0.0
-    return tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**30
+    peak = tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**30
+    if reset:
+        tf.config.experimental.reset_memory_stats("GPU:0")
+    return peak
 
 
 def describe_device():
