@@ -5,12 +5,14 @@ import html
 import importlib.util
 import os
 import sys
+import time
 
-from .runtime import has_front_end
+from .runtime import has_front_end, in_colab
 
 SIGNS = {"good": "✔", "info": "ℹ", "work": "▶", "stop": "■", "warn": "⚠", "bad": "✖"}  # never colour alone
 EDGES = {"good": "#15803d", "info": "#1f5fbf", "work": "#1f5fbf", "stop": "#6b7280", "warn": "#b45309", "bad": "#b91c1c"}
 MOST_ANIMATION_BYTES = 4000000
+DROPPED_WITHIN_S = 10.0
 STYLE = """<style>
 .sg2-zoom {cursor: zoom-in; display: block; line-height: 1.3}
 .sg2-zoom img {max-width: 100%; height: auto; display: block; background: #ffffff}
@@ -91,3 +93,32 @@ def show(content, plain):
         return
     display, HTML = sys.modules["IPython"].display.display, sys.modules["IPython"].display.HTML
     display(HTML(STYLE + content))
+
+
+def show_widgets(box):
+    """Display a box of widgets; once more if the front end drops it.
+
+    The classic Notebook asks a kernel for earlier widgets when it opens a page, and draws all outputs anew when it is answered,
+    without the widgets that came meanwhile. After *Run all* in a page's first second, the answer comes when all cells are done.
+    Then the kernel hears in one breath that the box was displayed and that it is gone.
+    """
+    from IPython import get_ipython
+    from IPython.display import display
+
+    publisher = getattr(get_ipython(), "display_pub", None)
+    if has_front_end() and not in_colab():
+        parent, displayed = publisher.parent_header, []
+
+        def look(change):
+            if change["new"]:
+                displayed.append(time.monotonic())
+            elif displayed and time.monotonic() - displayed[0] < DROPPED_WITHIN_S:
+                box.unobserve(look, "_view_count")
+                other = publisher.parent_header
+                publisher.set_parent(parent)  # below the same cell
+                display(box)
+                publisher.set_parent(other)
+
+        box._view_count = 0  # from now on the front end tells when it changes
+        box.observe(look, "_view_count")
+    display(box)

@@ -10,7 +10,7 @@ from ..previews.timeline import as_jpeg
 from .concerns import concerns
 from .drive_look import DriveLook
 from .grid_view import excerpt_jpeg
-from .html import STYLE, can_show_widgets, escape, notice, picture, preformatted, table
+from .html import STYLE, can_show_widgets, escape, notice, picture, preformatted, show_widgets, table
 from .runtime import disk_bytes
 
 NUMBERS_EVERY_S, CURVES_EVERY_S, LISTS_EVERY_S, LINE_EVERY_S = 2.0, 30.0, 10.0, 60.0
@@ -142,7 +142,6 @@ class WidgetPanel:
 
     def __init__(self, view, config, session_left_s=None, look=None):
         import ipywidgets as widgets
-        from IPython.display import display
 
         self.widgets, self.view, self.config, self.look = widgets, view, config, look
         self.numbers = Numbers(config.total_kimg, session_left_s)
@@ -150,7 +149,7 @@ class WidgetPanel:
         self._sentence, self._newest_snapshot = "", ""
         self._frames, self._considered = {}, set()  # kimg -> page of the history; kimgs that had their chance to be one
         self._build(widgets)
-        display(self.box)
+        show_widgets(self.box)
 
     def _build(self, widgets):
         wide = widgets.Layout(width="98%")

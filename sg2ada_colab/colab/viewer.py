@@ -6,7 +6,7 @@ from ..errors import UserError
 from ..previews.compare import side_by_side
 from ..previews.timeline import as_jpeg, thinned
 from .grid_view import enlarged
-from .html import STYLE, animation, notice, picture
+from .html import STYLE, animation, notice, picture, show_widgets
 from .seed_text import parse_seeds
 
 PICTURE_BYTES, PICTURE_PX, HISTORY_FRAMES, HISTORY_S = 400000, 1400, 60, 0.15
@@ -23,7 +23,6 @@ class Viewer:
 
     def __init__(self, explorer):
         import ipywidgets as widgets
-        from IPython.display import display
 
         self.explorer, self.image, self._quiet = explorer, None, False
         titles = list(explorer.snapshots())
@@ -50,7 +49,7 @@ class Viewer:
         self.box = widgets.VBox([widgets.HTML(STYLE)] + boxes + [self.status, self.out])
         self.box.add_class("sg2-explorer")
         self._connect()
-        display(self.box)
+        show_widgets(self.box)
         self.show()
 
     def _connect(self):
