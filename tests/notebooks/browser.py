@@ -21,6 +21,22 @@ from .conftest import TINY  # noqa: E402
 WAIT_MS = 900000
 SIZES = dict(TINY, prepare_dataset={"resolution": 32}, train=dict(TINY["train"], kimg=3))
 
+HANDLE = ".sg2-panel [role=slider], .sg2-panel .noUi-handle, .sg2-panel .ui-slider-handle"
+SHOWN = "[...document.querySelectorAll('.sg2-history img')].filter(image => image.offsetParent)"
+# From an event of the page on, count the milliseconds until another picture stands there, drawn; 5000 where none ever does.
+WATCH = """([handle, event]) => {{
+    const shown = () => {shown}, names = () => shown().map(image => image.alt).join();
+    document.querySelector(handle).focus();
+    const before = names();
+    window.turned = new Promise(done => document.addEventListener(event, async () => {{
+        const began = performance.now();
+        while (['', before].includes(names()) && performance.now() - began < 5000) await new Promise(requestAnimationFrame);
+        await Promise.all(shown().map(image => image.decode()));
+        await new Promise(requestAnimationFrame);
+        done(performance.now() - began);
+    }}, {{capture: true, once: true}}));
+}}""".format(shown=SHOWN)
+
 
 def available_front_ends():
     found = [Lab] if importlib.util.find_spec("jupyterlab") else []
@@ -64,3 +80,10 @@ def take_picture(page, front_end, name, selector=None):
 def see(page, text, inside="body"):
     """Wait until a text stands on the page."""
     page.locator(inside).get_by_text(re.compile(text)).first.wait_for(state="visible", timeout=WAIT_MS)
+
+
+def turn(page, event, move):
+    """Move the history's slider by a call that causes `event`; return the milliseconds until the page showed another picture."""
+    page.evaluate(WATCH, [HANDLE, event])
+    move()
+    return page.evaluate("() => window.turned")

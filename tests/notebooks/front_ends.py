@@ -102,6 +102,12 @@ class Lab(FrontEnd):
     def save(self, page):
         page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
 
+    def save_with_widgets(self, page):
+        """Save the notebook with the state of its widgets, as a person can ask for in the settings."""
+        page.evaluate("() => window.jupyterapp.commands.execute('@jupyter-widgets/jupyterlab-manager:saveWidgetState')")
+        page.wait_for_timeout(1000)  # the settings are told of it by the server
+        self.save(page)
+
 
 class Classic(FrontEnd):
     """The classic Notebook 6."""
@@ -130,3 +136,7 @@ class Classic(FrontEnd):
 
     def save(self, page):
         page.evaluate("() => Jupyter.notebook.save_notebook()")
+
+    def save_with_widgets(self, page):
+        """Save the notebook with the state of its widgets, as a person can ask for in the menu."""
+        page.evaluate("() => { Jupyter.menubar.actions.call('widgets:save-with-widgets') }")
