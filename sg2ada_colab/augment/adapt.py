@@ -1,4 +1,5 @@
 """The controller of the augmentation's strength p: overfitting is measured, and p follows slowly. On the host, in float64."""
+
 import math
 from dataclasses import dataclass
 from typing import Optional

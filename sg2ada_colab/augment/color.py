@@ -1,4 +1,5 @@
 """The colour part: brightness, contrast, lumaflip, hue and saturation as one affine map of the channels."""
+
 import numpy as np
 
 from ..tf import tf

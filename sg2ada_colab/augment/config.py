@@ -1,4 +1,5 @@
 """Which transforms the augmentation pipeline has, at what share of p, and how far they go."""
+
 import math
 from dataclasses import asdict, dataclass, fields
 

@@ -1,4 +1,5 @@
 """The corruptions: noise and cutout."""
+
 from ..tf import tf
 
 

@@ -1,4 +1,5 @@
 """The image-space filter: each of four octave bands of each image amplified or damped."""
+
 import numpy as np
 
 from ..tf import tf

@@ -1,4 +1,5 @@
 """The geometric part: each image's inverse transform, and its execution in one resampling."""
+
 import math
 
 from ..tf import tf
@@ -30,6 +31,11 @@ class Affine:
     def rotate(self, cos, sin):
         """Apply a rotation before this one (multiply from the right)."""
         self.linear(cos, -sin, sin, cos)
+
+    def moves(self):
+        """Return whether any of the maps is not the identity (bool tensor)."""
+        identity = ((self.a, 1.0), (self.b, 0.0), (self.c, 0.0), (self.d, 1.0), (self.tx, 0.0), (self.ty, 0.0))
+        return tf.reduce_any(tf.stack([tf.not_equal(value, neutral) for value, neutral in identity]))
 
     def settled(self):
         """Return this map with coefficients that are computed once an image."""

@@ -1,4 +1,5 @@
 """The random part of the pipeline: raw draws, and the gated parameters of every image made from them."""
+
 import math
 
 from ..draws import normal, uniform

@@ -1,4 +1,5 @@
 """The augmentation pipeline: draws → parameters → geometry, colour, filter, noise, cutout."""
+
 from ..tf import tf
 from .color import apply_color
 from .corruption import apply_cutout, apply_noise

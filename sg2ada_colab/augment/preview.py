@@ -1,4 +1,5 @@
 """A picture of what augmentation does to given images: a row per image, a column per strength, a panel per transform."""
+
 from dataclasses import replace
 
 import numpy as np

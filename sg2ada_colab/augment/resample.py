@@ -12,10 +12,10 @@ from holds
 
 and a sampling position becomes a row of it by arithmetic. The margins are scalars that enter that arithmetic.
 """
+
 import numpy as np
 
 from ..tf import for_gpu_compiler, tf
-from .settle import settled
 
 # Orthogonal wavelet symlet-6 (Daubechies 1992), its low-pass decomposition filter.
 SYM6 = np.array(
@@ -42,20 +42,72 @@ _BORDER_PX = 3  # a quarter of the filter: what the down-sampling needs around t
 def resample(images, inverse):
     """Return images whose pixel at q (relative to the centre) shows the input at `inverse`(q).
 
-    Section 2.1 and Appendix B of the ADA paper (Karras et al. 2020); the gradient is the exact adjoint, to any order.
+    Section 2.1 and Appendix B of the ADA paper (Karras et al. 2020); the gradient is the exact adjoint, to any order. Where
+    `inverse` moves no image at all, nothing is computed: sym6 is orthogonal, so the result would be the input.
 
     Args:
         images: float32 [N, S, S, C], S at least 4, static shape.
         inverse: geometry.Affine with coefficients [N].
     """
-    size = images.shape[1]
+    count, size, _, channels = images.shape.as_list()
     margins_x = _margins(inverse.a, inverse.b, inverse.tx, size)
     margins_y = _margins(inverse.c, inverse.d, inverse.ty, size)
-    table = _along(lambda x: _upsample(x, margins_y), images, axis=1)
-    table = _along(lambda x: _upsample(x, margins_x), table, axis=2)
-    x, y = _positions(inverse, size)
-    sampled = _bilinear(table, _taps(x, margins_x, size), _taps(y, margins_y, size))
-    return _along(_downsample, _along(_downsample, sampled, axis=1), axis=2)
+    moved = inverse.moves()
+    table_shape = [count, 4 * size + 2 * _EDGE, 4 * size + 2 * _EDGE, channels]
+    sampled_shape = [count, 2 * size + 10, 2 * size + 10, channels]
+
+    def up(x):
+        return _along(lambda x: _upsample(x, margins_x), _along(lambda x: _upsample(x, margins_y), x, axis=1), axis=2)
+
+    def sample(table):
+        x, y = _positions(inverse, size)
+        return _bilinear(table, _taps(x, margins_x, size), _taps(y, margins_y, size))
+
+    def down(sampled):
+        return _along(_downsample, _along(_downsample, sampled, axis=1), axis=2)
+
+    def stage(function, x, shape):
+        # What a branch returns is in memory. Without the branches XLA for GPUs fuses the stages, and evaluates both filters
+        # again at each of the four entries around a sample: 78 of the 80 ms that they took at 256x256 on an H200.
+        return tf.cond(moved, lambda: function(x), lambda: tf.zeros(shape))
+
+    def forward(x):
+        sampled = stage(sample, stage(up, x, table_shape), sampled_shape)
+        return tf.cond(moved, lambda: down(sampled), lambda: x)
+
+    def backward(d):
+        sampled = stage(_adjoint(down, sampled_shape), d, sampled_shape)
+        table = stage(_adjoint(sample, table_shape), sampled, table_shape)
+        return tf.cond(moved, lambda: _adjoint(up, images.shape)(table), lambda: d)
+
+    return _linear(forward, backward)(images)
+
+
+def _linear(function, adjoint):
+    """Return the linear `function` with `adjoint` as its gradient, and so on."""
+
+    @tf.custom_gradient
+    def forward(x):
+        return function(x), backward
+
+    @tf.custom_gradient
+    def backward(d):
+        return adjoint(d), forward
+
+    return forward
+
+
+def _adjoint(function, shape):
+    """Return the adjoint of a linear function of arrays of this shape."""
+
+    def adjoint(d):
+        x = tf.zeros(shape)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = function(x)
+        return tape.gradient(y, x, d)
+
+    return adjoint
 
 
 def _margins(across, along, shift, size):
@@ -82,6 +134,18 @@ def _weighted(x, taps, length):
     return tf.add_n([x[:, start : start + length] * weight for start, weight in taps])
 
 
+def _interleaved(x, phases, length):
+    """Return y [outer, 2·length, inner] whose entries 2i and 2i + 1 are the sums over phases[0] and phases[1] around x[:, i]."""
+    outer, _, inner = x.shape.as_list()
+    if for_gpu_compiler():  # one loop that writes whole lines
+        first, second = dict(phases[0]), dict(phases[1])
+        pairs = [(i, np.float32([first.get(i, 0), second.get(i, 0)])) for i in sorted(set(first) | set(second))]
+        y = tf.add_n([x[:, start : start + length, tf.newaxis] * taps[:, np.newaxis] for start, taps in pairs])
+    else:
+        y = tf.stack([_weighted(x, phase, length) for phase in phases], axis=2)
+    return tf.reshape(y, [outer, 2 * length, inner])
+
+
 def _upsample(x, margins):
     """Return the table described above, [outer, 4S + 10, inner], of x [outer, S, inner]."""
     outer, size, inner = x.shape.as_list()
@@ -93,14 +157,8 @@ def _upsample(x, margins):
 
     padded = tf.concat([extended[:, size : size + 3], extended[:, :size], extended[:, size + 3 : size + 6]], axis=1)
     odd_taps, even_taps = SYM6[1::2], SYM6[0::2]
-    phases = [
-        _weighted(padded, [(5 - j, odd_taps[j]) for j in range(6)], size),
-        _weighted(padded, [(6 - j, even_taps[j]) for j in range(6)], size),
-        _weighted(padded, [(1 + j, odd_taps[j]) for j in range(6)], size),
-        _weighted(padded, [(1 + j, even_taps[j]) for j in range(6)], size),
-    ]
-    forward = tf.reshape(tf.stack(phases[:2], axis=2), [outer, 2 * size, inner])
-    backward = tf.reshape(tf.stack(phases[2:], axis=2), [outer, 2 * size, inner])
+    forward = _interleaved(padded, [[(5 - j, odd_taps[j]) for j in range(6)], [(6 - j, even_taps[j]) for j in range(6)]], size)
+    backward = _interleaved(padded, [[(1 + j, odd_taps[j]) for j in range(6)], [(1 + j, even_taps[j]) for j in range(6)]], size)
 
     inside = tf.cast(offsets < size + before + after, tf.float32)  # false only in images smaller than the filter
     weights = _EDGE_WEIGHTS * tf.concat([inside, inside], axis=0)
@@ -212,29 +270,14 @@ def _combine(flat, taps):
     """Return the sum over taps (index, weight) of flat[index] · weight; linear in flat [K, C], with its exact adjoint."""
     total = flat.shape[0]
 
-    @tf.custom_gradient
     def gather(flat):
-        return _written_out(tf.add_n([tf.gather(flat, index) * weight for index, weight in taps])), scatter
+        return tf.add_n([tf.gather(flat, index) * weight for index, weight in taps])
 
-    @tf.custom_gradient
     def scatter(d):
         updates = tf.stack([d * weight for _, weight in taps])
-        return tf.math.unsorted_segment_sum(updates, tf.stack([index for index, _ in taps]), total), gather
+        return tf.math.unsorted_segment_sum(updates, tf.stack([index for index, _ in taps]), total)
 
-    return gather(flat)
-
-
-def _written_out(sampled):
-    """Return sampled [N, P, P, C] itself, on GPUs as an array that is in memory.
-
-    XLA for GPUs would look up and blend the four entries again for each tap of the down-sampling that reads a position, which
-    took 78 of the 80 ms that augmentation cost a D step at 256x256 on an H200. A processor writes it out by itself.
-    """
-    if not for_gpu_compiler():
-        return sampled
-    count, rows, columns, channels = sampled.shape.as_list()
-    lines = settled(tf.reshape(sampled, [count * rows, columns * channels]))
-    return tf.reshape(lines, [count, rows, columns, channels])
+    return _linear(gather, scatter)(flat)
 
 
 def _downsample(x):

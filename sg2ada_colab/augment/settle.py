@@ -1,4 +1,5 @@
 """Keep XLA from working out an image's few numbers again for each of its pixels."""
+
 from ..tf import tf
 
 

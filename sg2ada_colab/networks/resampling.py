@@ -61,7 +61,7 @@ def _axis_sums(x, taps, axis, up, down, before, length):
 
 
 def _tap_rows(phases, axis, dtype):
-    """Return (source index, taps of all phases as a tensor of 5 axes that broadcasts along axis + 1), one for each source index."""
+    """Return (source index, taps of all phases, of 5 axes, broadcasting along axis + 1) of each source index."""
     shape = [1] * 5
     shape[axis + 1] = len(phases)
     by_phase = [dict(phase) for phase in phases]

@@ -1,10 +1,11 @@
 """The resampling against a float64 NumPy version that pads, up-samples, samples and filters literally."""
+
 import numpy as np
 import pytest
 
 from sg2ada_colab.augment.geometry import Affine
 from sg2ada_colab.augment.resample import SYM6, resample
-from sg2ada_colab.tf import gpu_compiler, tf
+from sg2ada_colab.tf import compiled, gpu_compiler, tf
 
 H = SYM6.astype(np.float64)
 
@@ -134,6 +135,29 @@ def test_form_for_gpus_is_the_same_to_second_order(relmax):
         results[-1].append(outer.gradient(penalty, weight))
     for plain, for_gpus in zip(*results):
         assert relmax(for_gpus, plain) < 1e-6
+
+
+@pytest.mark.parametrize("xla", [False, True])
+def test_nothing_is_computed_where_no_image_moves(xla):
+    rng = np.random.RandomState(8)
+    images = tf.constant(rng.randn(2, 9, 9, 3).astype(np.float32))
+
+    def shown_and_gradient(images, shift):
+        inverse = affine(np.tile(np.eye(3), [2, 1, 1]))
+        inverse.tx = inverse.tx + shift
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            result = resample(images, inverse)
+        return result, tape.gradient(result, images, 2 * images)
+
+    function = compiled(shown_and_gradient, xla)
+    still, gradient = function(images, tf.constant([0.0, 0.0]))
+    np.testing.assert_array_equal(still, images)  # the filters would round
+    np.testing.assert_array_equal(gradient, 2 * images.numpy())
+    moved, _ = function(images, tf.constant([0.0, 1.0]))
+    assert np.any(moved.numpy()[0] != images.numpy()[0])
+    np.testing.assert_allclose(moved[0], images[0], atol=1e-5)  # of a batch in which one moves all go through the filters
+    np.testing.assert_allclose(moved[1, :, 1:-1], images[1, :, 2:], atol=1e-5)
 
 
 def test_infinite_positions_stay_inside():
