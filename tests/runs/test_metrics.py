@@ -31,6 +31,7 @@ def snapshots_measured(run, metric):
     return [item.kimg for item in read_measurements(str(run), metric)]
 
 
+@pytest.mark.usefixtures("untrained")
 def test_every_second_snapshot_and_the_last_are_measured_and_a_resume_measures_none_again(small_network, tiny_config, tmp_path):
     run = tmp_path / "run"
     options = {"metrics": ["kid64_efflite0"], "metrics_every": 2, "tick": 0.5, "snap": 1}
@@ -42,6 +43,7 @@ def test_every_second_snapshot_and_the_last_are_measured_and_a_resume_measures_n
     assert snapshots_measured(run, "kid64_efflite0") == [1, 2, 3]
 
 
+@pytest.mark.usefixtures("untrained")
 def test_without_inception_training_goes_on_with_the_small_network(small_network, tiny_config, tmp_path, monkeypatch):
     monkeypatch.setenv("SG2ADA_CACHE_DIR", str(tmp_path / "empty"))
     monkeypatch.setattr("sg2ada_colab.metrics.catalogue.DEFAULT_FAKES", 64)
@@ -59,6 +61,7 @@ def test_without_inception_training_goes_on_with_the_small_network(small_network
     assert list(read_manifest(str(run)).best) == ["kid_efflite0"]  # so retention keeps it
 
 
+@pytest.mark.usefixtures("untrained")
 def test_a_resume_knows_the_best_under_the_name_that_was_measured(tiny_config, tmp_path, monkeypatch):
     monkeypatch.setattr(Metrics, "measure", lambda self, progress: None)
     run = tmp_path / "run"
@@ -86,6 +89,7 @@ def test_the_budget_is_the_asked_share_of_the_session(tiny_config):
     assert tiny_config(metrics=None).metrics_budget == 5.0
 
 
+@pytest.mark.usefixtures("untrained")
 def test_the_budget_chooses_the_size_once_and_says_so(small_network, tiny_config, tmp_path, monkeypatch):
     monkeypatch.setattr("sg2ada_colab.metrics.schedule.SIZES", (16, 32, 64))
     monkeypatch.setattr("sg2ada_colab.metrics.snapshots.images_per_second", lambda *args: 40.0)

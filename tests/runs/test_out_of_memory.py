@@ -7,6 +7,8 @@ from sg2ada_colab.runs import start as runs
 from sg2ada_colab.tf import tf
 from sg2ada_colab.training.loop import Callback
 
+pytestmark = pytest.mark.usefixtures("untrained")
+
 
 class Full(Callback):
     """Takes the memory away at the start, or after the first tick's snapshot."""

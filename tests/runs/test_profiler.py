@@ -11,7 +11,7 @@ from sg2ada_colab.tf import IS_TF1
 @pytest.mark.skipif(IS_TF1, reason="TensorFlow 1.14 writes no such profiles")
 @pytest.mark.parametrize("kimg", [1, 0.3])
 def test_a_run_is_profiled_even_when_it_ends_early(tiny_config, tmp_path, kimg):
-    config = tiny_config(profile=True, kimg=1)
+    config = tiny_config(profile=True, kimg=1, aug="noaug")
     if kimg < 1:
         config = dataclasses.replace(config, total_kimg=kimg)  # the end comes while the trace is taken
     assert start(config, tmp_path / "run", quiet=True) == 0

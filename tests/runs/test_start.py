@@ -18,6 +18,8 @@ from sg2ada_colab.snapshots.training_state import load_state
 from sg2ada_colab.training.loop import Callback
 from sg2ada_colab.training.options_file import read_config
 
+from .conftest import leave_out_the_arithmetic
+
 
 class AtStart(Callback):
     """Keeps the values of the networks before the first minibatch."""
@@ -28,13 +30,15 @@ class AtStart(Callback):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, request):
-    """Return a function that trains a config and returns the path of its last pickle."""
+    """Return a function that makes a run of a config, without the arithmetic, and returns the path of its last pickle."""
     done = {}
 
     def run(config):
         if not done:
             folder = tmp_path_factory.mktemp("trained") / "run"
-            start(config, str(folder), quiet=True)
+            with pytest.MonkeyPatch.context() as monkeypatch:
+                leave_out_the_arithmetic(monkeypatch)
+                start(config, str(folder), quiet=True)
             done["pickle"] = find_snapshot(str(folder))[0].pickle
         return done["pickle"]
 
@@ -43,7 +47,7 @@ def trained(tmp_path_factory, request):
 
 def test_a_run_takes_over_networks_and_their_architecture(tiny_config, trained, tmp_path):
     pickle = trained(tiny_config(map_depth=3))
-    config = tiny_config(resume=pickle)
+    config = tiny_config(resume=pickle, aug="noaug")
     assert config.mapping_layers == 2
     seen = AtStart()
     assert start(config, str(tmp_path / "run"), quiet=True, extra_callbacks=[seen]) == 0
@@ -56,6 +60,7 @@ def test_a_run_takes_over_networks_and_their_architecture(tiny_config, trained, 
     assert any("Mapping layers: the snapshot has 3" in note for note in saved.notes)
 
 
+@pytest.mark.usefixtures("untrained")
 def test_what_fits_is_taken_over_on_request(tiny_config, trained, tmp_path):
     pickle = trained(tiny_config(map_depth=3))
     config = tiny_config(resume=pickle, resume_partial=True)
@@ -78,6 +83,7 @@ def test_networks_of_another_size_are_refused_with_the_remedy(tiny_config, train
     assert "prepare" in info.value.next_step
 
 
+@pytest.mark.usefixtures("untrained")  # D judges the held-out images all the same
 def test_validation_images_reach_the_controller(tiny_config, tiny_dataset, tmp_path):
     folder = str(tmp_path / "withvalid")
     unpacked = str(tmp_path / "unpacked")
@@ -91,6 +97,7 @@ def test_validation_images_reach_the_controller(tiny_config, tiny_dataset, tmp_p
     assert load_state(find_snapshot(str(run))[0].state)[1]["controller"]["statistic"] is not None
 
 
+@pytest.mark.usefixtures("untrained")
 def test_a_metric_that_fails_does_not_stop_training(tiny_config, tmp_path, monkeypatch):
     def nothing_there(*args, **kwargs):
         raise UserError("no feature network is here", "one of them", "install it")
@@ -103,6 +110,7 @@ def test_a_metric_that_fails_does_not_stop_training(tiny_config, tmp_path, monke
     assert "Done: 1 kimg." in log
 
 
+@pytest.mark.usefixtures("untrained")
 def test_a_full_disk_is_told_and_training_goes_on(tiny_config, tmp_path, monkeypatch):
     real, calls = store.atomic_file, []
 
@@ -121,6 +129,7 @@ def test_a_full_disk_is_told_and_training_goes_on(tiny_config, tmp_path, monkeyp
     assert atomic.TEMPORARY not in "".join(os.listdir(str(run)))
 
 
+@pytest.mark.usefixtures("untrained")
 def test_a_full_disk_at_the_end_is_an_error(tiny_config, tmp_path, monkeypatch):
     def full(path, written=None):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
