@@ -26,8 +26,8 @@ _tracing = threading.local()
 
 @contextmanager
 def gpu_compiler(used):
-    """Let what is traced inside take the forms that XLA makes the best GPU programs of, or not."""
-    before = getattr(_tracing, "for_gpu_compiler", False)
+    """Let what is traced inside take the forms that XLA makes the best programs of, for a GPU or, if not `used`, processors."""
+    before = getattr(_tracing, "for_gpu_compiler", None)
     _tracing.for_gpu_compiler = used
     try:
         yield
@@ -37,7 +37,12 @@ def gpu_compiler(used):
 
 def for_gpu_compiler():
     """Return whether what is traced now will be compiled by XLA for a GPU; processors, and plain graphs, like other forms."""
-    return getattr(_tracing, "for_gpu_compiler", False)
+    return bool(getattr(_tracing, "for_gpu_compiler", None))
+
+
+def for_cpu_compiler():
+    """Return whether what is traced now will be compiled by XLA for processors."""
+    return getattr(_tracing, "for_gpu_compiler", None) is False
 
 
 def compiled(function, xla=True):

@@ -8,7 +8,8 @@ computes five times slower.
 
 import numpy as np
 
-from ..tf import for_gpu_compiler, tf
+from ..tf import for_cpu_compiler, for_gpu_compiler, tf
+from .winograd import conv_3x3, is_faster
 
 HEIGHT, WIDTH = 1, 2
 
@@ -106,8 +107,8 @@ def downsample_2d(x, kernel=(1, 3, 3, 1)):
 
 
 def conv_2d(x, w):
-    """Correlate with w [k,k,I,O] at stride 1, same size."""
-    return tf.nn.conv2d(x, w, 1, "SAME")
+    """Correlate with w [k,k,I,O] at stride 1, same size; large ones in Winograd's form where XLA compiles for processors."""
+    return conv_3x3(x, w) if for_cpu_compiler() and is_faster(x, w) else tf.nn.conv2d(x, w, 1, "SAME")
 
 
 def up_conv_2d(x, w, kernel=(1, 3, 3, 1)):
