@@ -119,7 +119,7 @@ class Snapshots(Callback):
         state = progress.state
         nimg = state.counters.nimg
         snapshot, arrays = self.copies.take()
-        meta = dict(state.meta(), nimg=nimg, means=progress.unreported.sums)
+        meta = dict(state.meta(), nimg=nimg, means=progress.unreported.so_far())
         try:
             self.store.write_snapshot_async(
                 nimg // 1000, lambda file: write_network_pickle(file, snapshot, self.source_text), arrays, meta

@@ -60,6 +60,10 @@ class Means:
             pair[0] += float(value)
             pair[1] += count
 
+    def so_far(self):
+        """Return a copy of the sums, name → [sum, count], from which `Means` goes on."""
+        return {name: list(pair) for name, pair in self.sums.items()}
+
     def take(self):
         """Return the means and start again."""
         means = {name: total / count for name, (total, count) in self.sums.items() if count}
