@@ -158,7 +158,8 @@ class TrainOptions:
         "on CPUs)", resumable=True)
     no_xla: Optional[bool] = _flag("engine", switch, "BOOL", "do not compile with XLA (default: false)", resumable=True)
     deterministic: Optional[bool] = _flag("engine", switch, "BOOL",
-        "use slower operations whose results are the same in every run, on GPUs too (default: false)", resumable=True)
+        "use slower operations whose results are the same in every run with the same settings, TensorFlow and kind of device, on "
+        "GPUs too (default: false; TF 1.14 has none)", resumable=True)
     profile: Optional[bool] = _flag("engine", switch, "BOOL",
         "trace some minibatches for TensorBoard and tell the costliest kernels of the GPU (default: false)", resumable=True)
     # fmt: on
