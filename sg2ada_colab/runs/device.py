@@ -5,7 +5,6 @@ from contextlib import suppress
 
 from ..tf import IS_TF1, gpus, tf
 
-
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 
