@@ -1,14 +1,16 @@
 """Affine resampling of images: reflect at the borders, up-sample by 2 with sym6, sample bilinearly, down-sample by 2.
 
 The original pads the images by a margin that depends on the batch. XLA needs static shapes, and the largest possible margin
-would make nine times the pixels. So the padded image never exists: any stretch of it is the image or its mirror image. Each
-axis of the table that is sampled from holds, up-sampled,
+would make nine times the pixels. So the padded image never exists: a mirrored stretch of it, up-sampled, equals the
+un-padded image up-sampled with the time-reversed filter (sym6 is not symmetric). Each axis of the table that is sampled
+from holds
 
-    the image; the mirror image; the first pixels of the padded axis behind zeros; the last pixels before zeros
+    [0, 2S)        the image, up-sampled
+    [2S, 4S)       the image, up-sampled with the reversed filter: what the mirrored stretches consist of, read backwards
+    [4S, 4S+5)     the first five entries of the padded, up-sampled axis, where the filter reaches beyond the padding
+    [4S+5, 4S+10)  the last five
 
-the latter two where the filter reaches beyond the padding. Each part is made from its pixels with three neighbours on both
-sides, so between them lie entries that nobody reads. A sampling position becomes a row of the table by arithmetic. The
-margins are scalars that enter that arithmetic.
+and a sampling position becomes a row of it by arithmetic. The margins are scalars that enter that arithmetic.
 """
 
 import numpy as np
@@ -34,7 +36,6 @@ SYM6 = np.array(
     np.float32,
 )
 _EDGE = 5  # entries at either end that a filter of 12 taps, up-sampling by 2, cannot fill wholly
-_BESIDE = 3  # pixels on both sides of one that its two up-sampled entries are made of
 _BORDER_PX = 3  # a quarter of the filter: what the down-sampling needs around the output image
 
 
@@ -52,7 +53,7 @@ def resample(images, inverse):
     margins_x = _margins(inverse.a, inverse.b, inverse.tx, size)
     margins_y = _margins(inverse.c, inverse.d, inverse.ty, size)
     moved = inverse.moves()
-    table_shape = [count, _table_length(size), _table_length(size), channels]
+    table_shape = [count, 4 * size + 2 * _EDGE, 4 * size + 2 * _EDGE, channels]
     sampled_shape = [count, 2 * size + 10, 2 * size + 10, channels]
 
     def up(x):
@@ -133,47 +134,50 @@ def _weighted(x, taps, length):
     return tf.add_n([x[:, start : start + length] * weight for start, weight in taps])
 
 
-def _starts(size):
-    """Return where the mirror image, the first and the last entries of the padded axis start in the table; the image at 0."""
-    mirror = 2 * (size + 2 * _BESIDE)
-    first = 2 * mirror
-    return mirror, first, first + 2 * (_EDGE + _BESIDE) + 1
-
-
-def _table_length(size):
-    return _starts(size)[2] + _EDGE
+def _interleaved(x, phases, length):
+    """Return y [outer, 2·length, inner] whose entries 2i and 2i + 1 are the sums over phases[0] and phases[1] around x[:, i]."""
+    outer, _, inner = x.shape.as_list()
+    if for_gpu_compiler():  # one loop that writes whole lines
+        first, second = dict(phases[0]), dict(phases[1])
+        pairs = [(i, np.float32([first.get(i, 0), second.get(i, 0)])) for i in sorted(set(first) | set(second))]
+        y = tf.add_n([x[:, start : start + length, tf.newaxis] * taps[:, np.newaxis] for start, taps in pairs])
+    else:
+        y = tf.stack([_weighted(x, phase, length) for phase in phases], axis=2)
+    return tf.reshape(y, [outer, 2 * length, inner])
 
 
 def _upsample(x, margins):
-    """Return the table described above, [outer, table length, inner], of x [outer, S, inner]."""
-    size = int(x.shape[1])
+    """Return the table described above, [outer, 4S + 10, inner], of x [outer, S, inner]."""
+    outer, size, inner = x.shape.as_list()
     before, after = margins
     offsets = tf.range(_EDGE)
-    first, last = _reflect(offsets - before, size), _reflect(size - 1 + after - offsets[::-1], size)
+    first, last = _reflect(offsets - before, size), _reflect(size - 1 + after - offsets, size)
     borders = tf.constant([3, 2, 1, size - 2, size - 3, size - 4])
     extended = _extend(x, tf.concat([borders, first, last], axis=0))
 
     padded = tf.concat([extended[:, size : size + 3], extended[:, :size], extended[:, size + 3 : size + 6]], axis=1)
-    inside = tf.cast(offsets < size + before + after, tf.float32)[:, tf.newaxis]  # false only in images smaller than the filter
-    first, last = extended[:, size + 6 : size + 11] * inside, extended[:, size + 11 :] * inside[::-1]
-    nothing = tf.zeros_like(first[:, :_BESIDE])
-    pixels = tf.concat([padded, padded[:, ::-1], nothing, first, nothing[:, :1], last, nothing], axis=1)
-    return _interleaved(pixels)
+    odd_taps, even_taps = SYM6[1::2], SYM6[0::2]
+    forward = _interleaved(padded, [[(5 - j, odd_taps[j]) for j in range(6)], [(6 - j, even_taps[j]) for j in range(6)]], size)
+    backward = _interleaved(padded, [[(1 + j, odd_taps[j]) for j in range(6)], [(1 + j, even_taps[j]) for j in range(6)]], size)
+
+    inside = tf.cast(offsets < size + before + after, tf.float32)  # false only in images smaller than the filter
+    weights = _EDGE_WEIGHTS * tf.concat([inside, inside], axis=0)
+    edges = _mix(extended[:, size + 6 :], weights)
+    return tf.concat([forward, backward, edges], axis=1)
 
 
-def _interleaved(x):
-    """Return x [outer, L, inner] up-sampled by 2 without padding: [outer, 2·(L − 6), inner]."""
-    outer, length, inner = x.shape.as_list()
-    length -= 2 * _BESIDE
-    pairs = np.zeros([2 * _BESIDE + 1, 2, 1], np.float32)  # what each pixel gives to the even and to the odd entry
-    for j in range(6):
-        pairs[5 - j, 0], pairs[6 - j, 1] = SYM6[2 * j + 1], SYM6[2 * j]
-    if for_gpu_compiler():  # one loop that writes whole lines
-        y = tf.add_n([x[:, start : start + length, tf.newaxis] * pair for start, pair in enumerate(pairs)])
-    else:
-        even, odd = list(enumerate(pairs[:-1, 0, 0])), list(enumerate(pairs[:, 1, 0]))[1:]
-        y = tf.stack([_weighted(x, even, length), _weighted(x, odd, length)], axis=2)
-    return tf.reshape(y, [outer, 2 * length, inner])
+def _edge_weights():
+    """Return float32 [10, 10]: what the five first and five last pixels of the padding give to the table's edge entries."""
+    weights = np.zeros([2 * _EDGE, 2 * _EDGE], np.float32)
+    for entry in range(_EDGE):
+        for pixel in range(_EDGE):
+            for block, tap in ((0, entry - 2 * pixel + 5), (_EDGE, entry + 2 * pixel + 2)):
+                if 0 <= tap < len(SYM6):
+                    weights[block + entry, block + pixel] = SYM6[tap]
+    return weights
+
+
+_EDGE_WEIGHTS = _edge_weights()
 
 
 def _reflect(index, size):
@@ -202,6 +206,20 @@ def _extend(x, indices):
     return extend(x)
 
 
+def _mix(x, weights):
+    """Return the product of weights [K, L] and x [outer, L, inner]: [outer, K, inner].
+
+    A sum of products, not a matrix product, which a GPU would round to ten bits.
+    """
+
+    @tf.custom_gradient
+    def product(x):
+        terms = [x[:, k : k + 1] * weights[:, k, tf.newaxis] for k in range(x.shape[1])]
+        return tf.add_n(terms), lambda d: _mix(d, tf.transpose(weights))
+
+    return product(x)
+
+
 def _positions(inverse, size):
     """Return x and y [N, P, P] in the up-sampled input for the P = 2S + 10 positions per axis that the down-sampling reads."""
     centre = (size - 1) / 2
@@ -226,13 +244,12 @@ def _taps(position, margins, size):
 
 def _row(entry, weight, margins, size):
     before, after = margins
-    mirror, first, last = _starts(size)
     end = 2 * (size - 1)  # the entry of the last pixel, about which the signal is mirrored
-    row = tf.where(entry < 0, mirror + end + entry, tf.where(entry > end, mirror + entry - end, entry))
+    row = tf.where(entry < 0, 2 * size - entry, tf.where(entry > end, 2 * size + 2 * end - entry, entry))
     from_first = entry + 2 * before
     from_last = entry - (2 * (size + after) - _EDGE)
-    row = tf.where(from_first < _EDGE, first + from_first, row)
-    row = tf.where(from_last >= 0, last + from_last, row)
+    row = tf.where(from_first < _EDGE, 4 * size + from_first, row)
+    row = tf.where(from_last >= 0, 4 * size + _EDGE + from_last, row)
     inside = tf.logical_and(from_first >= 0, from_last < _EDGE)
     return tf.where(inside, row, tf.zeros_like(row)), tf.where(inside, weight, tf.zeros_like(weight))
 
