@@ -296,6 +296,8 @@ def start(config, run_dir, resume, quiet=False, drive_dir=None):
         ) from problem
     if config.xla:
         compile_cache.use(drive=os.path.join(os.path.dirname(drive_dir), "compiled") if drive_dir else None)
+        if config.deterministic:
+            compile_cache.prefer_fast_deterministic_scatters()
     from ..runs import start as runs  # imports TensorFlow: only now, when all is checked
 
     return runs.start(config, run_dir, resume=resume or None, quiet=quiet, drive_dir=drive_dir)

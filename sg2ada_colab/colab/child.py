@@ -36,6 +36,8 @@ def train(job, folder):
 
     if job["config"].get("xla", True):
         compile_cache.use(drive=os.path.join(os.path.dirname(job["drive_dir"]), "compiled") if job["drive_dir"] else None)
+        if job["config"].get("deterministic"):
+            compile_cache.prefer_fast_deterministic_scatters()
     from ..runs.start import start
     from ..training.config import TrainConfig
 

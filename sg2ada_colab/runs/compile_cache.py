@@ -93,6 +93,20 @@ def use(root=None, drive=None):
     return _current
 
 
+def prefer_fast_deterministic_scatters():
+    """Let XLA make sums at given places repeatable on a GPU by sorting; call it before TensorFlow is imported.
+
+    By default it adds one element after another, which makes a training step with augmentation take twenty seconds.
+    """
+    version = _tensorflow_version()
+    if version and _at_least(version, 2, 20) and device_name() != _processor():  # an unknown flag ends the process
+        _add_flags("XLA_FLAGS", ["--xla_gpu_enable_scatter_determinism_expander=true"])
+
+
+def _at_least(version, *wanted):
+    return tuple(int(part) for part in version.split(".")[:2]) >= wanted
+
+
 def _gpu_flags(version, autotuning, kept):
     flags = [
         "--xla_gpu_enable_llvm_module_compilation_parallelism=true",
@@ -101,7 +115,7 @@ def _gpu_flags(version, autotuning, kept):
         "--xla_gpu_autotune_level=2",  # without comparing the algorithms' results, which XLA would only log
         "--xla_gpu_dump_autotune_results_to=" + autotuning,
     ]
-    if tuple(int(part) for part in version.split(".")[:2]) >= (2, 21):  # an unknown flag ends the process
+    if _at_least(version, 2, 21):  # an unknown flag ends the process
         flags.append("--xla_gpu_experimental_enable_fusion_autotuner=false")
     if os.path.isfile(kept):
         flags.append("--xla_gpu_load_autotune_results_from=" + kept)

@@ -176,3 +176,28 @@ def test_the_next_process_finds_the_program(tmp_path):
     (entry,) = folder.glob("*.pb")
     entry.write_bytes(entry.read_bytes()[:1000])
     assert run(0) == first
+
+
+def test_scatters_are_made_repeatable_fast_where_that_is_known(machine):
+    compile_cache.prefer_fast_deterministic_scatters()
+    assert os.environ["XLA_FLAGS"].split() == ["--xla_gpu_enable_scatter_determinism_expander=true"]
+    for name, value in (("_tensorflow_version", "2.19.1"), ("device_name", compile_cache._processor())):
+        machine.setenv("XLA_FLAGS", "")
+        with machine.context() as here:
+            here.setattr(compile_cache, name, lambda value=value: value)
+            compile_cache.prefer_fast_deterministic_scatters()
+        assert os.environ["XLA_FLAGS"] == ""
+
+
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_a_deterministic_run_asks_for_it_before_tensorflow_begins(machine, tmp_path, deterministic):
+    from types import SimpleNamespace
+
+    from sg2ada_colab.cli.train import start
+    from sg2ada_colab.runs import start as runs
+
+    seen = []
+    machine.setenv(compile_cache.ENVIRONMENT, "off")
+    machine.setattr(runs, "start", lambda *args, **options: seen.append(os.environ["XLA_FLAGS"]))
+    start(SimpleNamespace(xla=True, deterministic=deterministic), str(tmp_path / "run"), resume=False)
+    assert seen == ["--xla_gpu_enable_scatter_determinism_expander=true" if deterministic else ""]

@@ -5,6 +5,9 @@ import sys
 
 import pytest
 
+from sg2ada_colab.runs.device import prepare_device
+from sg2ada_colab.tf import IS_TF1, tf
+
 PAGE_FAULTS = """
 import resource, sys
 import numpy as np
@@ -32,3 +35,13 @@ def test_freed_memory_is_not_cleared_again():
     if kept == "unsupported":
         pytest.skip("this C library has no mallopt")
     assert int(kept) < 0.2 * int(page_faults("default"))
+
+
+@pytest.mark.skipif(IS_TF1, reason="TF 1.14 has no such switch")
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_determinism_is_switched_on_where_asked(monkeypatch, deterministic):
+    calls = []
+    monkeypatch.setattr(tf.random, "set_seed", lambda seed: calls.append(seed))
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: calls.append("on"))
+    prepare_device(deterministic, seed=7)
+    assert calls == ([7, "on"] if deterministic else [])
