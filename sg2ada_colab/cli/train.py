@@ -7,6 +7,7 @@ import shutil
 from dataclasses import fields
 
 from ..colab.places import find_run, newest_run, results_places, run_places, usual_results
+from ..colab.runtime import gpu_memory_bytes
 from ..errors import UserError
 from ..metrics.catalogue import parse_metric
 from ..runs import compile_cache
@@ -14,6 +15,7 @@ from ..snapshots.choose import newest_good
 from ..snapshots.verified_copy import fetch_run
 from ..training.config import DatasetInfo
 from ..training.estimate import GIB, estimate
+from ..training.fit_card import resolve_for_card
 from ..training.options import GROUPS, TrainOptions, flag_of, switch
 from ..training.options_file import FILE_NAME, options_text, read_config
 from ..training.refusals import together
@@ -125,7 +127,7 @@ def train(options):
     latest = newest_run(options.outdir, FILE_NAME) if options.resume == "latest" else None
     if latest:
         return go_on(latest, options)
-    config = resolve(options, *open_data(options), check_metric=parse_metric)
+    config = resolve_for_card(options, *open_data(options), check_metric=parse_metric, memory_bytes=gpu_memory_bytes())
     taken = [run_folder(place, config.run_description) for place in results_places(options.outdir)]
     places = run_places(os.path.join(options.outdir, max(map(os.path.basename, taken))))
     print_plan(config, places, options)

@@ -10,11 +10,13 @@ from ..errors import UserError
 from ..metrics.catalogue import parse_metric
 from ..snapshots.choose import RunFolder, newest_good, run_names
 from ..training.config import DatasetInfo, TrainConfig
+from ..training.fit_card import resolve_for_card
 from ..training.options import TrainOptions, flag_of
 from ..training.options_file import FILE_NAME, read_config
 from ..training.resolve import resolve
 from ..training.resume_check import check_resume, continued
 from ..training.run_name import next_run_number
+from .runtime import gpu_memory_bytes
 
 NOT_OF_A_RESUME = ("outdir", "resume", "dry_run", "quiet", "start_kimg")  # what a run was begun with stays
 
@@ -117,7 +119,7 @@ def plan_run(workspace, data_path, options, new_run=False):
         if choice.candidate:
             return _go_on(workspace, name, choice.candidate, wished, skipped)
         skipped.append("Run {} has no complete snapshot yet.".format(name))
-    config = resolve(wished, *_open_data(wished), check_metric=parse_metric)
+    config = resolve_for_card(wished, *_open_data(wished), check_metric=parse_metric, memory_bytes=gpu_memory_bytes())
     number = max(next_run_number(place) for place in workspace.places())
     name = "{:05d}-{}".format(number, config.run_description)
     return _plan(workspace, name, config, None, skipped + ["Beginning the run {}.".format(name)])

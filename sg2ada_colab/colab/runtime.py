@@ -36,6 +36,12 @@ def gpus():
     return [{"name": row[0], "driver": row[1], "memory_mib": int(row[2])} for row in rows if len(row) == 3 and row[2].isdigit()]
 
 
+def gpu_memory_bytes():
+    """Return the memory of the first GPU, or None without any."""
+    cards = gpus()
+    return cards[0]["memory_mib"] * 2**20 if cards else None
+
+
 def memory_bytes():
     """Return (total, available) bytes of main memory, or None where the system does not tell."""
     try:

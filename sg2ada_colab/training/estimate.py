@@ -16,7 +16,7 @@ D_PASSES = 2 + 6 + 6 / 16  # scores for the G step, reals and fakes in the D ste
 
 # Effective rate of each device in this arithmetic, 10^12 operations a second, and where it comes from.
 RATES = {
-    "H100": (227.0, "measured, 1.76 s/kimg at 256x256 without augmentation"),
+    "H100": (235.0, "measured, 1.70 s/kimg at 256x256 without augmentation"),
     "A100": (31.9, "NVIDIA's PyTorch code, 12.5 s/kimg at 256x256"),
     "L4": (12.4, "not measured: the A100's by peak float16 rate"),
     "V100": (19.2, "NVIDIA's PyTorch code, 20.8 s/kimg at 256x256"),

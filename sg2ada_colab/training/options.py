@@ -114,8 +114,8 @@ class TrainOptions:
         "total length of the training in thousands of images (default: by --cfg, 25000 for auto)", resumable=True)
     batch: Optional[int] = _flag("base", int, "N", "images per training step (default: by --cfg)")
     batch_gpu: Optional[int] = _flag("base", int, "N",
-        "images that the GPU takes at once; the rest of --batch is accumulated. Lower it when memory is short (default: by "
-        "--cfg)", resumable=True)
+        "images that the GPU takes at once; the rest of --batch is accumulated. Lower it when memory is short (default: as "
+        "many as this GPU's memory should hold; without a GPU by --cfg)", resumable=True)
     lrate: Optional[float] = _flag("base", float, "FLOAT", "learning rate of G and D (default: by --cfg)")
     glr: Optional[float] = _flag("base", float, "FLOAT", "learning rate of G (default: as --lrate)")
     dlr: Optional[float] = _flag("base", float, "FLOAT", "learning rate of D (default: as --lrate)")

@@ -1,0 +1,30 @@
+"""The share of a minibatch that is taken at once follows the card's memory, where nobody has said otherwise."""
+
+import pytest
+
+from sg2ada_colab.training.config import DatasetInfo
+from sg2ada_colab.training.estimate import estimate, largest_batch_gpu
+from sg2ada_colab.training.fit_card import resolve_for_card
+from sg2ada_colab.training.options import TrainOptions
+
+DATA = DatasetInfo("d", "d", 256, 3, 0, 1000)
+
+
+def config_for(gigabytes, **options):
+    return resolve_for_card(TrainOptions(**options), DATA, None, None, gigabytes and gigabytes * 1e9)
+
+
+@pytest.mark.parametrize("gigabytes, at_once", [(4, 4), (10, 32), (15, 64)])
+def test_the_largest_share_that_fits_is_taken(gigabytes, at_once):
+    config = config_for(gigabytes, cfg="paper256")
+    assert (config.minibatch_size, config.minibatch_gpu, config.options["batch_gpu"]) == (64, at_once, at_once)
+    assert at_once == largest_batch_gpu(config, gigabytes * 1e9)
+    assert estimate(config).memory_bytes < gigabytes * 1e9
+    assert "this GPU's {} GB".format(gigabytes) in config.notes[-1]
+
+
+@pytest.mark.parametrize("gigabytes, options", [(None, {}), (5, {"batch_gpu": 8}), (1, {})])
+def test_otherwise_nothing_is_chosen(gigabytes, options):
+    config, plain = config_for(gigabytes, cfg="paper256", **options), config_for(None, cfg="paper256", **options)
+    assert config == plain  # no GPU, a wish, or room for nothing
+    assert config_for(80) == config_for(None)  # all at once anyway
