@@ -28,7 +28,7 @@ setup(
         "colab": [],  # google-colab is part of Colab and cannot be installed from anywhere
         "metrics": [FEATURE_NETWORK],  # 17 MB, needs nothing else
         "tensorboard": ["tensorboard"],  # to look at a run; writing its event files needs TensorFlow alone
-        "test": ["pytest>=7", "pytest-xdist>=3", "hypothesis>=6", "scipy", "pip>=22.3", "setuptools", "wheel", FEATURE_NETWORK]
+        "test": ["pytest>=7", "pytest-xdist>=3.2", "hypothesis>=6", "scipy", "pip>=22.3", "setuptools", "wheel", FEATURE_NETWORK]
         + [FAKE_DRIVE]
         + READERS,
     },
