@@ -212,6 +212,7 @@ def open_vgg16(path=None, cache_dir=None, xla=False):
     from . import vgg
     from .torch_weights import read_torch_weights
 
+    vgg.refuse_network_pickle(path)
     source = find_weights(vgg.VGG16, path, cache_dir)
     arrays = read_torch_weights(source)
     convolutions = [tuple(tf.constant(array) for array in pair) for pair in vgg.convolution_weights(arrays)]
@@ -235,6 +236,7 @@ def open_lpips(path=None, cache_dir=None, xla=False):
     from . import vgg
     from .torch_weights import read_torch_weights
 
+    vgg.refuse_network_pickle(path)
     layers = read_torch_weights(find_weights(vgg.LPIPS_LAYERS, path if path and os.path.isdir(str(path)) else None, cache_dir))
     arrays = read_torch_weights(find_weights(vgg.VGG16, path, cache_dir))
     convolutions = [tuple(tf.constant(array) for array in pair) for pair in vgg.convolution_weights(arrays)]

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..errors import UserError
 from ..tf import tf
 from .resize import resize_antialiased
 from .weight_files import WeightsFile
@@ -30,6 +31,19 @@ LPIPS_LAYERS = WeightsFile(
     address=None,
     obtain="run: pip install --no-deps lpips",
 )
+
+
+def refuse_network_pickle(path):
+    """Raise UserError where `path` names NVIDIA's vgg16.pkl or vgg16_zhang_perceptual.pkl.
+
+    How such a network prepares its images stands in the program inside the file, which is not run.
+    """
+    if str(path or "").endswith(".pkl"):
+        raise UserError(
+            "{} is a network pickle, whose preparation of images only the program inside it knows".format(path),
+            "the weights of VGG16 as PyTorch publishes them, {}".format(VGG16.file_name),
+            "name that file with --features, or leave --features out; its values differ slightly from those of NVIDIA's file",
+        )
 
 
 def convolution_weights(arrays):

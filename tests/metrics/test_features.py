@@ -170,3 +170,12 @@ def test_a_download_is_kept_only_if_its_digest_is_right(tmp_path):
     with pytest.raises(UserError, match="not the expected file"):
         find_weights(weights, cache_dir=tmp_path / "other")
     assert not (tmp_path / "other" / "weights.bin").exists()
+
+
+@pytest.mark.parametrize("name, file_name", [("vgg16", "vgg16.pkl"), ("lpips", "vgg16_zhang_perceptual.pkl")])
+def test_network_pickles_of_vgg16_are_named_for_what_they_are(name, file_name, tmp_path):
+    (tmp_path / file_name).write_bytes(b"untouched")
+    with pytest.raises(UserError) as caught:
+        open_network(name, str(tmp_path / file_name), cache_dir=tmp_path)
+    assert "is a network pickle" in caught.value.what and "vgg16-397923af.pth" in caught.value.expected
+    assert (tmp_path / file_name).read_bytes() == b"untouched"
