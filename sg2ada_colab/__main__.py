@@ -1,10 +1,10 @@
 """The command line: `sg2ada VERB …`, also `python -m sg2ada_colab VERB …`."""
 
-import argparse
 import importlib
 import sys
 
 from . import __version__
+from .cli.parser import Parser
 from .errors import UserError
 
 # One module a group of verbs, in the order of the work: images, training, snapshots, quality.
@@ -14,7 +14,7 @@ USER_ERROR, INTERRUPTED = 1, 130
 
 def build_parser():
     """Return the parser of all verbs; each parser's `run` default is the function that carries it out."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="sg2ada", description="Train StyleGAN2-ADA on your own images, and lose nothing when the session ends."
     )
     parser.add_argument("--version", action="version", version="sg2ada_colab " + __version__)
