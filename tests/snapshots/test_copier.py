@@ -328,7 +328,8 @@ def test_growing_logs_are_copied_whole_and_seldom(tmp_path):
         with open(store.path("log.txt"), "a") as file:
             file.write(line)
         copier.notify()
-        wait_until(lambda: os.path.exists(str(drive_dir / "log.txt")))
+        # The file is there before its contents are: the next line must not be written while the first is still being read.
+        wait_until(lambda: os.path.exists(str(drive_dir / "log.txt")) and (drive_dir / "log.txt").read_text() == "one\n")
         time.sleep(0.1)
     assert (drive_dir / "log.txt").read_text() == "one\n"  # not due yet
     assert copier.finish(20)
