@@ -22,12 +22,21 @@ def resolve_for_card(options, data, metric_data, check_metric, memory_bytes):
     config = resolve(options, data, metric_data, check_metric)
     if options.batch_gpu or not memory_bytes:
         return config
+    group = _group(config)
     fits = largest_batch_gpu(config, memory_bytes)
-    group = config.discriminator_kwargs["mbstd_group_size"]
-    if fits in (0, config.minibatch_gpu) or fits % min(group, fits):
-        return config  # where nothing fits, the run itself will say what to do
-    config = resolve(replace(options, batch_gpu=fits), data, metric_data, check_metric)
+    while fits and (config.minibatch_size % (config.num_gpus * fits) or fits % group):
+        fits //= 2
+    if fits in (0, config.minibatch_gpu):  # where nothing fits, the run itself will say what to do
+        return config
+    chosen = resolve(replace(options, batch_gpu=fits), data, metric_data, check_metric)
+    if _group(chosen) != group:  # the statistics of a minibatch would be others
+        return config
     note = "--batch-gpu={}, by this GPU's {:.0f} GB: so many of the {} images of a minibatch are taken at once".format(
-        fits, memory_bytes / 1e9, config.minibatch_size
+        fits, memory_bytes / 1e9, chosen.minibatch_size
     )
-    return replace(config, notes=config.notes + [note])
+    return replace(chosen, notes=chosen.notes + [note])
+
+
+def _group(config):
+    """Return how many images D's minibatch statistics take together."""
+    return min(config.discriminator_kwargs["mbstd_group_size"], config.minibatch_gpu)

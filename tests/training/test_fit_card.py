@@ -2,10 +2,12 @@
 
 import pytest
 
+from sg2ada_colab.errors import UserError
 from sg2ada_colab.training.config import DatasetInfo
 from sg2ada_colab.training.estimate import estimate, largest_batch_gpu
 from sg2ada_colab.training.fit_card import resolve_for_card
 from sg2ada_colab.training.options import TrainOptions
+from sg2ada_colab.training.resolve import resolve
 
 DATA = DatasetInfo("d", "d", 256, 3, 0, 1000)
 
@@ -14,7 +16,7 @@ def config_for(gigabytes, **options):
     return resolve_for_card(TrainOptions(**options), DATA, None, None, gigabytes and gigabytes * 1e9)
 
 
-@pytest.mark.parametrize("gigabytes, at_once", [(4, 4), (10, 32), (15, 64)])
+@pytest.mark.parametrize("gigabytes, at_once", [(6, 16), (10, 32), (15, 64)])
 def test_the_largest_share_that_fits_is_taken(gigabytes, at_once):
     config = config_for(gigabytes, cfg="paper256")
     assert (config.minibatch_size, config.minibatch_gpu, config.options["batch_gpu"]) == (64, at_once, at_once)
@@ -28,3 +30,19 @@ def test_otherwise_nothing_is_chosen(gigabytes, options):
     config, plain = config_for(gigabytes, cfg="paper256", **options), config_for(None, cfg="paper256", **options)
     assert config == plain  # no GPU, a wish, or room for nothing
     assert config_for(80) == config_for(None)  # all at once anyway
+
+
+@pytest.mark.parametrize("cfg", ["auto", "stylegan2", "paper256", "paper1024", "cifar"])
+@pytest.mark.parametrize("more", [{}, {"batch": 24}, {"mbstd_group": 32, "batch": 64}, {"mbstd_group": 2}])
+def test_no_choice_is_refused_or_changes_the_statistics_of_a_minibatch(cfg, more):
+    for gpus in (1, 2, 4):
+        options = TrainOptions(cfg=cfg, gpus=gpus, **more)
+        try:
+            plain = resolve(options, DATA)
+        except UserError:
+            continue  # refused as it was given
+        for gigabytes in (2, 4, 6, 8, 15, 24, 80):
+            config = resolve_for_card(options, DATA, None, None, gigabytes * 1e9)
+            assert config.minibatch_size % (gpus * config.minibatch_gpu) == 0
+            groups = [min(c.discriminator_kwargs["mbstd_group_size"], c.minibatch_gpu) for c in (plain, config)]
+            assert groups[0] == groups[1]
