@@ -25,24 +25,24 @@ _tracing = threading.local()
 
 
 @contextmanager
-def gpu_compiler(used):
-    """Let what is traced inside take the forms that XLA makes the best programs of, for a GPU or, if not `used`, processors."""
-    before = getattr(_tracing, "for_gpu_compiler", None)
-    _tracing.for_gpu_compiler = used
+def compiling_for(target):
+    """Let what is traced inside take the forms that XLA makes the best programs of, for a "gpu" or for a "cpu"."""
+    before = getattr(_tracing, "target", None)
+    _tracing.target = target
     try:
         yield
     finally:
-        _tracing.for_gpu_compiler = before
+        _tracing.target = before
 
 
 def for_gpu_compiler():
     """Return whether what is traced now will be compiled by XLA for a GPU; processors, and plain graphs, like other forms."""
-    return bool(getattr(_tracing, "for_gpu_compiler", None))
+    return getattr(_tracing, "target", None) == "gpu"
 
 
 def for_cpu_compiler():
     """Return whether what is traced now will be compiled by XLA for processors."""
-    return getattr(_tracing, "for_gpu_compiler", None) is False
+    return getattr(_tracing, "target", None) == "cpu"
 
 
 def compiled(function, xla=True):
@@ -56,7 +56,7 @@ def compiled(function, xla=True):
 
         @functools.wraps(function)
         def traced(*inputs):
-            with gpu_compiler(bool(gpus())):
+            with compiling_for("gpu" if gpus() else "cpu"):
                 return function(*inputs)
 
         return tf.function(traced, autograph=False, jit_compile=True)

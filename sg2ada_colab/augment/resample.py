@@ -197,11 +197,8 @@ def _extend(x, indices):
 
     @tf.custom_gradient
     def extend(x):
-        return tf.concat([x, tf.gather(x, indices, axis=1)], axis=1), fold
-
-    @tf.custom_gradient
-    def fold(d):
-        return tf.tensor_scatter_nd_add(d[:, :size], places, d[:, size:]), extend
+        extended = tf.concat([x, tf.gather(x, indices, axis=1)], axis=1)
+        return extended, lambda d: tf.tensor_scatter_nd_add(d[:, :size], places, d[:, size:])
 
     return extend(x)
 

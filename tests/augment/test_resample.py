@@ -5,7 +5,7 @@ import pytest
 
 from sg2ada_colab.augment.geometry import Affine
 from sg2ada_colab.augment.resample import SYM6, resample
-from sg2ada_colab.tf import compiled, gpu_compiler, tf
+from sg2ada_colab.tf import compiled, compiling_for, tf
 
 H = SYM6.astype(np.float64)
 
@@ -122,8 +122,8 @@ def test_form_for_gpus_is_the_same_to_second_order(relmax):
     rng = np.random.RandomState(7)
     images, weight = (tf.constant(rng.randn(2, 9, 9, 3).astype(np.float32)) for _ in range(2))
     inverse, results = affine(random_matrices(rng, 2, 9, 0.5)), []
-    for for_gpu in (False, True):
-        with gpu_compiler(for_gpu), tf.GradientTape() as outer:
+    for target in (None, "gpu"):
+        with compiling_for(target), tf.GradientTape() as outer:
             outer.watch(weight)
             with tf.GradientTape() as inner:
                 inner.watch(images)

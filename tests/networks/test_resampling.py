@@ -8,7 +8,7 @@ import pytest
 
 from sg2ada_colab.networks.layers import bias_act
 from sg2ada_colab.networks.resampling import conv_2d, down_conv_2d, downsample_2d, up_conv_2d, upsample_2d
-from sg2ada_colab.tf import gpu_compiler, tf
+from sg2ada_colab.tf import compiling_for, tf
 
 DATA = np.load(str(Path(__file__).parents[1] / "data" / "resample.npz"))
 CASES = json.loads(str(DATA["cases"]))
@@ -32,12 +32,12 @@ def nhwc(x):
     return np.ascontiguousarray(np.transpose(x, (0, 2, 3, 1)))
 
 
-@pytest.mark.parametrize("for_gpu", [False, True])
+@pytest.mark.parametrize("target", [None, "gpu"])
 @pytest.mark.parametrize("name", sorted(n for n in CASES if CASES[n]["op"] != "bias_act"))
-def test_matches_reference(name, for_gpu, relmax):
+def test_matches_reference(name, target, relmax):
     x = tf.constant(nhwc(DATA[name + ".x"]))
     w = tf.constant(DATA[name + ".w"]) if name + ".w" in DATA else None
-    with gpu_compiler(for_gpu):
+    with compiling_for(target):
         with tf.GradientTape() as tape:
             tape.watch([t for t in (x, w) if t is not None])
             y = operation(name)(x, w)

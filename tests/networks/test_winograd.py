@@ -5,7 +5,7 @@ import pytest
 
 from sg2ada_colab.networks.resampling import conv_2d
 from sg2ada_colab.networks.winograd import conv_3x3
-from sg2ada_colab.tf import IS_TF1, compiled, for_cpu_compiler, gpu_compiler, gpus, tf
+from sg2ada_colab.tf import IS_TF1, compiled, compiling_for, for_cpu_compiler, gpus, tf
 
 TOLERANCE = 2e-6
 SIZES = [(16, 16), (4, 4), (5, 5), (7, 6), (2, 3), (1, 1)]
@@ -98,9 +98,9 @@ def uses_plain_convolution(height, channels, kernel=3, dtype=tf.float32):
 
 def test_only_large_convolutions_for_processors_take_this_form():
     assert uses_plain_convolution(16, 64)
-    with gpu_compiler(True):
+    with compiling_for("gpu"):
         assert uses_plain_convolution(16, 64)
-    with gpu_compiler(False):
+    with compiling_for("cpu"):
         assert not uses_plain_convolution(16, 64)
         assert uses_plain_convolution(8, 64)
         assert uses_plain_convolution(16, 32)
