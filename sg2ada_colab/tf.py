@@ -68,6 +68,19 @@ def gpus():
     return tf.config.experimental.list_physical_devices("GPU")
 
 
+def placed(arrays):
+    """Return NumPy arrays as a tuple of tensors on the first GPU, or on the processor where there is none.
+
+    For threads that read ahead: an operation copies the values, and while it waits for the GPU Python runs on in other threads.
+    """
+    with tf.device("/CPU:0"):
+        tensors = tuple(tf.constant(array) for array in arrays)
+    if not gpus():
+        return tensors
+    with tf.device("/GPU:0"):
+        return tuple(tf.identity(tensor) for tensor in tensors)
+
+
 def restart_names(step=1 << 17):
     """Let the functions traced next have the same names in every process, whatever was done before.
 

@@ -86,16 +86,22 @@ class TrainingStream:
             draws = random_state(seed, "random labels", 0)
         return self.dataset.labels[draws.randint(0, len(self.dataset), count)]
 
-    def prefetch(self, start=0, depth=4):
-        """Return an iterator over batches `start`, `start + 1`, ... read ahead by a background thread; close it when done."""
-        return PrefetchedBatches(self, start, depth)
+    def prefetch(self, start=0, depth=4, convert=tuple):
+        """Return an iterator over batches `start`, `start + 1`, ... read ahead by a background thread; close it when done.
+
+        Args:
+            start: Number of the first batch.
+            depth: Batches that are kept ready.
+            convert: Called in that thread with each batch; its result is what comes out.
+        """
+        return PrefetchedBatches(self, start, depth, convert)
 
 
 class PrefetchedBatches:
     """An endless iterator of a stream's batches, up to `depth` of them read ahead; a context manager."""
 
-    def __init__(self, stream, start, depth):
-        self._stream, self._next = stream, start
+    def __init__(self, stream, start, depth, convert):
+        self._stream, self._next, self._convert = stream, start, convert
         self._queue = queue.Queue(maxsize=depth)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._fill, name="read batches ahead", daemon=True)
@@ -105,7 +111,7 @@ class PrefetchedBatches:
         index = self._next
         while not self._stop.is_set():
             try:
-                item = (self._stream.batch(index), None)
+                item = (self._convert(self._stream.batch(index)), None)
             except Exception as error:  # noqa: BLE001 - handed to the reader, who raises it
                 item = (None, error)
             while not self._stop.is_set():

@@ -2,12 +2,12 @@
 
 import dataclasses
 import time
-from typing import Callable, Dict, List, Optional
+from typing import Callable, Dict, List, NamedTuple, Optional
 
 import numpy as np
 
 from ..seeds import step_seed
-from ..tf import tf
+from ..tf import placed, tf
 from .optimizer import ema_beta
 from .steps import REPORTS
 
@@ -71,43 +71,72 @@ class Means:
         return means
 
 
-def run_minibatch(state, phases, stream, batches, config, p, beta):
+class Call(NamedTuple):
+    """One call of a phase in a minibatch."""
+
+    phase: str
+    round: int
+    inputs: tuple  # tensors on the device: seed and labels of fakes; what comes with the real images is not in it
+
+
+def draw_calls(index, settings, stream, config):
+    """Return the Calls of minibatch `index`, in order.
+
+    A copy to a GPU waits until all work that was given to it is done. So seeds and labels are copied before the work of a
+    group begins: then the GPU always has the next phase at hand.
+
+    Args:
+        index: Number of the minibatch.
+        settings: StepSettings.
+        stream: TrainingStream, for the labels of fakes.
+        config: TrainConfig.
+    """
+    regularize_g = settings.pl_weight and settings.g_reg_interval and index % settings.g_reg_interval == 0
+    regularize_d = settings.d_reg_interval and index % settings.d_reg_interval == 0
+    batch, rounds, calls = config.minibatch_gpu, range(config.rounds), []
+
+    def add(phase, round_index, fakes):
+        seed = step_seed(config.seed, phase, index * config.rounds + round_index)
+        labels = (tf.constant(stream.random_labels(fakes, seed)),) if fakes else ()
+        calls.append(Call(phase, round_index, (tf.constant(seed),) + labels))
+
+    for r in rounds:
+        add("G_main", r, batch)
+        if regularize_g:
+            add("G_reg", r, max(batch // settings.pl_batch_shrink, 1))
+    for r in rounds:
+        add("D_main", r, batch)
+        if regularize_d:
+            add("D_reg", r, 0)
+    return calls
+
+
+def run_minibatch(state, phases, calls, batches, config, p, beta):
     """Train on one minibatch: G main, G regularisation, moving average, D main, D regularisation (in rounds).
 
     Args:
-        stream: TrainingStream, for the labels of fakes.
-        batches: Iterator over the stream's batches from the state's position on.
-        p: Augmentation strength.
-        beta: Decay of the moving average.
+        calls: Result of `draw_calls` for the state's minibatch.
+        batches: Iterator over the stream's batches, on the device, from the state's position on.
+        p: Augmentation strength, a tensor.
+        beta: Decay of the moving average, a tensor.
 
     Returns:
         List of (phase name, report, finite), tensors still on the device.
     """
-    index, rounds, results = state.counters.minibatch, config.rounds, []
-    p, batch = tf.constant(p, tf.float32), config.minibatch_gpu
-    regularize_g = phases.settings.pl_weight and phases.settings.g_reg_interval and index % phases.settings.g_reg_interval == 0
-    regularize_d = phases.settings.d_reg_interval and index % phases.settings.d_reg_interval == 0
+    results = []
 
-    def seed_and_labels(phase, key, count):
-        seed = step_seed(config.seed, phase, key)
-        return tf.constant(seed), tf.constant(stream.random_labels(count, seed))
+    def run(call, *reals):
+        results.append((call.phase,) + phases.run(call.phase, call.round, *call.inputs, *reals, p))
 
-    def run(phase, round_index, *inputs):
-        results.append((phase,) + phases.run(phase, round_index, *inputs))
-
-    for r in range(rounds):
-        key = index * rounds + r
-        run("G_main", r, *seed_and_labels("G_main", key, batch), p)
-        if regularize_g:
-            run("G_reg", r, *seed_and_labels("G_reg", key, max(batch // phases.settings.pl_batch_shrink, 1)), p)
-    phases.update_average(tf.constant(beta, tf.float32))
-    for r in range(rounds):
-        key = index * rounds + r
-        reals, real_labels = (tf.constant(x) for x in next(batches))
-        seed, labels = seed_and_labels("D_main", key, batch)
-        run("D_main", r, seed, labels, reals, real_labels, p)
-        if regularize_d:
-            run("D_reg", r, tf.constant(step_seed(config.seed, "D_reg", key)), reals, real_labels, p)
+    for call in calls:
+        if call.phase.startswith("G"):
+            run(call)
+    phases.update_average(beta)
+    for call in calls:
+        if call.phase == "D_main":
+            reals = next(batches)  # of a round; its regularisation uses them again
+        if call.phase.startswith("D"):
+            run(call, *reals)
     state.counters.minibatch += 1
     state.counters.nimg += config.minibatch_size
     return results
@@ -117,7 +146,7 @@ def run_validation(state, phases, validation, config, p):
     """Let D judge the next held-out images, augmented like the others."""
     key = state.counters.minibatch - 1
     images, labels = (tf.constant(x) for x in validation.batch(key))
-    report = phases.validate(tf.constant(step_seed(config.seed, "D_valid", key)), images, labels, tf.constant(p, tf.float32))
+    report = phases.validate(tf.constant(step_seed(config.seed, "D_valid", key)), images, labels, p)
     return [("D_valid", report, None)]
 
 
@@ -160,15 +189,16 @@ def train(
         callback.on_start(progress)
     maintenance_s, tick_start = time.time() - session_start, time.time()
 
-    batches = stream.prefetch(counters.minibatch * config.rounds)
+    batches = stream.prefetch(counters.minibatch * config.rounds, convert=placed)
     while not (progress.done or progress.stopped):
         # Train on four minibatches. The decay of the average is that of the count before them.
         group_start, begin_nimg = time.time(), counters.nimg
-        p = controller.p_float32 if controller is not None else 0.0
-        beta = ema_beta(config.minibatch_size, counters.nimg, config.ema_kimg, config.ema_rampup)
+        p = tf.constant(controller.p_float32 if controller is not None else 0.0, tf.float32)
+        beta = tf.constant(ema_beta(config.minibatch_size, counters.nimg, config.ema_kimg, config.ema_rampup), tf.float32)
+        group = [draw_calls(counters.minibatch + i, phases.settings, stream, config) for i in range(MINIBATCHES_PER_GROUP)]
         results = []
-        for _ in range(MINIBATCHES_PER_GROUP):
-            results += run_minibatch(state, phases, stream, batches, config, p, beta)
+        for calls in group:
+            results += run_minibatch(state, phases, calls, batches, config, p, beta)
             if validation is not None:
                 results += run_validation(state, phases, validation, config, p)
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from sg2ada_colab.augment.geometry import Affine
-from sg2ada_colab.augment.resample import SYM6, resample
+from sg2ada_colab.augment.resample import resample
+from sg2ada_colab.augment.tables import SYM6
 from sg2ada_colab.tf import compiled, compiling_for, tf
 
 H = SYM6.astype(np.float64)
@@ -77,17 +78,20 @@ def random_matrices(rng, count, size, zoom):
 
 @pytest.mark.parametrize("size", [4, 5, 8, 16, 27])
 @pytest.mark.parametrize("zoom", [0.0, 0.1, 1.0])
-def test_agrees_with_literal_padding(relmax, size, zoom):
+@pytest.mark.parametrize("target", ["cpu", "gpu"])
+def test_agrees_with_literal_padding(relmax, size, zoom, target):
     # Strong zooms reach far beyond the widest padding (zeros) and batches share a margin; 4 and 5 are smaller than the filter.
     rng = np.random.RandomState(size)
     for channels in (1, 3):
         images = rng.randn(3, size, size, channels).astype(np.float32)
         matrices = random_matrices(rng, 3, size, zoom)
-        result = resample(tf.constant(images), affine(matrices))
+        with compiling_for(target):
+            result = resample(tf.constant(images), affine(matrices))
         assert relmax(result, oracle(images, matrices)) < 1e-4
 
 
-def test_one_sided_margins(relmax):
+@pytest.mark.parametrize("target", ["cpu", "gpu"])
+def test_one_sided_margins(target):
     # A large shift needs no padding on one side and the widest on the other.
     rng = np.random.RandomState(3)
     images = rng.randn(2, 12, 12, 2).astype(np.float32)
@@ -95,7 +99,9 @@ def test_one_sided_margins(relmax):
         matrices = np.tile(np.eye(3), [2, 1, 1])
         matrices[:, 0, 2], matrices[:, 1, 2] = x, y
         expected = oracle(images, matrices)
-        np.testing.assert_allclose(resample(tf.constant(images), affine(matrices)), expected, atol=1e-4)
+        with compiling_for(target):
+            result = resample(tf.constant(images), affine(matrices))
+        np.testing.assert_allclose(result, expected, atol=1e-4)
 
 
 def test_identity_restores_the_image(relmax):
@@ -118,10 +124,12 @@ def test_gradient_is_the_adjoint(relmax):
         assert relmax(np.sum(adjoint * images.numpy()), np.sum(result.numpy().astype(np.float64) * other)) < 1e-4
 
 
-def test_form_for_gpus_is_the_same_to_second_order(relmax):
+@pytest.mark.parametrize("size", [4, 5, 9, 16])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_form_for_gpus_is_the_same_to_second_order(relmax, size, channels):
     rng = np.random.RandomState(7)
-    images, weight = (tf.constant(rng.randn(2, 9, 9, 3).astype(np.float32)) for _ in range(2))
-    inverse, results = affine(random_matrices(rng, 2, 9, 0.5)), []
+    images, weight = (tf.constant(rng.randn(2, size, size, channels).astype(np.float32)) for _ in range(2))
+    inverse, results = affine(random_matrices(rng, 2, size, 0.5)), []
     for target in (None, "gpu"):
         with compiling_for(target), tf.GradientTape() as outer:
             outer.watch(weight)

@@ -110,6 +110,18 @@ def test_prefetching_gives_the_same_batches_and_ends():
         next(batches)
 
 
+def test_prefetching_converts_in_its_own_thread():
+    stream, threads = TrainingStream(Numbered(10), 4, 7), set()
+
+    def convert(batch):
+        threads.add(threading.current_thread())
+        return batch[0] + 1
+
+    with stream.prefetch(convert=convert) as batches:
+        assert (next(batches) == stream.batch(0)[0] + 1).all()
+    assert threading.current_thread() not in threads
+
+
 def test_prefetching_hands_errors_over():
     class Broken(Numbered):
         def read(self, indices):
