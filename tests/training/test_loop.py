@@ -1,0 +1,71 @@
+"""What the loop hands to the phases, and when."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from sg2ada_colab.dataset import TrainingStream
+from sg2ada_colab.seeds import step_seed
+from sg2ada_colab.tf import tf
+from sg2ada_colab.training import loop
+from sg2ada_colab.training.state import Counters
+
+SETTINGS = SimpleNamespace(pl_weight=2.0, g_reg_interval=4, d_reg_interval=16, pl_batch_shrink=2)
+CONFIG = SimpleNamespace(
+    seed=3, minibatch_gpu=4, minibatch_size=8, rounds=2, total_kimg=0.064, kimg_per_tick=4, ema_kimg=10, ema_rampup=None
+)
+
+
+class Squares:
+    """Ten images that hold their own number."""
+
+    num_images, labels = 10, np.eye(10, dtype=np.float32)
+
+    def __len__(self):
+        return 10
+
+    def read(self, indices, *flips):
+        return np.tile(np.asarray(indices, np.uint8)[:, None, None, None], [1, 4, 4, 3])
+
+
+@pytest.fixture
+def stream():
+    return TrainingStream(Squares(), CONFIG.minibatch_gpu, 0)
+
+
+@pytest.mark.parametrize(
+    "index, generator, discriminator",
+    [(16, ["G_main", "G_reg"], ["D_main", "D_reg"]), (20, ["G_main", "G_reg"], ["D_main"]), (21, ["G_main"], ["D_main"])],
+)
+def test_calls_of_a_minibatch(stream, index, generator, discriminator):
+    calls = loop.draw_calls(index, SETTINGS, stream, CONFIG)
+    assert [call.phase for call in calls] == 2 * generator + 2 * discriminator
+    for call in calls:
+        seed = step_seed(CONFIG.seed, call.phase, 2 * index + call.round)
+        np.testing.assert_array_equal(call.inputs[0], seed)
+        fakes = {"G_main": 4, "G_reg": 2, "D_main": 4, "D_reg": 0}[call.phase]
+        assert len(call.inputs) == (2 if fakes else 1)
+        if fakes:
+            np.testing.assert_array_equal(call.inputs[1], stream.random_labels(fakes, seed))
+
+
+def test_a_group_is_drawn_before_its_first_phase_and_rounds_share_their_images(stream, monkeypatch):
+    events, seen, draw = [], [], loop.draw_calls
+    monkeypatch.setattr(loop, "draw_calls", lambda index, *rest: events.append(index) or draw(index, *rest))
+
+    def run(phase, round_index, *inputs):
+        events.append(phase)
+        if phase[0] == "D":
+            seen.append((phase, round_index, inputs[-3].numpy()[:, 0, 0, 0].tolist()))
+        return tf.zeros([len(loop.REPORTS[phase])]), tf.constant(True)
+
+    phases = SimpleNamespace(settings=SETTINGS, run=run, update_average=lambda beta: events.append("average"))
+    state = SimpleNamespace(counters=Counters(), controller=None)
+    progress = loop.train(state, phases, stream, CONFIG, [], lambda: None)
+    assert progress.done and state.counters.nimg == 64 and state.counters.minibatch == 8
+    assert events[:4] == [0, 1, 2, 3] and events[4:9] == ["G_main", "G_reg", "G_main", "G_reg", "average"]
+    assert [e for e in events if isinstance(e, int)] == list(range(8))
+    images = [stream.batch(k)[0][:, 0, 0, 0].tolist() for k in range(16)]
+    assert [row for row in seen if row[0] == "D_main"] == [("D_main", k % 2, images[k]) for k in range(16)]
+    assert [row for row in seen if row[0] == "D_reg"] == [("D_reg", k, images[k]) for k in range(2)]
