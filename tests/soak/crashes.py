@@ -1,6 +1,5 @@
 """Kill a process that trains and stores, again and again, with a Drive that fails: the part that all crash tests share."""
 
-import hashlib
 import json
 import os
 import random
@@ -12,56 +11,12 @@ from pathlib import Path
 from fake_drive import FakeDrive
 from fault_counts import print_counts
 from fork_server import ForkServer
-
-from sg2ada_colab.snapshots.choose import RunFolder
-from sg2ada_colab.snapshots.training_state import load_state
+from intact import Inspector, lying_states
+from owed import LAG_S, PAUSE_S, Owed
+from weather import CALM, Weather
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parent.parent
-
-CALM = {
-    "eio": 0, "eio_on_write": 0, "short_write": 0, "twin_rename": 0, "lose_put": 0, "list_delay_s": 0, "upload_delay_s": 0,
-    "upload_bytes_s": None, "bytes_s": None, "quota_bytes": None, "silent_quota_bytes": None, "dead": False, "dead_on_write": 0,
-    "eager_metadata": False, "no_ids": False,
-}  # fmt: skip
-
-
-class Weather:
-    """Sets of faults: often none, else one to three together. Each kind comes once before any comes again.
-
-    Args:
-        rng: random.Random.
-        quota_bytes: A Drive of this size is too small for what a run keeps.
-    """
-
-    def __init__(self, rng, quota_bytes):
-        self.rng, self.left = rng, []
-        self.storms = [
-            {"eio": 0.02},
-            {"eio_on_write": 0.05},
-            {"short_write": 0.05},
-            {"twin_rename": 0.5},
-            {"lose_put": 0.2},
-            {"list_delay_s": 0.1},
-            {"upload_delay_s": 0.4},
-            {"upload_bytes_s": 2e6, "upload_delay_s": 0.1},
-            {"bytes_s": 10e6},
-            {"quota_bytes": quota_bytes},
-            {"silent_quota_bytes": quota_bytes},
-            {"dead_on_write": 0.1},
-            {"eager_metadata": True, "upload_delay_s": 0.3},
-            {"no_ids": True},
-        ]
-
-    def next(self):
-        chosen = dict(CALM)
-        for _ in range(self.rng.choice([0, 1, 1, 2, 3])):
-            self.left = self.left or self.rng.sample(self.storms, len(self.storms))
-            chosen.update(self.left.pop())
-        if chosen["no_ids"]:
-            # Nothing can tell a stuck upload then; waiting for it to settle covers delays only.
-            chosen.update(lose_put=0, silent_quota_bytes=None)
-        return chosen
 
 
 class Crashes:
@@ -69,7 +24,10 @@ class Crashes:
 
     A child notes in the ledger: "chosen" with what it passed over, "begin" with where it goes on (`at`) and a proof of its
     whole state, "running" after its first step, "copied" when it takes a snapshot of its state, "written" when that is whole on
-    this machine, "say", "refused", and "end".
+    this machine, "say", "refused", and "end"; and what `telling_copier` notes. At each kill the snapshots that are whole on this
+    machine, behind the mount and in the cloud are found from their bytes. The run goes on from the newest of those that are
+    left or later, in every weather. Where the disk is left too, that is at most an interval and what was being written;
+    where it is not, `Owed` says what must have survived.
 
     Args:
         folder: Scratch folder.
@@ -85,20 +43,26 @@ class Crashes:
 
     def __init__(self, folder, run, seed, pauses_s, count, early_s, quota_bytes=1_500_000):
         self.early_s = early_s
-        self.rng, self.run, self.pauses_s, self.count = random.Random(seed), run, pauses_s, count
+        self.rng, self.run, self.pauses_s = random.Random(seed), run, pauses_s
+        self.inspector = Inspector(count, self.check_contents)
         self.weather = Weather(self.rng, quota_bytes)
         self.local, self.ledger = folder / "vm", folder / "ledger"
         self.ledger.mkdir()
         self.drive = FakeDrive(folder / "drive", **CALM)
         self.results = self.drive.mount / "results"
-        self.lines_read, self.least, self.begun = 0, 0, 0
+        self.stuck_before = 0  # uploads that got stuck on machines before this one
+        self.place = os.path.join("results", run)
+        self.owed = Owed(lambda since, until: self.drive.counts.troubles(since, until, PAUSE_S))
+        self.bytes_read, self.least = 0, 0
         self.copied = {0: time.time()}  # counter -> when a snapshot of it was taken
         self.proofs = []  # (at, proof) of each begin
         names = "kills, kills before the first step, lost VMs, dead mounts, resumes, passed over, sentences, refusals"
         self.figures = dict.fromkeys(names.split(", "), 0)
         for name in ("kills while a snapshot was being written", "lost at a kill, most", "seconds lost at a kill, most"):
             self.figures[name] = 0
-        self.figures["snapshots lost with a VM in calm weather, most"] = 0
+        for weather in ("calm", "bad"):
+            self.figures["snapshots lost with a VM in {} weather, most".format(weather)] = 0
+        self.figures["seconds lost with a VM, most"] = 0
 
     def __enter__(self):
         self.drive.start()
@@ -119,96 +83,156 @@ class Crashes:
     def start(self, *last):
         return self.server.start(self.module, self.arguments(*last), self.ledger / "stderr")
 
-    def lines(self, peek=False):
+    def lines(self):
         """Return what the child noted since the last call."""
         path = self.ledger / "ledger.jsonl"
-        text = path.read_text() if path.exists() else ""
-        new = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()[self.lines_read :]]
-        self.lines_read += 0 if peek else len(new)
-        return new
+        if not path.exists():
+            return []
+        with open(str(path), "rb") as file:
+            file.seek(self.bytes_read)
+            content = file.read()
+        content = content[: content.rfind(b"\n") + 1]
+        self.bytes_read += len(content)
+        return [json.loads(line) for line in content.decode().splitlines()]
 
     def progress(self):
         return int((self.ledger / "progress").read_bytes() or b"0")
 
-    def safe(self, run_dir):
-        """Return where the snapshots that are whole in a folder stand, judged without the code under test's choice."""
-        found, folder = {0}, RunFolder(run_dir)
-        for kinds in folder.files.values():
-            contents = [(Path(str(run_dir)) / name).read_bytes() for name in kinds.get("network-snapshot", [])]
-            digests = [hashlib.sha256(content).hexdigest() for content in contents]
-            for state in kinds.get("training-state", []):
-                try:
-                    _, meta = load_state(os.path.join(str(run_dir), state))
-                except Exception:
-                    continue
-                if meta["snapshot"]["pickle"]["sha256"] in digests:
-                    found.add(meta[self.count])
-        return found
+    def intact(self, results):
+        """Return {snapshot name: position} of what is whole of the run in a results folder, judged from the bytes alone."""
+        return self.inspector.whole(results / self.run)
+
+    def wait_in_cloud(self, position, timeout_s=20):
+        """Wait until a snapshot of a position is whole in the cloud; what got stuck on its way there before plays no part."""
+        deadline = time.monotonic() + timeout_s
+        while position not in self.intact(self.drive.cloud / "results").values():
+            assert time.monotonic() < deadline, "{} does not reach the cloud".format(position)
+            time.sleep(0.2)
+
+    def check_contents(self, position, arrays, pickle):
+        """Check what a snapshot that is whole holds, where that is known."""
 
     def run_and_kill(self, *last):
-        """Let a child run under some weather, kill it, perhaps lose the machine; note from where it must go on at least."""
-        weather = self.weather.next()
+        """Let a child run under some weather, kill it, perhaps lose the machine; find from where it must go on at least."""
+        weather = self.weather.next(stuck=self._stuck_uploads() > self.stuck_before)
         self.drive.set(**weather)
-        child = self.start(*last)
-        broken = self._let_run(child)
+        child, lines = self.start(*last), []
+        broken = self._let_run(child, lines)
         ended_by_itself = child.poll() is not None
         child.send_signal(signal.SIGKILL)
         child.wait()
         killed = time.time()
-        lines = self.lines()
+        self._follow(lines)
         self._note(child, lines, ended_by_itself)
         self.drive.set(**CALM)
-        if self.rng.random() < 0.4:
-            self._lose_vm(lines, calm=weather == CALM and not broken)
-        elif any(line["event"] == "begin" for line in lines):
-            self._judge_loss(lines, killed)
+        self.copied.update({line["at"]: line["time"] for line in lines if line["event"] == "copied"})
+        lost_vm = self.rng.random() < 0.4
+        if lost_vm:
+            self.drive.stop()
+        behind_mount = self.intact(self.drive.cache / "results")
+        self.owed.judge_reports(behind_mount, self._lying())
+        self.owed.judge_lag(killed, self._lying())
+        self.owed.judge_cloud(self.intact(self.drive.cloud / "results"))
+        if lost_vm:
+            self._lose_vm(lines, killed, calm=weather == CALM and not broken)
+        else:
+            self._judge_kill(lines, killed, behind_mount)
 
-    def _lose_vm(self, lines, calm):
+    def _stuck_uploads(self):
+        counts = self.drive.counts.read()
+        return counts["stuck uploads"] + counts["uploads refused silently"]
+
+    def _lying(self):
+        return lying_states(self.drive.cache / self.place)
+
+    def _follow(self, lines):
+        """Read on in the ledger, and judge what it says."""
+        new = self.lines()
+        self.owed.follow(new)
+        lines += new
+
+    def _lose_vm(self, lines, killed, calm):
+        """Drop what Drive has not persisted, and the disk; check that nothing is lost beyond what the copier may lose."""
+        in_cloud = self.intact(self.drive.cloud / "results")
+        self.owed.judge_lost_machine(in_cloud, self.drive.unpersisted(self.place), self._lying())
         self.drive.lose_vm()
         shutil.rmtree(str(self.local), ignore_errors=True)
+        self.stuck_before = self._stuck_uploads()
+        self.least = max(in_cloud.values(), default=0)
         self.figures["lost VMs"] += 1
-        self.least = max(self.safe(self.drive.cloud / "results" / self.run))
-        written = [line["at"] for line in lines if line["event"] == "written"]
-        if calm:
-            name = "snapshots lost with a VM in calm weather, most"
-            self.figures[name] = max(self.figures[name], sum(at > self.least for at in written))
+        lost = [line for line in lines if line["event"] == "written" and line["at"] > self.least]
+        name = "snapshots lost with a VM in {} weather, most".format("calm" if calm else "bad")
+        self.figures[name] = max(self.figures[name], len(lost))
+        if lost:
+            name = "seconds lost with a VM, most"
+            self.figures[name] = max(self.figures[name], round(killed - lost[0]["time"], 2))
 
-    def _judge_loss(self, lines, killed):
+    def _judge_kill(self, lines, killed, behind_mount):
         """Check what a kill alone, with the machine and its disk still there, has cost."""
-        self.least = max([line["at"] for line in lines if line["event"] == "written"] + [self.begun])
+        on_disk = max(self.intact(self.local).values(), default=0)
+        written = max((line["at"] for line in lines if line["event"] == "written"), default=0)
+        assert on_disk >= written, "{} was written, and {} is the newest that is whole".format(written, on_disk)
+        newest = max([on_disk] + list(behind_mount.values()))
+        assert newest >= self.least, "{} was there before, and {} is the newest now".format(self.least, newest)
+        self.least = newest
+        running = [line["time"] for line in lines if line["event"] == "running"]
+        if not running:
+            return
         in_flight = [line["at"] for line in lines if line["event"] == "copied" and line["at"] > self.least]
         assert len(in_flight) <= 1, "{} snapshots were taken and not written".format(in_flight)
         self.figures["kills while a snapshot was being written"] += len(in_flight)
-        self.copied.update({line["at"]: line["time"] for line in lines if line["event"] == "copied"})
-        running = next((line["time"] for line in lines if line["event"] == "running"), killed)  # compiling before it is no loss
-        lost_s = killed - max(running, self.copied.get(self.least, 0))
+        lost_s = killed - max(running[0], self.copied.get(self.least, 0))  # compiling before the first step is no loss
         lost = self.progress() - self.least
         for name, value in (("lost at a kill, most", lost), ("seconds lost at a kill, most", round(lost_s, 2))):
             self.figures[name] = max(self.figures[name], value)
-        self.check_loss(lost)
+        self.check_loss(lost, lines, in_flight)
 
-    def check_loss(self, lost):
-        """Check how far the counter fell at a kill; what was in flight had been taken an interval before at most."""
+    def check_loss(self, lost, lines, in_flight):
+        """Check that a kill cost one interval at most, besides the one whose snapshot was being written.
 
-    def _let_run(self, child):
+        Args:
+            lost: How far the counter fell.
+            lines: Of the ledger, by the child that was killed.
+            in_flight: Where the snapshot that was being written stands: a list of one or none.
+        """
+
+    def _let_run(self, child, lines):
         """Return, when it is time to kill the child, whether the mount died meanwhile."""
         deadline = time.monotonic() + 900
         early = self.rng.random() < 0.1  # now and then it is killed while it still chooses or fetches
         limit = time.monotonic() + self.rng.random() * self.early_s
-        while child.poll() is None and not any(line["event"] == "running" for line in self.lines(peek=True)):
+        while child.poll() is None and not any(line["event"] == "running" for line in lines):
             assert time.monotonic() < deadline, "the child does not begin"
             if early and time.monotonic() > limit:
                 return False
             time.sleep(0.01)
-        time.sleep(self.rng.choice(self.pauses_s) * self.rng.random())
+            self._follow(lines)
+        self._pause()
+        if self.rng.random() < 0.1:  # what was held up must have come at the end of this
+            self.drive.set(**CALM)
+            time.sleep(PAUSE_S + LAG_S)
+            self._pause()
         if self.rng.random() >= 0.1:
             return False
+        self._break_mount(lines)
+        self._pause()
+        return True
+
+    def _pause(self):
+        time.sleep(self.rng.choice(self.pauses_s) * self.rng.random())
+
+    def _break_mount(self, lines):
+        """Let the mount die and come back: what was written and not uploaded is gone, the machine is still there."""
+        died = time.time()
+        self.drive.counts.held_up(died, 0.0)
         self.drive.die()
+        self._follow(lines)
+        self.owed.mount_died(self.drive.unpersisted(self.place), self._lying())
         time.sleep(self.rng.random() * 0.4)
         self.drive.remount()
+        self.owed.mount_is_back(time.time())
+        self.drive.counts.held_up(died, time.time() - died + PAUSE_S)
         self.figures["dead mounts"] += 1
-        time.sleep(self.rng.choice(self.pauses_s) * self.rng.random())
-        return True
 
     def _note(self, child, lines, ended_by_itself):
         if ended_by_itself:
@@ -225,7 +249,6 @@ class Crashes:
         begins = [line for line in lines if line["event"] == "begin"]
         self.figures["kills before the first step"] += not begins
         for begin in begins:
-            self.begun = begin["at"]
             self.proofs.append((begin["at"], begin["proof"]))
             self.figures["resumes"] += begin["at"] > 0
             skipped = [line["skipped"] for line in lines if line["event"] == "chosen"]
@@ -233,5 +256,6 @@ class Crashes:
 
     def print_figures(self, what):
         print("\n{}: {}".format(what, ", ".join("{} {}".format(value, name) for name, value in self.figures.items())))
+        print("the copier: {}".format(", ".join("{} {}".format(value, name) for name, value in self.owed.figures.items())))
         print_counts(self.drive.counts.read())
         print("files that a lost VM never persisted: {}".format(self.drive.never_persisted))

@@ -2,8 +2,8 @@
 
 Run as a program: `python drive_fuse.py MOUNTPOINT CACHE CLOUD CONTROL COUNTS`. Files are written into CACHE, as DriveFS does on
 the VM's disk, and reach CLOUD later, in the background; a lost VM is played by killing this program and starting another
-on an empty CACHE, which begins as a copy of CLOUD. COUNTS gets how often each fault happened, see `fault_counts.py`. CONTROL is
-a JSON file that is read again whenever it changes:
+on an empty CACHE, which begins as a copy of CLOUD. COUNTS gets how often each fault happened, and when those that its user
+meets did, see `fault_counts.py`. CONTROL is a JSON file that is read again whenever it changes:
 
     upload_delay_s      how long a closed file waits before it is uploaded
     upload_bytes_s      speed of the upload to CLOUD (null: at once)
@@ -163,10 +163,11 @@ class Drive(fuse.Operations):
         self.dirty, self._pipe = set(), threading.Lock()  # "lock" is the name of an operation
 
     def _pace(self, count):
-        speed = self.control["bytes_s"]
+        speed, started = self.control["bytes_s"], time.time()
         if speed:
             with self._pipe:  # one for all
                 time.sleep(count / speed)
+            self.control.counts.held_up(started, time.time() - started)
 
     def getattr(self, path, fh=None):
         found = os.lstat(self.cache + path)
@@ -176,6 +177,7 @@ class Drive(fuse.Operations):
     def readdir(self, path, fh):
         if self.control["list_delay_s"]:
             self.control.counts.add("slow listings")
+            self.control.counts.held_up(time.time(), self.control["list_delay_s"])
             time.sleep(self.control["list_delay_s"])
         return [".", ".."] + os.listdir(self.cache + path)
 

@@ -51,6 +51,11 @@ class FakeDrive:
         self.never_persisted = {"absent": 0, "of zero bytes": 0, "cut short": 0}  # files, as a lost VM left them in the cloud
         self._write_settings()
 
+    @property
+    def cache(self):
+        """What the VM sees, as it lies on the VM's disk: what is read here meets no fault of the mount."""
+        return self.folder / "cache-{}".format(self.vm)
+
     def __enter__(self):
         self.start()
         return self
@@ -70,9 +75,8 @@ class FakeDrive:
     def start(self):
         """Mount it as a fresh VM would see it: with what reached the cloud."""
         self.vm += 1
-        cache = self.folder / "cache-{}".format(self.vm)
         with open(str(self.folder / "fuse.log"), "ab") as log:
-            paths = [self.mount, cache, self.cloud, self.control, self.folder / "counts"]
+            paths = [self.mount, self.cache, self.cloud, self.control, self.folder / "counts"]
             command = [sys.executable, str(PROGRAM)] + [str(path) for path in paths]
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + 20
@@ -91,15 +95,21 @@ class FakeDrive:
         self._unmount()
         self.start()
 
+    def unpersisted(self, folder):
+        """Return the names of a folder's files that are not in the cloud byte for byte; asked while nothing is uploaded."""
+        cloud = self.cloud / folder
+        names = [(name, self.cache / folder / name) for name in sizes(self.cache / folder)]
+        return {name for name, path in names if not (cloud / name).exists() or (cloud / name).read_bytes() != path.read_bytes()}
+
     def lose_vm(self):
         """End this VM: what was not uploaded is lost, and the next mount begins with what is in the cloud."""
         self.stop()
-        cache, cloud = self.folder / "cache-{}".format(self.vm), sizes(self.cloud)
-        for name, size in sizes(cache).items():
+        cloud = sizes(self.cloud)
+        for name, size in sizes(self.cache).items():
             if cloud.get(name, -1) < size:
                 kind = "absent" if name not in cloud else "cut short" if cloud[name] else "of zero bytes"
                 self.never_persisted[kind] += 1
-        shutil.rmtree(str(cache), ignore_errors=True)
+        shutil.rmtree(str(self.cache), ignore_errors=True)
         self.start()
 
     def stop(self):
@@ -113,10 +123,10 @@ class FakeDrive:
 
     def wait_until_uploaded(self, timeout_s=20):
         """Wait until cloud and cache hold the same names and sizes; twins are made in the cloud only, and differ."""
-        cache = self.folder / "cache-{}".format(self.vm)
         deadline = time.monotonic() + timeout_s
         while True:
-            here, there = ({name: size for name, size in sizes(one).items() if " (" not in name} for one in (cache, self.cloud))
+            both = (self.cache, self.cloud)
+            here, there = ({name: size for name, size in sizes(one).items() if " (" not in name} for one in both)
             if here == there:
                 return
             if time.monotonic() > deadline:

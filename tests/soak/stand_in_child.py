@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 from ledger import Ledger
+from telling_copier import let_copiers_tell
 
 from sg2ada_colab.errors import UserError
 from sg2ada_colab.snapshots.choose import latest_run
@@ -39,6 +40,7 @@ def pickle_of(link):
 
 def main(local, drive, ledger_folder, total_steps, keep_last, settle_s):
     ledger = Ledger(ledger_folder)
+    let_copiers_tell(ledger, lambda record: record.nimg // IMAGES_PER_STEP)
     try:
         train(local, drive, ledger, int(total_steps), int(keep_last), float(settle_s))
     except UserError as error:

@@ -1,10 +1,11 @@
 """The storage alone, killed at random against the fake Drive: a stand-in trains, whose every state is known in advance."""
 
+import numpy as np
 import pytest
 from crashes import Crashes
 from fake_drive import needs_fuse
 from fault_counts import missing_kinds
-from stand_in_child import RUN, STEPS_PER_SNAPSHOT, advance
+from stand_in_child import RUN, STEPS_PER_SNAPSHOT, advance, arrays_of, pickle_of
 
 KEEP_LAST, SETTLE_S = 3, 1.0
 ENDLESS = 10**9
@@ -22,9 +23,14 @@ class StandIn(Crashes):
             self.links.append(advance(self.links[-1], len(self.links) - 1))
         return self.links[step].hex()
 
-    def check_loss(self, lost):
-        # What was being written when the kill came was begun less than an interval after the snapshot before it.
-        assert lost <= 2 * STEPS_PER_SNAPSHOT
+    def check_contents(self, position, arrays, pickle):
+        link = bytes.fromhex(self.link(position))
+        expected = arrays_of(link)
+        assert sorted(arrays) == sorted(expected) and pickle == pickle_of(link), "a wrong snapshot at {}".format(position)
+        assert all(np.array_equal(arrays[name], expected[name]) for name in expected), "wrong arrays at {}".format(position)
+
+    def check_loss(self, lost, lines, in_flight):
+        assert lost <= STEPS_PER_SNAPSHOT * (1 + len(in_flight)), "{} steps were lost".format(lost)
 
 
 def crash(folder, kills, seed):
@@ -38,8 +44,8 @@ def crash(folder, kills, seed):
         assert end["proof"] == crashes.link(total_steps), "the end differs from an undisturbed run"
         for at, proof in crashes.proofs:
             assert proof == crashes.link(at), "a wrong resume at {}".format(at)
-        crashes.drive.wait_until_uploaded()
-        assert max(crashes.safe(crashes.drive.cloud / "results" / RUN)) == total_steps
+        crashes.wait_in_cloud(total_steps)
+    assert crashes.owed.figures["reports"] > kills, "the copier tells too little to be judged"
     crashes.figures["steps of the whole run"] = total_steps
     crashes.print_figures("stand-in and fake Drive, seed {}".format(seed))
     return crashes.figures, missing_kinds(crashes.drive.counts.read())

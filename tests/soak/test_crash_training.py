@@ -24,6 +24,12 @@ class Training(Crashes):
     module = "training_child"
     config_path = None
 
+    def check_loss(self, lost, lines, in_flight):
+        # Time is looked at after each group: one may end between that look and its own note.
+        taken = max([line["time"] for line in lines if line["event"] in ("running", "copied")])
+        late = [line["at"] for line in lines if line["event"] == "group" and line["time"] > taken + SNAPSHOT_S + 0.3]
+        assert len(late) <= 1, "{} were shown later than an interval after the last snapshot".format(late)
+
     def arguments(self):
         return [self.config_path, self.local, self.results, self.ledger]
 
@@ -64,6 +70,7 @@ def crash(folder, kills, seed):
         calm = crashes.undisturbed(max(at for at, _ in crashes.proofs))
     for at, proof in crashes.proofs:
         assert proof == calm[at], "the state resumed at {} images is not that of an undisturbed run".format(at)
+    assert crashes.owed.figures["reports"] > kills, "the copier tells too little to be judged"
     crashes.figures["images of the whole run"] = max(at for at, _ in crashes.proofs)
     crashes.figures["different places resumed from"] = len({at for at, _ in crashes.proofs})
     crashes.print_figures("training and fake Drive, seed {}, a snapshot every {} s".format(seed, SNAPSHOT_S))

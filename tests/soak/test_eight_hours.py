@@ -6,10 +6,11 @@ import statistics
 import time
 
 import pytest
-from crashes import CALM, Crashes
+from crashes import Crashes
 from fake_drive import needs_fuse
 from stand_in_child import RUN, STEPS_PER_SNAPSHOT
 from test_crash_training import Training, write_config
+from weather import CALM
 
 
 class StandIn(Crashes):

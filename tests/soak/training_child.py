@@ -10,6 +10,7 @@ import os
 
 import numpy as np
 from ledger import Ledger
+from telling_copier import let_copiers_tell
 
 from sg2ada_colab.errors import UserError
 from sg2ada_colab.runs import start as start_module
@@ -51,8 +52,8 @@ class Witness(Callback):
             self.ledger.write(event="running")
             self.running = True
         self.ledger.progress(progress.state.counters.nimg)
-        if self.every_group:
-            self.ledger.write(event="group", at=progress.state.counters.nimg, proof=digest_of(progress.state))
+        proof = {"proof": digest_of(progress.state)} if self.every_group else {}
+        self.ledger.write(event="group", at=progress.state.counters.nimg, **proof)
 
 
 def keeper_that_tells(ledger):
@@ -80,6 +81,7 @@ def keeper_that_tells(ledger):
 
 def main(config_path, local, drive, ledger_folder):
     ledger = Ledger(ledger_folder)
+    let_copiers_tell(ledger, lambda record: record.nimg)
     try:
         return train(config_path, local, drive, ledger)
     except UserError as error:
