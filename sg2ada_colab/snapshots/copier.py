@@ -231,6 +231,7 @@ class Copier:
         # Room is made after each snapshot, not after the last: a Drive slower than training would fill up otherwise.
         missing = True
         while missing and not self._stop.is_set():
+            self._look_for_losses()
             missing = self._missing()
             if missing:
                 self._say_if_behind(missing)
@@ -240,6 +241,31 @@ class Copier:
             self._drive.prune(self.retention, self._is_safe, truncate=True)
             self._make_room_here()
         self._say_if_stuck()
+
+    def _look_for_losses(self):
+        """Take back what was said of copies that Drive has no more.
+
+        A mount that dies and comes back while nothing is copied raises no error: it just lacks what was not uploaded, which may
+        be snapshots, the manifest, or the newest version of it.
+        """
+        listed = self._drive.snapshots()
+        lost = [record.name for record in listed if record.name in self._safe and not self._lies_there(record)]
+        if lost or list(read_manifest(self.drive_dir).snapshots) != listed:
+            self._drive.forget(lost)
+            self._small.clear()  # logs and grids went the same way
+            for name in lost:
+                self._safe.pop(name, None)
+        if lost:
+            which = "{} snapshots".format(len(lost)) if len(lost) > 1 else "snapshot " + lost[0]
+            sentence = "Drive has lost {} that it had taken, as when its connection breaks; what is still here is copied again."
+            self.say(sentence.format(which))
+
+    def _lies_there(self, record):
+        """Return whether a snapshot's files lie on Drive in their full size."""
+        try:
+            return all(os.stat(os.path.join(self.drive_dir, name)).st_size == file.bytes for name, file in record.files.items())
+        except FileNotFoundError:
+            return False
 
     def _missing(self):
         """Return the local snapshots, old to new, that are not verified on Drive and would not be deleted there at once."""

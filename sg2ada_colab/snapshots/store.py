@@ -164,6 +164,10 @@ class RunStore:
         """Add a `SnapshotRecord` of files that lie in this folder and are known to be whole."""
         self._change(lambda manifest: manifest.with_snapshot(record))
 
+    def forget(self, names):
+        """Take snapshots whose files are gone off the manifest, and write it in any case."""
+        self._change(lambda manifest: manifest.without(names))
+
     def note_metric(self, name, metric, value, lower_is_better=True):
         """Note a metric of a snapshot; return whether it is the best of this run so far, which retention then keeps."""
         known = self._manifest.best.get(metric)

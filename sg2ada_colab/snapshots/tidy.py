@@ -49,12 +49,16 @@ def _ours(folder, name):
     if state_name(name) not in kinds.get("training-state", []):
         return []
     state, pickle = (os.path.join(folder.path, file_of(name)) for file_of in (state_name, pickle_name))
+    mine = False
     try:
         named = verify_state(state).get("snapshot", {}).get("pickle")
-        # The state is whole, so the pickle is what is wrong; it stays only if the state does not say which it should be.
-        mine = named is not None and os.path.isfile(pickle) and sha256_of(pickle) != (named["bytes"], named["sha256"])
+        if named is not None and pickle_name(name) in kinds.get("network-snapshot", []):
+            # The state is whole. So the pickle is what is wrong, unless Drive had merely failed to read one of them.
+            if sha256_of(pickle) == (named["bytes"], named["sha256"]):
+                return []
+            mine = True
     except UserError:
-        mine = False
+        pass
     except OSError:
         return []
     return [state_name(name)] + ([pickle_name(name)] if mine else [])

@@ -165,6 +165,52 @@ def test_a_dead_mount_queues_and_drains(setting):
 
 
 @needs_fuse
+def test_what_a_mount_lost_while_nothing_was_copied_is_copied_again(setting):
+    copier = setting.copy(retention=Retention(2))
+    for delay_s, kimgs in ((0, (4, 8)), (60, (12, 16))):
+        setting.drive.set(upload_delay_s=delay_s)
+        for kimg in kimgs:
+            write(setting.store, kimg)
+            copier.notify()
+            wait_until(lambda: copier.status().waiting == 0)
+        if not delay_s:
+            setting.drive.wait_until_uploaded()
+    with open(setting.store.path("log.txt"), "w") as file:
+        file.write("a log")
+    copier.notify()
+    wait_until((setting.drive_dir / "log.txt").exists)
+    wait_until(lambda: copier.status().state == "idle")
+    setting.drive.die()
+    setting.drive.remount()  # no operation of the copier has met this
+    assert not (setting.drive_dir / "network-snapshot-000016.pkl").exists()
+    write(setting.store, 20)
+    copier.notify()
+    wait_until(lambda: any("Drive has lost" in sentence for sentence in setting.said))
+    wait_until(lambda: copier.status().waiting == 0 and copier.status().state == "idle")
+    there = [record.name for record in RunStore(setting.drive_dir).snapshots()]
+    assert there == ["000004", "000008", "000016", "000020"]  # nothing of old while the new is not uploaded
+    assert (setting.drive_dir / "log.txt").exists()
+    setting.drive.set(upload_delay_s=0)
+    setting.drive.wait_until_uploaded()
+    assert copier.finish(20)
+    assert [record.name for record in RunStore(setting.drive_dir).snapshots()] == ["000016", "000020"]
+
+
+def test_a_manifest_that_went_back_is_written_anew_and_otherwise_left_alone(tmp_path):
+    store, drive_dir = folder_on_disk(tmp_path)
+    write(store, 4)
+    copier = Copier(store, drive_dir, Retention(2), settle_s=0, say=print, logs_every_s=0.02).start()
+    wait_until(lambda: copier.status().waiting == 0)
+    before = os.stat(str(drive_dir / "manifest.json"))
+    time.sleep(0.3)
+    assert os.stat(str(drive_dir / "manifest.json")).st_mtime_ns == before.st_mtime_ns
+    (drive_dir / "manifest.json").unlink()
+    wait_until((drive_dir / "manifest.json").exists)
+    assert RunStore(drive_dir).snapshots() == store.snapshots()
+    copier.stop()
+
+
+@needs_fuse
 def test_an_unmounted_drive_is_never_replaced_by_a_local_folder(setting):
     write(setting.store, 4)
     setting.drive.stop()

@@ -53,6 +53,24 @@ def test_half_written_files_and_lone_states_go_and_lone_pickles_stay(folder):
     assert names(folder) == expected
 
 
+def test_what_does_not_read_for_a_moment_stays(folder, monkeypatch):
+    from sg2ada_colab.snapshots import choose
+
+    (folder / "manifest.json").unlink()
+    before = names(folder)
+
+    def fails(path):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(choose, "with_retries", fails)  # longer than the retries last; what `tidy` reads next works again
+    monkeypatch.setattr("sg2ada_colab.snapshots.tidy.list_folder", os.listdir)
+    monkeypatch.setattr(choose, "list_folder", os.listdir)
+    assert tidy(RunStore(folder), refuse) == [] and names(folder) == before
+    monkeypatch.undo()
+    tidy(RunStore(folder), refuse)
+    assert [record.name for record in RunStore(folder).snapshots()] == ["000004", "000008", "000012"]
+
+
 def test_listed_snapshots_are_left_to_retention(folder):
     (folder / "network-snapshot-000012.pkl").write_bytes(b"")
     before = names(folder)

@@ -23,7 +23,7 @@ A dead mount voids the reports of what Drive had not persisted: the copier has t
 from intact import files_of
 
 KEPT = 3  # `keep_last` of the runs that are killed
-LAG_S = 1.5  # two copies and the deletions between them; 0.1 on an idle machine, 0.7 seen where hundreds are deleted at once
+LAG_S = 1.5  # two copies and the deletions between them: 0.1 mostly, 0.7 at most in six hundred kills
 LOOK_S = 0.1  # a tenth of it, where Drive's manifest is lost and all that lies there has to be read
 PAUSE_S = 1.3  # the longest that the copier waits after a fault: 0.8 within its retries, 0.5 before its next attempt
 BEHIND = "seconds behind while Drive was well, most"
