@@ -87,7 +87,7 @@ class Woven:
 
     @staticmethod
     def steps(shape, margins_x, margins_y):
-        """As for Joined; the second step reads each of its seven neighbours from memory, not from the sum behind it."""
+        """Like those of `Joined`; the second step reads each of its seven neighbours from memory, not from the sum behind it."""
 
         def upsample_rows(x):
             rows = along(_windows, along(lambda x: _extended(x, margins_y), x, axis=1), axis=1)
@@ -193,7 +193,7 @@ def _interleaved(x, phases, length):
 
 
 def _upsample(x, margins):
-    """Return the table described above, [outer, 4S + 10, inner], of x [outer, S, inner]."""
+    """Return an axis of `Joined`, [outer, 4S + 10, inner], of x [outer, S, inner]."""
     outer, size, inner = x.shape.as_list()
     before, after = margins
     offsets = tf.range(EDGE)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Optional
 
 from .atomic import sha256_of, write_text
+from .choose import list_folder
 from .lease import LeaseLostError
 from .manifest import SnapshotRecord, read_manifest
 from .retention import Entry, Retention, what_to_delete
@@ -252,7 +253,6 @@ class Copier:
         lost = [record.name for record in listed if record.name in self._safe and not self._lies_there(record)]
         if lost or list(read_manifest(self.drive_dir).snapshots) != listed:
             self._drive.forget(lost)
-            self._small.clear()  # logs and grids went the same way
             for name in lost:
                 self._safe.pop(name, None)
         if lost:
@@ -343,6 +343,7 @@ class Copier:
             raise StoppedError
 
     def _copy_small_files(self):
+        there = set(list_folder(self.drive_dir))  # a grid that Drive has lost again will not change any more
         for name in small_files(self.store.run_dir):
             source = self.store.path(name)
             try:
@@ -351,7 +352,7 @@ class Copier:
                 continue
             size, changed, when = self._small.get(name, (None, None, None))
             due = when is None or self._finishing or time.monotonic() - when >= self.logs_every_s
-            if (size, changed) != (found.st_size, found.st_mtime_ns) and due:
+            if name not in there or ((size, changed) != (found.st_size, found.st_mtime_ns) and due):
                 self._copy_small_file(name)
                 self._small[name] = (found.st_size, found.st_mtime_ns, time.monotonic())
 

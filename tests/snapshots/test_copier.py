@@ -196,6 +196,21 @@ def test_what_a_mount_lost_while_nothing_was_copied_is_copied_again(setting):
     assert [record.name for record in RunStore(setting.drive_dir).snapshots()] == ["000016", "000020"]
 
 
+def test_a_small_file_that_drive_lost_is_copied_again_and_others_are_left_alone(tmp_path):
+    store, drive_dir = folder_on_disk(tmp_path)
+    for name in ("fakes000004.png", "fakes000008.png"):
+        with open(store.path(name), "wb") as file:
+            file.write(b"a grid")
+    copier = Copier(store, drive_dir, settle_s=0, say=print, logs_every_s=0.02).start()
+    wait_until(lambda: (drive_dir / "fakes000008.png").exists() and copier.status().state == "idle")
+    (drive_dir / "fakes000004.png").unlink()
+    left_alone = os.stat(str(drive_dir / "fakes000008.png"))
+    wait_until((drive_dir / "fakes000004.png").exists)
+    assert (drive_dir / "fakes000004.png").read_bytes() == b"a grid"
+    assert os.stat(str(drive_dir / "fakes000008.png")).st_ino == left_alone.st_ino  # a copy takes another's place
+    copier.stop()
+
+
 def test_a_manifest_that_went_back_is_written_anew_and_otherwise_left_alone(tmp_path):
     store, drive_dir = folder_on_disk(tmp_path)
     write(store, 4)

@@ -17,7 +17,7 @@ CONFIG = SimpleNamespace(
 )
 
 
-class Squares:
+class NumberedImages:
     """Ten images that hold their own number."""
 
     num_images, labels = 10, np.eye(10, dtype=np.float32)
@@ -31,7 +31,7 @@ class Squares:
 
 @pytest.fixture
 def stream():
-    return TrainingStream(Squares(), CONFIG.minibatch_gpu, 0)
+    return TrainingStream(NumberedImages(), CONFIG.minibatch_gpu, 0)
 
 
 @pytest.mark.parametrize(
