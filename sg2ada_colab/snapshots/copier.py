@@ -88,7 +88,7 @@ class Copier:
         stuck_s=STUCK_S,
     ):
         self.store, self.drive_dir, self.retention = store, str(drive_dir), retention or Retention()
-        self.lease, self.say, self.settle_s, self.logs_every_s = lease, say, settle_s, logs_every_s
+        self.lease, self._say, self.settle_s, self.logs_every_s = lease, say, settle_s, logs_every_s
         self.first_wait_s, self.longest_wait_s, self.stuck_s = first_wait_s, longest_wait_s, stuck_s
         self._safe = {}  # snapshot name -> (record, monotonic time of its verification on Drive, in this process)
         self._unusable = set()  # names whose local files are damaged: copying them would help nobody
@@ -160,6 +160,11 @@ class Copier:
 
     # --- the thread
 
+    def say(self, sentence):
+        """Tell the user, unless the copies were stopped: who stopped them has said how they stand."""
+        if not self._stop.is_set():
+            self._say(sentence)
+
     def _run(self):
         while not self._stop.is_set():
             try:
@@ -169,7 +174,7 @@ class Copier:
                 return
             except LeaseLostError as error:
                 self._state, self._sentence = "lost", str(error)
-                self.say(self._sentence)
+                self._say(self._sentence)
                 self._write_status()
                 return
             except OSError as error:
@@ -209,9 +214,7 @@ class Copier:
 
     def _what_failed(self, error):
         waiting = len(self._missing())
-        rest = "Training goes on; {} snapshot{} on this machine's disk.".format(
-            waiting, " waits" if waiting == 1 else "s wait"
-        )
+        rest = "Training goes on; {} snapshot{} on this machine's disk.".format(waiting, " waits" if waiting == 1 else "s wait")
         if error.errno in FULL:
             return "Drive is full. {} Make room on Drive: {}".format(rest, what_takes_room(os.path.dirname(self.drive_dir)))
         if error.errno == errno.ENOTCONN:

@@ -6,10 +6,10 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
+from waiting import wait_until
 
 from sg2ada_colab.colab.child import PULSE_FILE
 from sg2ada_colab.colab.supervisor import (
@@ -55,13 +55,6 @@ def process_for(run_dir, **job):
     return TrainingProcess(run_dir, dict(job, run_dir=str(run_dir)), [sys.executable, str(script)])
 
 
-def wait_until(condition, timeout_s=60.0):
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-
-
 def test_the_stop_button_becomes_one_signal_and_a_clean_end(tmp_path):
     run_dir, said = tmp_path / "run", []
     process = process_for(run_dir).start()
@@ -83,7 +76,7 @@ def test_a_real_interruption_of_this_thread_is_caught_and_reaches_the_child_once
     process = process_for(run_dir).start()
 
     def press():
-        wait_until((run_dir / "ready").exists)
+        wait_until((run_dir / "ready").exists, 60.0)
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=press, daemon=True).start()
@@ -169,7 +162,7 @@ def test_an_orphan_saves_and_ends_and_the_next_cell_waits_for_it(tmp_path):
     ).format(root=str(Path(__file__).parent.parent.parent), run=str(run_dir), script=str(tmp_path / "child.py"))
     parent = subprocess.Popen([sys.executable, "-c", kernel], stdout=subprocess.PIPE)
     pid = int(parent.stdout.readline())
-    wait_until((run_dir / "ready").exists)
+    wait_until((run_dir / "ready").exists, 60.0)
     said = []
     with pytest.raises(UserError, match="process {}".format(pid)):
         wait_for_earlier(run_dir, said.append, timeout_s=0.3)

@@ -1,4 +1,5 @@
 """The copier against the fake Drive (FUSE): each documented fault of Drive, and that training's side never waits."""
+
 import json
 import os
 import threading
@@ -7,10 +8,11 @@ import time
 import numpy as np
 import pytest
 from fake_drive import FakeDrive, needs_fuse
+from waiting import wait_until
 
 from sg2ada_colab.snapshots.choose import latest_run, newest_good
 from sg2ada_colab.snapshots.copier import Copier
-from sg2ada_colab.snapshots.lease import Lease
+from sg2ada_colab.snapshots.lease import Lease, LeaseLostError
 from sg2ada_colab.snapshots.retention import Retention
 from sg2ada_colab.snapshots.store import RunStore
 from sg2ada_colab.snapshots.verified_copy import fetch_run
@@ -21,13 +23,6 @@ RUN = "00000-x"
 def write(store, kimg, size=1000):
     content = bytes([kimg]) * size
     return store.write_snapshot(kimg, lambda file: file.write(content), {"w": np.full([100], kimg)}, {"nimg": kimg * 1000})
-
-
-def wait_until(true, timeout_s=20):
-    deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
 
 
 class Setting:
@@ -323,6 +318,38 @@ def test_an_upload_that_never_happens_is_said(setting):
 def folder_on_disk(tmp_path):
     (tmp_path / "drive").mkdir()
     return RunStore(tmp_path / "local" / RUN), tmp_path / "drive" / RUN
+
+
+class HangingLease:
+    """Drive hangs while a pass looks at the lease; once `released` the look ends with `error`."""
+
+    ttl_s = 60.0
+
+    def __init__(self, error):
+        self.error, self.reached, self.released = error, threading.Event(), threading.Event()
+
+    def check(self):
+        self.reached.set()
+        self.released.wait(20)
+        raise self.error
+
+    renew_if_due = check
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [(OSError(107, "Transport endpoint is not connected"), []), (LeaseLostError("Another writes."), ["Another writes."])],
+)
+def test_a_copier_that_was_stopped_says_no_more_unless_the_run_is_lost(tmp_path, error, says):
+    store, drive_dir = folder_on_disk(tmp_path)
+    write(store, 4)
+    said, lease = [], HangingLease(error)
+    copier = Copier(store, drive_dir, lease=lease, say=said.append).start()
+    assert lease.reached.wait(20)
+    assert not copier.finish(0.1)
+    lease.released.set()
+    wait_until(lambda: not copier._alive())
+    assert said == says and copier.status().waiting == 1
 
 
 def test_a_copy_must_settle_before_older_ones_go(tmp_path):
