@@ -79,7 +79,7 @@ class Call(NamedTuple):
     inputs: tuple  # tensors on the device: seed and labels of fakes; what comes with the real images is not in it
 
 
-def draw_calls(index, settings, stream, config):
+def draw_calls(index, settings, stream, config, validates=False):
     """Return the Calls of minibatch `index`, in order.
 
     A copy to a GPU waits until all work that was given to it is done. So seeds and labels are copied before the work of a
@@ -90,6 +90,7 @@ def draw_calls(index, settings, stream, config):
         settings: StepSettings.
         stream: TrainingStream, for the labels of fakes.
         config: TrainConfig.
+        validates: Whether D judges held-out images at the end of the minibatch.
     """
     regularize_g = settings.pl_weight and settings.g_reg_interval and index % settings.g_reg_interval == 0
     regularize_d = settings.d_reg_interval and index % settings.d_reg_interval == 0
@@ -108,15 +109,18 @@ def draw_calls(index, settings, stream, config):
         add("D_main", r, batch)
         if regularize_d:
             add("D_reg", r, 0)
+    if validates:
+        calls.append(Call("D_valid", 0, (tf.constant(step_seed(config.seed, "D_valid", index)),)))
     return calls
 
 
-def run_minibatch(state, phases, calls, batches, config, p, beta):
+def run_minibatch(state, phases, calls, batches, held_out, config, p, beta):
     """Train on one minibatch: G main, G regularisation, moving average, D main, D regularisation (in rounds).
 
     Args:
         calls: Result of `draw_calls` for the state's minibatch.
         batches: Iterator over the stream's batches, on the device, from the state's position on.
+        held_out: The same over held-out images, one batch a minibatch; None where D does not judge them.
         p: Augmentation strength, a tensor.
         beta: Decay of the moving average, a tensor.
 
@@ -135,19 +139,13 @@ def run_minibatch(state, phases, calls, batches, config, p, beta):
     for call in calls:
         if call.phase == "D_main":
             reals = next(batches)  # of a round; its regularisation uses them again
-        if call.phase.startswith("D"):
+        if call.phase == "D_valid":
+            results.append((call.phase, phases.validate(*call.inputs, *next(held_out), p), None))
+        elif call.phase.startswith("D"):
             run(call, *reals)
     state.counters.minibatch += 1
     state.counters.nimg += config.minibatch_size
     return results
-
-
-def run_validation(state, phases, validation, config, p):
-    """Let D judge the next held-out images, augmented like the others."""
-    key = state.counters.minibatch - 1
-    images, labels = (tf.constant(x) for x in validation.batch(key))
-    report = phases.validate(tf.constant(step_seed(config.seed, "D_valid", key)), images, labels, p)
-    return [("D_valid", report, None)]
 
 
 def collect(results, means, controller):
@@ -190,17 +188,17 @@ def train(
     maintenance_s, tick_start = time.time() - session_start, time.time()
 
     batches = stream.prefetch(counters.minibatch * config.rounds, convert=placed)
+    held_out = validation.prefetch(counters.minibatch, convert=placed) if validation is not None else None
     while not (progress.done or progress.stopped):
         # Train on four minibatches. The decay of the average is that of the count before them.
         group_start, begin_nimg = time.time(), counters.nimg
         p = tf.constant(controller.p_float32 if controller is not None else 0.0, tf.float32)
         beta = tf.constant(ema_beta(config.minibatch_size, counters.nimg, config.ema_kimg, config.ema_rampup), tf.float32)
-        group = [draw_calls(counters.minibatch + i, phases.settings, stream, config) for i in range(MINIBATCHES_PER_GROUP)]
+        indices = range(counters.minibatch, counters.minibatch + MINIBATCHES_PER_GROUP)
+        group = [draw_calls(index, phases.settings, stream, config, held_out is not None) for index in indices]
         results = []
         for calls in group:
-            results += run_minibatch(state, phases, calls, batches, config, p, beta)
-            if validation is not None:
-                results += run_validation(state, phases, validation, config, p)
+            results += run_minibatch(state, phases, calls, batches, held_out, config, p, beta)
 
         # Fetch what the phases report; this waits for the device.
         collect(results, means, controller)
@@ -231,6 +229,8 @@ def train(
         progress.stopped = None if progress.done else stop()
 
     batches.close()
+    if held_out is not None:
+        held_out.close()
     for callback in callbacks:
         callback.on_end(progress)
     return progress

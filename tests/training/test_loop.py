@@ -69,3 +69,26 @@ def test_a_group_is_drawn_before_its_first_phase_and_rounds_share_their_images(s
     images = [stream.batch(k)[0][:, 0, 0, 0].tolist() for k in range(16)]
     assert [row for row in seen if row[0] == "D_main"] == [("D_main", k % 2, images[k]) for k in range(16)]
     assert [row for row in seen if row[0] == "D_reg"] == [("D_reg", k, images[k]) for k in range(2)]
+
+
+def test_held_out_images_come_in_order_from_where_training_stands(stream):
+    seen, held_out = [], TrainingStream(NumberedImages(), CONFIG.minibatch_gpu, 5)
+
+    def run(phase, round_index, *inputs):
+        seen.append(phase)
+        return tf.zeros([len(loop.REPORTS[phase])]), tf.constant(True)
+
+    def validate(seed, images, labels, p):
+        seen.append((seed.numpy().tolist(), images.numpy()[:, 0, 0, 0].tolist(), labels.numpy().argmax(1).tolist()))
+        return tf.zeros([len(loop.REPORTS["D_valid"])])
+
+    phases = SimpleNamespace(settings=SETTINGS, run=run, update_average=lambda beta: None, validate=validate)
+    state = SimpleNamespace(counters=Counters(minibatch=3, nimg=24), controller=None)
+    loop.train(state, phases, stream, CONFIG, [], lambda: None, validation=held_out)
+    assert state.counters.minibatch == 11
+    expected = []
+    for k in range(3, 11):
+        numbers = held_out.batch(k)[0][:, 0, 0, 0].tolist()
+        expected.append((step_seed(CONFIG.seed, "D_valid", k).tolist(), numbers, numbers))
+    assert [one for one in seen if isinstance(one, tuple)] == expected
+    assert seen.index(expected[0]) == 4 and seen[:4] == ["G_main", "G_main", "D_main", "D_main"]
