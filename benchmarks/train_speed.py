@@ -7,8 +7,9 @@
 Each combination runs in a process of its own, over random images held in memory, so that compilation is measured from a
 cold start. `s/kimg` weighs the phases as training does: G and D main at every minibatch, path length at every 4th, R1 at
 every 16th, each timed alone until the device has finished it. `loop` is what 16 minibatches of the training loop take, data
-included, where the device is given one phase while it still works on another. `first step` is the time from the start of
-the process to the end of the first minibatch with all four phases.
+included, where the device is given one phase while it still works on another; `img/s` and `floor`, the least time that the
+arithmetic and the memory of this device need (floor.py), belong to it. `first step` is the time from the start of the process to
+the end of the first minibatch with all four phases; with `--cache`, `again` is the same for a second process.
 """
 
 import argparse
@@ -33,17 +34,20 @@ COLUMNS = (
     "average",
     "s/kimg",
     "loop",
+    "floor",
+    "img/s",
     "first step",
+    "again",
     "peak GPU",
     "at start",
 )
 
 
-def parse(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def make_parser(description):
+    """Return a parser of the options that name configurations."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, action="append", help="image side in pixels; may be given again (default 32)")
     parser.add_argument("--aug", action="append", choices=["noaug", "ada"], help="may be given again (default noaug)")
-    parser.add_argument("--xla", type=int, action="append", choices=[0, 1], help="may be given again (default 1)")
     parser.add_argument("--precision", default="auto", choices=["auto", "fp32"], help="default auto: float16 on GPUs")
     parser.add_argument("--cfg", default="auto", help="base configuration (default auto)")
     parser.add_argument("--batch", type=int, help="images a minibatch (default 8 at 32 px, else the configuration's)")
@@ -51,6 +55,12 @@ def parse(argv=None):
     parser.add_argument("--cbase", type=int, help="channels: 2·fmap_base (default 4096 at 32 px)")
     parser.add_argument("--cmax", type=int, help="most channels of a layer (default 128 at 32 px)")
     parser.add_argument("--labels", type=int, default=0, help="classes (default 0)")
+    return parser
+
+
+def parse(argv=None):
+    parser = make_parser(__doc__)
+    parser.add_argument("--xla", type=int, action="append", choices=[0, 1], help="may be given again (default 1)")
     parser.add_argument("--repeats", type=int, default=6, help="timed calls of each phase (default 6)")
     parser.add_argument("--cache", help="folder of compiled programs, filled and used as training does (default none)")
     parser.add_argument("--serial", action="store_true", help="compile one phase after another instead of side by side")
@@ -101,8 +111,10 @@ def make_config(args, size, aug, xla):
     return resolve(options, DatasetInfo("random", "random", size, 3, args.labels, 512))
 
 
-def measure(args, size, aug, xla):
+def measure(args, size, aug, xla, only_first_step=False):
     """Return one row of the table as a dict; everything is set up as a run does it."""
+    from floor import floor_of, lines_of, measured_rates
+
     from sg2ada_colab.runs import compile_cache
 
     cache = compile_cache.use(args.cache or "off")
@@ -146,6 +158,8 @@ def measure(args, size, aug, xla):
     phases.update_average(tf.constant(0.5))
     first_step_s = time.time() - STARTED
     sys.stderr.write("first step after {:.1f} s\n".format(first_step_s))
+    if only_first_step:
+        return {"first step": first_step_s}
     ms = {name: 1000 * min(timed(lambda n=name, i=i: run(n, i)) for i in range(args.repeats)) for name in inputs}
     ms["average"] = 1000 * min(timed(lambda: phases.update_average(tf.constant(0.5))) for _ in range(args.repeats))
     loop_s = min(train_sixteen(config, state, phases, stream, p) for _ in range(2))
@@ -161,11 +175,15 @@ def measure(args, size, aug, xla):
         "xla": xla,
         "s/kimg": minibatch_s * 1000 / config.minibatch_size,
         "loop": loop_s * 1000 / 16 / config.minibatch_size,
+        "img/s": 16 * config.minibatch_size / loop_s,
         "first step": first_step_s,
+        "again": "-",
         "peak GPU": peak_gpu_memory_gb(),
         "at start": peak_at_start,
     }
     row.update(ms)
+    lines, row["floor"] = floor_of(config, phases, measured_rates())
+    sys.stderr.write("\n".join(lines_of(lines, row["floor"])) + "\n")
     return row
 
 
@@ -179,8 +197,10 @@ def train_sixteen(config, state, phases, stream, p):
         began = time.perf_counter()
         for start in range(done, done + 16, MINIBATCHES_PER_GROUP):
             group = [draw_calls(start + i, phases.settings, stream, config) for i in range(MINIBATCHES_PER_GROUP)]
-            results = [result for calls in group for result in run_minibatch(state, phases, calls, batches, config, p, beta)]
-            for _, report, _ in results:
+            reports = []
+            for calls in group:
+                reports += [report for _, report, _ in run_minibatch(state, phases, calls, batches, None, config, p, beta)]
+            for report in reports:
                 report.numpy()
         return time.perf_counter() - began
 
@@ -203,17 +223,25 @@ def write_profiles(folder, name, calls):
             file.write("\n".join(table(rows, busy_ms, len(rows))) + "\n")
 
 
+def in_a_process(**what):
+    """Return `measure(**what)` of a new process."""
+    command = [sys.executable, __file__] + sys.argv[1:] + ["--one", json.dumps(what)]
+    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.decode().splitlines()[-1])
+
+
 def main():
     args = parse()
     if args.one:
         print(json.dumps(measure(args, **json.loads(args.one))))
         return
-    print("phases in ms a round; average in ms; loop in s a kimg; first step in s; peak GPU in GiB, while training and before")
+    print(
+        "phases, average in ms; s/kimg, loop, floor in s a kimg; first step, again in s; peak in GiB, while training and before"
+    )
     print(" ".join("{:>10}".format(name) for name in COLUMNS))
     for size, aug, xla in itertools.product(args.size or [32], args.aug or ["noaug"], args.xla or [1]):
-        command = [sys.executable, __file__] + sys.argv[1:] + ["--one", json.dumps({"size": size, "aug": aug, "xla": xla})]
-        output = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.decode()
-        row = json.loads(output.splitlines()[-1])
+        row = in_a_process(size=size, aug=aug, xla=xla)
+        if args.cache:
+            row["again"] = in_a_process(size=size, aug=aug, xla=xla, only_first_step=True)["first step"]
         print(
             " ".join("{:>10}".format("{:.2f}".format(row[c]) if isinstance(row[c], float) else row[c]) for c in COLUMNS),
             flush=True,
