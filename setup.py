@@ -21,7 +21,7 @@ setup(
     author="sg2ada_colab authors",
     license="MIT",
     packages=find_packages(include=["sg2ada_colab", "sg2ada_colab.*"]),
-    package_data={"": ["*.txt", "*.json", "*.npz"], "sg2ada_colab": ["demo_images/*"]},
+    package_data={"": ["*.txt", "*.json", "*.npz"], "sg2ada_colab": ["demo_images/*", "runs/timed_algorithms/*"]},
     python_requires=">=3.7, !=3.8.*, !=3.9.*",
     install_requires=REQUIREMENTS,
     extras_require={

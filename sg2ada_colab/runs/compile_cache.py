@@ -2,7 +2,8 @@
 
 Compiling a training step takes minutes on a GPU, most of it timing convolution algorithms. TensorFlow can save each
 executable under a digest of its program, and XLA can save which algorithms won. Both are valid only for the same kind of
-device and the same TensorFlow, so each combination has a folder of its own; another network simply adds its own entries.
+device, TensorFlow and cuDNN, so each combination has a folder of its own; another network simply adds its own entries. Algorithms
+that are shipped for this GPU (`known_algorithms`) are in it from the start.
 
 TensorFlow ends with an error where an entry is cut short or the disk is full. So an index with digests is written once all is
 compiled, only entries that it names and that verify are used again, and a disk without room keeps nothing.
@@ -20,6 +21,7 @@ from contextlib import suppress
 from typing import NamedTuple, Optional
 
 from ..snapshots.atomic import write_text
+from . import known_algorithms
 
 ENVIRONMENT = "SG2ADA_COMPILE_CACHE"  # a folder; "off" keeps nothing
 DEFAULT_FOLDER = os.path.join("~", ".cache", "sg2ada_colab", "compiled")
@@ -37,6 +39,17 @@ class CompileCache(NamedTuple):
     folder: str  # of this kind of device and this TensorFlow
     autotuning: Optional[str]  # file that XLA rewrites after autotuning a program; None on a processor, which has none
     remote: Optional[str]  # the same folder on Drive, or None
+
+    def sentence(self):
+        """Return what is there, and for what it is valid, in words."""
+        programs = sum(name.endswith(".pb") for name in _entries(self.folder))
+        valid = os.path.basename(self.folder)
+        timed = known_algorithms.count(_read(os.path.join(self.folder, AUTOTUNE_FILE)))
+        if not programs and not timed:
+            return "Nothing is kept yet for {}: this takes minutes, later starts find it done.".format(valid)
+        algorithms = " and the fastest algorithms of {} operations".format(timed) if timed else ""
+        sentence = "Kept for {}, and valid for it alone: {} program{}{}; networks of another form are compiled anew."
+        return sentence.format(valid, programs, "" if programs == 1 else "s", algorithms)
 
     def keep(self):
         """Write down what was compiled so far, for later processes; call it when nothing is being compiled."""
@@ -72,7 +85,7 @@ def use(root=None, drive=None):
     if root == "off" or version is None or version.startswith("1."):
         return None
     device, processor = device_name(), _processor()
-    name = combination(device, version)
+    name = combination(device, version, "" if device == processor else cudnn_version())
     folder = os.path.join(os.path.expanduser(root), name)
     remote = os.path.join(drive, name) if drive else None
     try:
@@ -82,6 +95,8 @@ def use(root=None, drive=None):
         tidy(folder)
         if shutil.disk_usage(folder).free < FREE_BYTES:
             return None
+        if device != processor:
+            _add_known(folder, known_algorithms.shipped(device, version))
     except OSError:
         return None
     _add_flags("TF_XLA_FLAGS", ["--tf_xla_persistent_cache_directory=" + folder])
@@ -122,9 +137,22 @@ def _gpu_flags(version, autotuning, kept):
     return flags
 
 
-def combination(device, version):
-    """Return the name of the folder for a device and a TensorFlow version, such as "Tesla-T4-tf2.20.0"."""
-    return re.sub(r"[^A-Za-z0-9.]+", "-", "{}-tf{}".format(device, version))
+def combination(device, version, cudnn=""):
+    """Return the name of the folder for a device, a TensorFlow and a cuDNN, such as "Tesla-T4-tf2.20.0-cudnn9.8.0"."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", "{}-tf{}{}".format(device, version, cudnn and "-cudnn" + cudnn))
+
+
+def cudnn_version():
+    """Return the version of cuDNN, "" where there is none: a kept program names its algorithms by numbers of one version.
+
+    TensorFlow takes pip's or the system's. Which of them is not known before it is imported, so both are named.
+    """
+    found = [_version_of(name) for name in ("nvidia-cudnn-cu12", "nvidia-cudnn-cu13")]
+    with suppress(OSError, subprocess.SubprocessError):
+        listed = subprocess.run(["ldconfig", "-p"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=30).stdout.decode()
+        paths = re.findall(r"libcudnn\.so\.\d+ .*=> (\S+)", listed)
+        found += [os.path.basename(os.path.realpath(path)).partition(".so.")[2] for path in paths]
+    return "-".join(sorted({version for version in found if version}))
 
 
 def device_name():
@@ -155,6 +183,25 @@ def tidy(folder, max_bytes=MAX_BYTES):
             break
         os.unlink(path)
         total -= size
+
+
+def _add_known(folder, text):
+    """Add shipped results of autotuning to those that are kept, which come first."""
+    path = os.path.join(folder, AUTOTUNE_FILE)
+    kept = _read(path)
+    both = known_algorithms.merged(kept, text)
+    if both != kept:
+        write_text(path, both)
+        write_text(os.path.join(folder, INDEX_FILE), json.dumps(dict(_read_index(folder), **{AUTOTUNE_FILE: _digest(path)})))
+
+
+def _read(path):
+    """Return a file's text, "" where it cannot be read."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except (OSError, ValueError):
+        return ""
 
 
 def _entries(folder):
@@ -225,16 +272,19 @@ def _pair(line):
 
 
 def _tensorflow_version():
+    return _version_of("tensorflow") or _version_of("tensorflow-cpu")
+
+
+def _version_of(package):
+    """Return the version of an installed package, or None."""
     try:
         from importlib import metadata
     except ImportError:  # Python 3.7, which has TensorFlow 1.14 only
         return None
-    for name in ("tensorflow", "tensorflow-cpu"):
-        try:
-            return metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return None
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _add_flags(variable, flags):

@@ -179,6 +179,8 @@ class _Run:
             return
         self.log("Compiling the networks...")
         cache = compile_cache.current()
+        if cache:
+            self.log(cache.sentence())
         ready = warm_up(
             phases.programs() + grids.sampler.programs(),
             state.variables() + phases.variables(),

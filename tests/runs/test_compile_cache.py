@@ -9,16 +9,18 @@ import time
 
 import pytest
 
-from sg2ada_colab.runs import compile_cache
+from sg2ada_colab.runs import compile_cache, known_algorithms
 from sg2ada_colab.tf import IS_TF1
 
+FOLDER = "Tesla-T4-tf2.20.0-cudnn9.8.0"
 ENTRY = "xla_compile_cache__1__2__XLA_GPU_JIT.pb"
 
 
 @pytest.fixture
 def machine(monkeypatch):
-    """A machine with a T4 and TensorFlow 2.20, whose environment is put back afterwards."""
+    """A machine with a T4, TensorFlow 2.20 and cuDNN 9.8, whose environment is put back afterwards."""
     monkeypatch.setattr(compile_cache, "device_name", lambda: "Tesla T4")
+    monkeypatch.setattr(compile_cache, "cudnn_version", lambda: "9.8.0")
     monkeypatch.setattr(compile_cache, "_tensorflow_version", lambda: "2.20.0")
     monkeypatch.setattr(compile_cache, "_current", None)
     for name in ("TF_XLA_FLAGS", "XLA_FLAGS", compile_cache.ENVIRONMENT):
@@ -41,7 +43,7 @@ def kept(cache, name=ENTRY, content=b"program"):
 def test_flags_and_folder(machine, tmp_path):
     machine.setenv("XLA_FLAGS", "--xla_gpu_autotune_level=4")
     cache = compile_cache.use(str(tmp_path))
-    assert cache.folder == str(tmp_path / "Tesla-T4-tf2.20.0") and compile_cache.current() == cache
+    assert cache.folder == str(tmp_path / FOLDER) and compile_cache.current() == cache
     assert os.environ["TF_XLA_FLAGS"] == "--tf_xla_persistent_cache_directory=" + cache.folder
     flags = os.environ["XLA_FLAGS"].split()
     assert "--xla_gpu_dump_autotune_results_to=" + cache.autotuning in flags
@@ -65,6 +67,88 @@ def test_autotuning_is_loaded_by_the_next_process(machine, tmp_path):
     compile_cache.use(str(tmp_path))
     results = os.path.join(cache.folder, compile_cache.AUTOTUNE_FILE)
     assert "--xla_gpu_load_autotune_results_from=" + results in os.environ["XLA_FLAGS"].split()
+
+
+RESULT = """results {{
+  device: "{}"
+  hlo: "{}"
+  result {{
+    algorithm {{
+      algo_id: {}
+    }}
+  }}
+  version: 22
+}}
+"""
+
+
+def results(*rows):
+    return "version: 3\n" + "".join(RESULT.format(*row) for row in rows)
+
+
+def test_results_are_merged_and_the_first_counts():
+    mine, shipped = results(("T4", "a", 1), ("T4", "b", 2)), results(("T4", "b", 7), ("T4", "c", 8), ("L4", "b", 9))
+    both = known_algorithms.merged(mine, shipped)
+    assert both == results(("T4", "a", 1), ("T4", "b", 2), ("T4", "c", 8), ("L4", "b", 9))
+    assert known_algorithms.merged("", shipped) == shipped == known_algorithms.merged(shipped, shipped)
+    assert known_algorithms.merged(mine, shipped.replace("version: 3", "version: 4")) == mine
+    assert known_algorithms.of_device(both, "L4") == results(("L4", "b", 9))
+    assert [known_algorithms.count(text) for text in ("", mine, both)] == [0, 2, 4]
+
+
+def test_what_is_shipped_for_a_gpu_is_there_from_the_start(machine, tmp_path):
+    device, version = "NVIDIA H100 80GB HBM3", "2.21.0"
+    shipped = known_algorithms.shipped(device, version)
+    assert known_algorithms.count(shipped) > 300 and known_algorithms.of_device(shipped, "DNN version: 9.19.0") == shipped
+    machine.setattr(compile_cache, "device_name", lambda: device)
+    machine.setattr(compile_cache, "_tensorflow_version", lambda: version)
+    cache = compile_cache.use(str(tmp_path))
+    path = os.path.join(cache.folder, compile_cache.AUTOTUNE_FILE)
+    assert "--xla_gpu_load_autotune_results_from=" + path in os.environ["XLA_FLAGS"].split()
+    timed_here = known_algorithms.merged(results(("H100", "a", 1)), shipped)
+    for text in (shipped, timed_here):
+        with open(path, encoding="utf-8") as file:
+            assert file.read() == text
+        compile_cache.use(str(tmp_path))  # nothing is lost, nothing is added twice
+        with open(cache.autotuning, "w", encoding="utf-8") as file:
+            file.write(timed_here)
+        cache.keep()
+    assert "for NVIDIA-H100-80GB-HBM3-tf2.21.0-cudnn9.8.0, " in cache.sentence()
+    assert "0 programs and the fastest algorithms of {} operations".format(known_algorithms.count(timed_here)) in cache.sentence()
+
+
+@pytest.mark.parametrize("device, version", [("Tesla T4", "2.21.0"), ("NVIDIA H100 80GB HBM3", "2.99.0")])
+def test_nothing_is_shipped_for_others(device, version):
+    assert known_algorithms.shipped(device, version) == ""
+
+
+def test_the_log_says_what_is_kept_and_for_what(machine, tmp_path):
+    cache = compile_cache.use(str(tmp_path))
+    assert cache.sentence().startswith("Nothing is kept yet for {}:".format(FOLDER))
+    kept(cache)
+    assert cache.sentence().startswith("Kept for {}, and valid for it alone: 1 program;".format(FOLDER))
+
+
+def test_another_cudnn_has_a_folder_of_its_own(machine, tmp_path):
+    kept(compile_cache.use(str(tmp_path)))
+    machine.setattr(compile_cache, "cudnn_version", lambda: "9.9.0")
+    cache = compile_cache.use(str(tmp_path))
+    assert os.path.basename(cache.folder) == "Tesla-T4-tf2.20.0-cudnn9.9.0" and os.listdir(cache.folder) == []
+
+
+def test_cudnn_is_found_in_packages_and_in_the_system(monkeypatch, tmp_path):
+    (tmp_path / "libcudnn.so.9.8.0").write_bytes(b"")
+    (tmp_path / "libcudnn.so.9").symlink_to(tmp_path / "libcudnn.so.9.8.0")
+    listed = "\tlibcudnn_ops.so.9 (libc6,x86-64) => /x/libcudnn_ops.so.9\n\tlibcudnn.so.9 (libc6,x86-64) => {}\n"
+    script = tmp_path / "ldconfig"
+    script.write_text("#!/bin/sh\nprintf '{}'\n".format(listed.format(tmp_path / "libcudnn.so.9")))
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", "{}:{}".format(tmp_path, os.environ["PATH"]))
+    monkeypatch.setattr(compile_cache, "_version_of", lambda name: {"nvidia-cudnn-cu12": "9.10.2.21"}.get(name))
+    assert compile_cache.cudnn_version() == "9.10.2.21-9.8.0"
+    script.write_text("#!/bin/sh\nexit 1\n")
+    monkeypatch.setattr(compile_cache, "_version_of", lambda name: None)
+    assert compile_cache.cudnn_version() == ""
 
 
 @pytest.mark.parametrize("damage", [b"", b"prog", b"otherwise"])
@@ -125,14 +209,14 @@ def test_a_drive_that_does_not_answer_is_not_waited_for(machine, tmp_path):
 
 
 def test_names_from_elsewhere_stay_inside(machine, tmp_path):
-    drive = tmp_path / "drive" / "Tesla-T4-tf2.20.0"
+    drive = tmp_path / "drive" / FOLDER
     drive.mkdir(parents=True)
     (tmp_path / "drive" / "secret.pb").write_bytes(b"x")
     (drive / compile_cache.INDEX_FILE).write_text(
         json.dumps({"../secret.pb": compile_cache._digest(tmp_path / "drive" / "secret.pb")})
     )
     cache = compile_cache.use(str(tmp_path / "here"), str(tmp_path / "drive"))
-    assert os.listdir(cache.folder) == [compile_cache.INDEX_FILE] and os.listdir(tmp_path / "here") == ["Tesla-T4-tf2.20.0"]
+    assert os.listdir(cache.folder) == [compile_cache.INDEX_FILE] and os.listdir(tmp_path / "here") == [FOLDER]
 
 
 def test_nothing_is_kept(machine, tmp_path):
@@ -148,7 +232,7 @@ def test_nothing_is_kept(machine, tmp_path):
 
 PROGRAM = """
 import sys
-from sg2ada_colab.runs import compile_cache
+from sg2ada_colab.runs import compile_cache, known_algorithms
 cache = compile_cache.use(sys.argv[1])
 from sg2ada_colab.tf import compiled, tf
 from sg2ada_colab.training.warm_up import Program, warm_up
