@@ -1,5 +1,6 @@
 """Affine resampling of images: reflect at the borders, up-sample by 2 with sym6, sample bilinearly, down-sample by 2."""
 
+from ..networks.resampling import resample as filtered
 from ..tf import for_gpu_compiler, tf
 from .tables import SYM6, Joined, Woven, along, row, weighted
 
@@ -27,6 +28,9 @@ def resample(images, inverse):
         # again at each of the four entries around a sample: 78 of the 80 ms that they took at 256x256 on an H200.
         return tf.cond(moved, lambda: function(x), lambda: tf.zeros(shape))
 
+    def kept(function):
+        return tf.cond(moved, function, lambda: tuple(tf.zeros_like(x) for x in function()))
+
     def sampled_from(form):
         def sample(table):
             x, y = _positions(inverse, size)
@@ -35,18 +39,22 @@ def resample(images, inverse):
         return sample
 
     def down(sampled):
+        if for_gpu_compiler():
+            return filtered(sampled, SYM6, down=2, size=(size, size))
         return along(_downsample, along(_downsample, sampled, axis=1), axis=2)
 
     def forward(x):
         form, table = (Woven, _with_fourth_channel(x)) if for_gpu_compiler() else (Joined, x)
-        for step, shape in form.steps(table.shape.as_list(), margins_x, margins_y):
+        for step, shape in form.steps(table.shape.as_list(), margins_x, margins_y, kept):
             table = stage(step, table, shape)
         sampled = stage(sampled_from(form), table, sampled_shape + [table.shape[3]])
         return tf.cond(moved, lambda: down(sampled)[..., :channels], lambda: x)
 
     def backward(d):
-        ((up, table_shape),) = Joined.steps(images.shape.as_list(), margins_x, margins_y)
-        sampled = stage(_adjoint(down, sampled_shape + [channels]), d, sampled_shape + [channels])
+        ((up, table_shape),) = Joined.steps(images.shape.as_list(), margins_x, margins_y, kept)
+        wide = _with_fourth_channel(d) if for_gpu_compiler() else d
+        wide_shape = sampled_shape + [wide.shape[3]]
+        sampled = stage(_adjoint(down, wide_shape), wide, wide_shape)[..., :channels]
         table = stage(_adjoint(sampled_from(Joined), table_shape), sampled, table_shape)
         return tf.cond(moved, lambda: _adjoint(up, images.shape)(table), lambda: d)
 

@@ -43,12 +43,13 @@ class Joined:
     """Forward [0, 2S), reversed [2S, 4S), the first five [4S, 4S+5), the last five [4S+5, 4S+10)."""
 
     @staticmethod
-    def steps(shape, margins_x, margins_y):
+    def steps(shape, margins_x, margins_y, kept):
         """Return (function, shape of its result) of the steps that make the table of images.
 
         Args:
             shape: Of the images, [N, S, S, C].
             margins_x, margins_y: Pairs of int32 scalars, the padding before and after.
+            kept: Returns what a function returns, computed once and put into memory; not needed here.
         """
 
         def upsample(x):
@@ -86,12 +87,13 @@ class Woven:
     """
 
     @staticmethod
-    def steps(shape, margins_x, margins_y):
+    def steps(shape, margins_x, margins_y, kept):
         """Like those of `Joined`; the second step reads each of its seven neighbours from memory, not from the sum behind it."""
+        axis_x, axis_y = (kept(lambda margins=margins: _extended_axis(shape[1], margins)) for margins in (margins_x, margins_y))
 
         def upsample_rows(x):
-            rows = along(_windows, along(lambda x: _extended(x, margins_y), x, axis=1), axis=1)
-            return along(lambda x: _extended(x, margins_x), rows, axis=2)
+            rows = along(_windows, along(lambda x: _extended(x, *axis_y), x, axis=1), axis=1)
+            return along(lambda x: _extended(x, *axis_x), rows, axis=2)
 
         def upsample_columns(x):
             return along(_windows, x, axis=2)
@@ -162,9 +164,8 @@ def _windows(x):
     return tf.reshape(y, [outer, 4 * count, inner])
 
 
-def _extended(x, margins):
-    """Return the extended axis of `Woven`, [outer, S + 24, inner], of x [outer, S, inner]."""
-    size = x.shape[1]
+def _extended_axis(size, margins):
+    """Return the pixels (int32) and weights (float32) [S + 24] that the extended axis of `Woven` consists of."""
     before, after = margins
     offsets = tf.range(EDGE)
     first, last = _reflect(offsets - before, size), _reflect(size - 1 + after - offsets, size)
@@ -172,7 +173,12 @@ def _extended(x, margins):
     none, nothing = tf.zeros([4], tf.int32), tf.zeros([4])
     sources = [[3, 2, 1], tf.range(size), [size - 2, size - 3, size - 4], none[:3], first, none[:2], last[::-1], none[:3]]
     weights = [tf.ones([size + 6]), nothing[:3], inside, nothing[:2], inside[::-1], nothing[:3]]
-    return tf.gather(x, tf.concat(sources, axis=0), axis=1) * tf.concat(weights, axis=0)[:, tf.newaxis]
+    return tf.concat(sources, axis=0), tf.concat(weights, axis=0)
+
+
+def _extended(x, pixels, weights):
+    """Return x [outer, S, inner] along its extended axis: [outer, S + 24, inner]."""
+    return tf.gather(x, pixels, axis=1) * weights[:, tf.newaxis]
 
 
 def weighted(x, taps, length):

@@ -12,6 +12,7 @@ from ..tf import for_cpu_compiler, for_gpu_compiler, tf
 from .winograd import conv_3x3, is_faster
 
 HEIGHT, WIDTH = 1, 2
+FEW = 4  # channels of images
 
 
 def filter_taps(kernel, gain=1.0):
@@ -26,6 +27,8 @@ def _larger_half(total):
 
 def _axis_sums(x, taps, axis, up, down, before, length):
     """Insert up - 1 zeros after each sample, put `before` zeros in front, correlate with taps, keep every down-th result."""
+    if for_gpu_compiler():
+        return _axis_gathers(x, taps, axis, up, down, before, length)
     phases = []  # of each output position modulo `up`: (first source index, tap) of the products that are not zero
     for phase in range(up):
         used = [j for j in range(len(taps)) if (down * phase + j - before) % up == 0]
@@ -48,11 +51,7 @@ def _axis_sums(x, taps, axis, up, down, before, length):
 
     if up == 1:
         return blend(phases[0])
-    if for_gpu_compiler():
-        # One loop that writes whole lines; interleaving phases that were summed apart takes a GPU five times as long.
-        y = tf.add_n([tf.expand_dims(window(index + low), axis + 1) * row for index, row in _tap_rows(phases, axis, x.dtype)])
-    else:
-        y = tf.stack([blend(phase) for phase in phases], axis + 1)
+    y = tf.stack([blend(phase) for phase in phases], axis + 1)
     shape = [-1 if side is None else side for side in x.shape.as_list()]
     shape[axis] = up * count
     y = tf.reshape(y, shape)
@@ -61,13 +60,26 @@ def _axis_sums(x, taps, axis, up, down, before, length):
     return y if up * count == length else y[tuple(where)]
 
 
-def _tap_rows(phases, axis, dtype):
-    """Return (source index, taps of all phases, of 5 axes, broadcasting along axis + 1) of each source index."""
-    shape = [1] * 5
-    shape[axis + 1] = len(phases)
-    by_phase = [dict(phase) for phase in phases]
-    indices = sorted({index for phase in phases for index, _ in phase})
-    return [(i, tf.constant(np.reshape([taps.get(i, 0.0) for taps in by_phase], shape), dtype)) for i in indices]
+def _axis_gathers(x, taps, axis, up, down, before, length):
+    """The same for XLA on a GPU: each product is a line of x times a coefficient of the output line, zero at the borders.
+
+    A padded tensor would be read element by element behind a branch; lines that are always there are read in vectors.
+    """
+    size = int(x.shape[axis])
+    at = down * np.arange(length)[:, np.newaxis] + np.arange(len(taps)) - before  # [output, tap] in the zero-filled input
+    inside = (at % up == 0) & (at >= 0) & (at < up * size)
+    weights = np.where(inside, taps, 0.0)
+    # Of `up` neighbouring taps one meets a sample, the others meet inserted zeros.
+    order = np.argsort(at % up != 0, axis=1, kind="stable")[:, : -(-len(taps) // up)]
+    lines = np.clip(np.take_along_axis(at // up, order, 1), 0, size - 1)
+    weights = np.take_along_axis(weights, order, 1)
+    shape = [1, 1, 1, 1]
+    shape[axis] = length
+    products = [
+        tf.gather(x, tf.constant(lines[:, k], tf.int32), axis=axis) * tf.constant(np.reshape(weights[:, k], shape), x.dtype)
+        for k in range(lines.shape[1])
+    ]
+    return tf.add_n(products)
 
 
 def resample(x, taps, up=1, down=1, before=0, size=None):
@@ -107,8 +119,41 @@ def downsample_2d(x, kernel=(1, 3, 3, 1)):
 
 
 def conv_2d(x, w):
-    """Correlate with w [k,k,I,O] at stride 1, same size; large ones in Winograd's form where XLA compiles for processors."""
-    return conv_3x3(x, w) if for_cpu_compiler() and is_faster(x, w) else tf.nn.conv2d(x, w, 1, "SAME")
+    """Correlate with w [k,k,I,O] at stride 1, same size; in other forms where XLA makes faster programs of them."""
+    if for_cpu_compiler() and is_faster(x, w):
+        return conv_3x3(x, w)  # Winograd's form
+    if for_gpu_compiler() and w.shape[0] == w.shape[1] == 1 and min(w.shape[2:]) <= FEW:
+        return _expand(x, w) if w.shape[2] <= FEW else _contract(x, w)
+    return tf.nn.conv2d(x, w, 1, "SAME")
+
+
+def _expand(x, w):
+    """Convolve few channels with w [1,1,I,O]: a sum that XLA fuses with what follows, with convolutions for its gradients."""
+
+    @tf.custom_gradient
+    def forward(x, w):
+        wide, rows = tf.cast(x, tf.float32), tf.cast(w[0, 0], tf.float32)  # as exact as a convolution, which adds in float32
+        y = tf.add_n([wide[..., i : i + 1] * rows[i] for i in range(int(w.shape[2]))])
+        return tf.cast(y, x.dtype), lambda dy: (_contract(dy, tf.transpose(w, [0, 1, 3, 2])), _filter_gradient(x, w, dy))
+
+    return forward(x, w)
+
+
+def _contract(x, w):
+    """Convolve with w [1,1,I,O] into few channels; the gradient of x is a sum that XLA fuses."""
+
+    @tf.custom_gradient
+    def forward(x, w):
+        y = tf.nn.conv2d(x, w, 1, "SAME")
+        return y, lambda dy: (_expand(dy, tf.transpose(w, [0, 1, 3, 2])), _filter_gradient(x, w, dy))
+
+    return forward(x, w)
+
+
+def _filter_gradient(x, w, dy):
+    return tf.raw_ops.Conv2DBackpropFilter(
+        input=x, filter_sizes=w.shape.as_list(), out_backprop=dy, strides=[1, 1, 1, 1], padding="SAME"
+    )
 
 
 def up_conv_2d(x, w, kernel=(1, 3, 3, 1)):

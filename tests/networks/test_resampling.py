@@ -6,8 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sg2ada_colab.networks.layers import bias_act
-from sg2ada_colab.networks.resampling import conv_2d, down_conv_2d, downsample_2d, up_conv_2d, upsample_2d
+from sg2ada_colab.networks.layers import bias_act, leaky_relu
+from sg2ada_colab.networks.resampling import (
+    conv_2d,
+    down_conv_2d,
+    downsample_2d,
+    filter_taps,
+    resample,
+    up_conv_2d,
+    upsample_2d,
+)
 from sg2ada_colab.tf import compiling_for, tf
 
 DATA = np.load(str(Path(__file__).parents[1] / "data" / "resample.npz"))
@@ -77,3 +85,51 @@ def test_up_sampling_puts_the_larger_padding_in_front(kernel, relmax):
         pads[axis] = [(padding + 1) // 2 + 1, padding // 2]
         y = np.apply_along_axis(lambda v: np.correlate(v, taps, "valid"), axis, np.pad(zeros, pads))
     assert relmax(upsample_2d(tf.constant(np.float32(x)), kernel), y) < TOLERANCE
+
+
+def to_second_order(function, *inputs):
+    """Return y, the gradients of sum(y³), and the gradients of their squares' sum."""
+    inputs = list(inputs)
+    with tf.GradientTape() as outer:
+        outer.watch(inputs)
+        with tf.GradientTape() as inner:
+            inner.watch(inputs)
+            y = function(*inputs)
+            loss = tf.reduce_sum(y**3)
+        gradients = inner.gradient(loss, inputs)
+        squares = tf.add_n([tf.reduce_sum(g**2) for g in gradients])
+    return [y] + gradients + outer.gradient(squares, inputs)
+
+
+def same_on_a_gpu(function, relmax, *shapes):
+    random = np.random.RandomState(0)
+    inputs = [tf.constant(np.float32(random.randn(*shape))) for shape in shapes]
+    plain = to_second_order(function, *inputs)
+    with compiling_for("gpu"):
+        gpu = to_second_order(function, *inputs)
+    for a, b in zip(gpu, plain):
+        assert relmax(a, b.numpy()) < 1e-6
+
+
+@pytest.mark.parametrize("kernel", [(1, 2, 1), (1, 3, 3, 1), (1, 4, 6, 4, 1), None])
+@pytest.mark.parametrize("up, down", [(1, 1), (2, 1), (1, 2)])
+@pytest.mark.parametrize("more", [0, 1])
+def test_the_form_for_a_gpu_filters_alike(kernel, up, down, more, relmax):
+    taps = filter_taps(kernel, 2.0)
+    for height, width in ((4, 4), (5, 7), (8, 6)):
+        size = (height * up // down + more, width * up // down + more)
+        for before in range(len(taps) + 1):
+            same_on_a_gpu(lambda x, b=before, s=size: resample(x, taps, up, down, b, s), relmax, (2, height, width, 3))
+
+
+@pytest.mark.parametrize("few, many", [(3, 16), (1, 8), (4, 5)])
+def test_the_form_for_a_gpu_convolves_few_channels_alike(few, many, relmax):
+    same_on_a_gpu(conv_2d, relmax, (2, 5, 4, few), (1, 1, few, many))
+    same_on_a_gpu(conv_2d, relmax, (2, 5, 4, many), (1, 1, many, few))
+
+
+def test_the_form_for_a_gpu_activates_alike(relmax):
+    same_on_a_gpu(lambda x: bias_act(x, act="lrelu", clamp=1.5), relmax, (3, 4, 4, 2))
+    x = tf.constant([-np.inf, -1.0, -0.0, 0.0, 2.0, np.inf, np.nan])
+    with compiling_for("gpu"):
+        np.testing.assert_array_equal(leaky_relu(x), tf.nn.leaky_relu(x, 0.2))

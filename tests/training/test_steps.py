@@ -5,7 +5,7 @@ import pytest
 
 from sg2ada_colab.networks.variables import DiscriminatorConfig, GeneratorConfig
 from sg2ada_colab.seeds import step_seed
-from sg2ada_colab.tf import IS_TF1, tf
+from sg2ada_colab.tf import IS_TF1, compiling_for, tf
 from sg2ada_colab.training.state import TrainState
 from sg2ada_colab.training.steps import REPORTS, Phases, StepSettings
 
@@ -70,6 +70,32 @@ def test_every_phase_reports_and_moves_its_network():
         trained = (state.G if mine == "G" else state.D).trainable
         assert any(not np.array_equal(before[mine][n], after[mine][n]) for n in trained)
         assert all(np.array_equal(before[other][n], after[other][n]) for n in before[other] if n != "dlatent_avg")
+
+
+@pytest.mark.skipif(IS_TF1, reason="TensorFlow 1 compiles nothing")
+@pytest.mark.parametrize("num_fp16_res, tolerance", [(0, 2e-5), (2, 2e-2)])
+@pytest.mark.parametrize("name", ["G_main", "G_reg", "D_main", "D_reg"])
+def test_the_forms_for_a_gpu_give_the_same_gradients(name, num_fp16_res, tolerance, relmax):
+    images, labels = reals()
+    inputs = {
+        "G_main": (labels,),
+        "G_reg": (labels[:4],),
+        "D_main": (labels, images, labels),
+        "D_reg": (images, labels),
+    }[name]
+    found = {}
+    for target in (None, "gpu"):
+        state, phases = make(num_fp16_res=num_fp16_res)
+        state.G.variables["synthesis/8x8/Conv1/noise_strength"].assign(0.3)
+        with compiling_for(target):
+            report, finite = phases.run(name, 0, seed(name), *inputs, tf.constant(0.0))
+        optimizer = state.G_opt if name[0] == "G" else state.D_opt
+        found[target] = report, [np.sqrt(value.numpy()) for value in optimizer.second.values()]
+        assert bool(finite) and sum(bool(np.any(value)) for value in found[target][1]) > 0.5 * len(found[target][1])
+    assert relmax(found["gpu"][0], found[None][0].numpy()) < tolerance
+    largest = max(np.max(value) for value in found[None][1])
+    for gpu, plain in zip(found["gpu"][1], found[None][1]):
+        assert np.max(np.abs(gpu - plain)) < tolerance * max(np.max(plain), 1e-3 * largest)
 
 
 def test_two_rounds_average_the_gradients(relmax):
