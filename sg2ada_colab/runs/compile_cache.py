@@ -123,8 +123,8 @@ def _at_least(version, *wanted):
 
 
 def _gpu_flags(version, autotuning, kept):
+    # Splitting a program for several threads (xla_gpu_enable_llvm_module_compilation_parallelism) costs more than it saves.
     flags = [
-        "--xla_gpu_enable_llvm_module_compilation_parallelism=true",
         # Trying Triton on each small matrix product, and on each fusion, takes minutes and gained nothing that could be measured.
         "--xla_gpu_enable_triton_gemm=false",
         "--xla_gpu_autotune_level=2",  # without comparing the algorithms' results, which XLA would only log
