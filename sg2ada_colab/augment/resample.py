@@ -31,12 +31,31 @@ def resample(images, inverse):
     def kept(function):
         return tf.cond(moved, function, lambda: tuple(tf.zeros_like(x) for x in function()))
 
+    def entries(form, length):
+        x, y = _positions(inverse, size)
+        return _bilinear(length, _taps(form, x, margins_x, size), _taps(form, y, margins_y, size))
+
     def sampled_from(form):
         def sample(table):
-            x, y = _positions(inverse, size)
-            return _bilinear(table, _taps(form, x, margins_x, size), _taps(form, y, margins_y, size))
+            flat = tf.reshape(table, [-1, table.shape[3]])
+            return tf.add_n([tf.gather(flat, at) * weight[..., tf.newaxis] for at, weight in entries(form, table.shape[1])])
 
         return sample
+
+    def spread_over(shape):
+        """Return the adjoint of sampling from `Joined`."""
+
+        def stacked():
+            return tuple(tf.stack(values) for values in zip(*entries(Joined, shape[1])))
+
+        def spread(d, at, weight):
+            total = shape[0] * shape[1] * shape[2]
+            return tf.reshape(tf.math.unsorted_segment_sum(d * weight[..., tf.newaxis], at, total), shape)
+
+        if for_gpu_compiler():  # which adds each channel of each entry by itself, and would work out each time where it belongs
+            at, weight = kept(stacked)
+            return lambda d: spread(d, at, weight)
+        return lambda d: spread(d, *stacked())
 
     def down(sampled):
         if for_gpu_compiler():
@@ -55,7 +74,7 @@ def resample(images, inverse):
         wide = _with_fourth_channel(d) if for_gpu_compiler() else d
         wide_shape = sampled_shape + [wide.shape[3]]
         sampled = stage(_adjoint(down, wide_shape), wide, wide_shape)[..., :channels]
-        table = stage(_adjoint(sampled_from(Joined), table_shape), sampled, table_shape)
+        table = stage(spread_over(table_shape), sampled, table_shape)
         return tf.cond(moved, lambda: _adjoint(up, images.shape)(table), lambda: d)
 
     return _linear(forward, backward)(images)
@@ -126,30 +145,12 @@ def _taps(form, position, margins, size):
     return [row(form, entry, 1 - fraction, margins, size), row(form, entry + 1, fraction, margins, size)]
 
 
-def _bilinear(table, taps_x, taps_y):
-    """Return the table [N, T, T, C] at the tapped positions, [N, P, P, C]."""
-    count, rows, columns, channels = table.shape.as_list()
-    images = tf.range(count)[:, tf.newaxis, tf.newaxis] * rows
-    taps = [
-        ((images + row_y) * columns + row_x, (weight_y * weight_x)[..., tf.newaxis])
-        for row_y, weight_y in taps_y
-        for row_x, weight_x in taps_x
+def _bilinear(length, taps_x, taps_y):
+    """Return the four (entry in a flat table [N·length·length, C], weight) around each position, int32 and float32 [N, P, P]."""
+    images = tf.range(taps_x[0][0].shape[0])[:, tf.newaxis, tf.newaxis] * length
+    return [
+        ((images + row_y) * length + row_x, weight_y * weight_x) for row_y, weight_y in taps_y for row_x, weight_x in taps_x
     ]
-    return _combine(tf.reshape(table, [count * rows * columns, channels]), taps)
-
-
-def _combine(flat, taps):
-    """Return the sum over taps (index, weight) of flat[index] · weight; linear in flat [K, C], with its exact adjoint."""
-    total = flat.shape[0]
-
-    def gather(flat):
-        return tf.add_n([tf.gather(flat, index) * weight for index, weight in taps])
-
-    def scatter(d):
-        updates = tf.stack([d * weight for _, weight in taps])
-        return tf.math.unsorted_segment_sum(updates, tf.stack([index for index, _ in taps]), total)
-
-    return _linear(gather, scatter)(flat)
 
 
 def _downsample(x):
