@@ -85,7 +85,8 @@ def use(root=None, drive=None):
     if root == "off" or version is None or version.startswith("1."):
         return None
     device, processor = device_name(), _processor()
-    name = combination(device, version, "" if device == processor else cudnn_version())
+    cudnn = "" if device == processor else cudnn_version()
+    name = combination(device, version, cudnn)
     folder = os.path.join(os.path.expanduser(root), name)
     remote = os.path.join(drive, name) if drive else None
     try:
@@ -96,7 +97,7 @@ def use(root=None, drive=None):
         if shutil.disk_usage(folder).free < FREE_BYTES:
             return None
         if device != processor:
-            _add_known(folder, known_algorithms.shipped(device, version))
+            _add_known(folder, known_algorithms.shipped(device, version, cudnn))
     except OSError:
         return None
     _add_flags("TF_XLA_FLAGS", ["--tf_xla_persistent_cache_directory=" + folder])

@@ -17,18 +17,22 @@ def file_name(device, version):
     return "{}-tf{}.pbtxt.gz".format(re.sub(r"[^A-Za-z0-9.]+", "-", device), ".".join(version.split(".")[:2]))
 
 
-def shipped(device, version):
-    """Return the results for a GPU and a TensorFlow as text, "" where there are none.
+def shipped(device, version, cudnn=""):
+    """Return the results for a GPU, a TensorFlow and a cuDNN as text, "" where there are none.
 
     Args:
         device: Name of the GPU from nvidia-smi, such as "NVIDIA H100 80GB HBM3".
         version: Of TensorFlow, such as "2.21.0".
+        cudnn: Of cuDNN, such as "9.19.0.56", or several joined by "-"; "" returns those of all.
     """
     path = os.path.join(FOLDER, file_name(device, version))
     if not os.path.isfile(path):
         return ""
     with gzip.open(path, "rt", encoding="utf-8") as file:
-        return file.read()
+        text = file.read()
+    wanted = [re.escape(".".join(one.split(".")[:3])) for one in cudnn.split("-") if one]
+    found = of_device(text, "DNN version: (?:{})".format("|".join(wanted))) if wanted else text
+    return found if count(found) else ""
 
 
 def merged(*texts):
@@ -53,7 +57,7 @@ def count(text):
 def of_device(text, pattern):
     """Return the results of a text whose device matches a regular expression, such as "3352 GB/s"."""
     head, parts = _split(text)
-    return head + "".join(part for part in parts if re.search(r'(?m)^  device: ".*(?:{}).*"$'.format(pattern), part))
+    return head + "".join(part for part in parts if re.search(r'(?m)^  device: ".*(?:{})(?!\d).*"$'.format(pattern), part))
 
 
 def _split(text):

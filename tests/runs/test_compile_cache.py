@@ -102,6 +102,7 @@ def test_what_is_shipped_for_a_gpu_is_there_from_the_start(machine, tmp_path):
     assert known_algorithms.count(shipped) > 300 and known_algorithms.of_device(shipped, "DNN version: 9.19.0") == shipped
     machine.setattr(compile_cache, "device_name", lambda: device)
     machine.setattr(compile_cache, "_tensorflow_version", lambda: version)
+    machine.setattr(compile_cache, "cudnn_version", lambda: "9.19.0.56-9.8.0")
     cache = compile_cache.use(str(tmp_path))
     path = os.path.join(cache.folder, compile_cache.AUTOTUNE_FILE)
     assert "--xla_gpu_load_autotune_results_from=" + path in os.environ["XLA_FLAGS"].split()
@@ -113,13 +114,25 @@ def test_what_is_shipped_for_a_gpu_is_there_from_the_start(machine, tmp_path):
         with open(cache.autotuning, "w", encoding="utf-8") as file:
             file.write(timed_here)
         cache.keep()
-    assert "for NVIDIA-H100-80GB-HBM3-tf2.21.0-cudnn9.8.0, " in cache.sentence()
+    assert "for NVIDIA-H100-80GB-HBM3-tf2.21.0-cudnn9.19.0.56-9.8.0, " in cache.sentence()
     assert "0 programs and the fastest algorithms of {} operations".format(known_algorithms.count(timed_here)) in cache.sentence()
 
 
-@pytest.mark.parametrize("device, version", [("Tesla T4", "2.21.0"), ("NVIDIA H100 80GB HBM3", "2.99.0")])
-def test_nothing_is_shipped_for_others(device, version):
-    assert known_algorithms.shipped(device, version) == ""
+@pytest.mark.parametrize(
+    "device, version, cudnn",
+    [
+        ("Tesla T4", "2.21.0", "9.19.0"),
+        ("NVIDIA H100 80GB HBM3", "2.99.0", "9.19.0"),
+        ("NVIDIA H100 80GB HBM3", "2.21.0", "9.8.0.87"),
+        ("NVIDIA H100 80GB HBM3", "2.21.0", "9.1.0"),
+    ],
+)
+def test_nothing_is_shipped_for_others(machine, tmp_path, device, version, cudnn):
+    assert known_algorithms.shipped(device, version, cudnn) == ""
+    machine.setattr(compile_cache, "device_name", lambda: device)
+    machine.setattr(compile_cache, "_tensorflow_version", lambda: version)
+    machine.setattr(compile_cache, "cudnn_version", lambda: cudnn)
+    assert compile_cache.use(str(tmp_path)).sentence().startswith("Nothing is kept yet")
 
 
 def test_the_log_says_what_is_kept_and_for_what(machine, tmp_path):
