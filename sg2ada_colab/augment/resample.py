@@ -1,8 +1,9 @@
 """Affine resampling of images: reflect at the borders, up-sample by 2 with sym6, sample bilinearly, down-sample by 2."""
 
+
 from ..networks.resampling import resample as filtered
 from ..tf import for_gpu_compiler, tf
-from .tables import SYM6, Joined, Woven, along, row, weighted
+from .tables import SYM6, Joined, Woven, along, weighted
 
 _BORDER_PX = 3  # a quarter of the filter: what the down-sampling needs around the output image
 
@@ -23,22 +24,24 @@ def resample(images, inverse):
     moved = inverse.moves()
     sampled_shape = [count, 2 * size + 10, 2 * size + 10]
 
-    def stage(function, x, shape):
+    def stage(function, x, shape, unmoved=tf.zeros):
         # What a branch returns is in memory. Without the branches XLA for GPUs fuses the stages, and evaluates both filters
-        # again at each of the four entries around a sample: 78 of the 80 ms that they took at 256x256 on an H200.
-        return tf.cond(moved, lambda: function(x), lambda: tf.zeros(shape))
+        # again at each of the four entries around a sample: 78 of the 80 ms that they took at 256x256 on an H200. It is flat,
+        # since XLA would else put the axis first along which it filtered last, and the next stage would read across lines.
+        flat = tf.cond(moved, lambda: tf.reshape(function(x), [-1]), lambda: tf.reshape(unmoved(shape), [-1]))
+        return tf.reshape(flat, shape)
 
     def kept(function):
         return tf.cond(moved, function, lambda: tuple(tf.zeros_like(x) for x in function()))
 
-    def entries(form, length):
+    def entries(form, shape):
         x, y = _positions(inverse, size)
-        return _bilinear(length, _taps(form, x, margins_x, size), _taps(form, y, margins_y, size))
+        return _in_flat_table(shape, form.columns(x, margins_x, size, shape[3]), form.rows(y, margins_y, size))
 
     def sampled_from(form):
         def sample(table):
             flat = tf.reshape(table, [-1, table.shape[3]])
-            return tf.add_n([tf.gather(flat, at) * weight[..., tf.newaxis] for at, weight in entries(form, table.shape[1])])
+            return tf.add_n([tf.gather(flat, at) * weight for at, weight in entries(form, table.shape.as_list())])
 
         return sample
 
@@ -46,11 +49,11 @@ def resample(images, inverse):
         """Return the adjoint of sampling from `Joined`."""
 
         def stacked():
-            return tuple(tf.stack(values) for values in zip(*entries(Joined, shape[1])))
+            return tuple(tf.stack(values) for values in zip(*entries(Joined, shape)))
 
         def spread(d, at, weight):
             total = shape[0] * shape[1] * shape[2]
-            return tf.reshape(tf.math.unsorted_segment_sum(d * weight[..., tf.newaxis], at, total), shape)
+            return tf.reshape(tf.math.unsorted_segment_sum(d * weight, at, total), shape)
 
         if for_gpu_compiler():  # which adds each channel of each entry by itself, and would work out each time where it belongs
             at, weight = kept(stacked)
@@ -63,19 +66,20 @@ def resample(images, inverse):
         return along(_downsample, along(_downsample, sampled, axis=1), axis=2)
 
     def forward(x):
-        form, table = (Woven, _with_fourth_channel(x)) if for_gpu_compiler() else (Joined, x)
-        for step, shape in form.steps(table.shape.as_list(), margins_x, margins_y, kept):
-            table = stage(step, table, shape)
-        sampled = stage(sampled_from(form), table, sampled_shape + [table.shape[3]])
-        return tf.cond(moved, lambda: down(sampled)[..., :channels], lambda: x)
+        form, wide = (Woven, _with_fourth_channel(x)) if for_gpu_compiler() else (Joined, x)
+        shape = wide.shape.as_list()
+        up, table_shape = form.table(shape, margins_x, margins_y, kept)
+        table = stage(up, wide, table_shape)
+        sampled = stage(sampled_from(form), table, sampled_shape + shape[3:])
+        return stage(down, sampled, shape, lambda shape: wide)[..., :channels]
 
     def backward(d):
-        ((up, table_shape),) = Joined.steps(images.shape.as_list(), margins_x, margins_y, kept)
-        wide = _with_fourth_channel(d) if for_gpu_compiler() else d
-        wide_shape = sampled_shape + [wide.shape[3]]
-        sampled = stage(_adjoint(down, wide_shape), wide, wide_shape)[..., :channels]
+        wide = _with_fourth_channel(d) if for_gpu_compiler() else d  # four numbers are added to the table at once, three are not
+        shape = wide.shape.as_list()
+        up, table_shape = Joined.table(shape, margins_x, margins_y, kept)
+        sampled = stage(_adjoint(down, sampled_shape + shape[3:]), wide, sampled_shape + shape[3:])
         table = stage(spread_over(table_shape), sampled, table_shape)
-        return tf.cond(moved, lambda: _adjoint(up, images.shape)(table), lambda: d)
+        return stage(_adjoint(up, shape), table, shape, lambda shape: wide)[..., :channels]
 
     return _linear(forward, backward)(images)
 
@@ -136,21 +140,10 @@ def _positions(inverse, size):
     return place(inverse.a, inverse.b, inverse.tx), place(inverse.c, inverse.d, inverse.ty)
 
 
-def _taps(form, position, margins, size):
-    """Return [(table row, weight), (table row, weight)] of the two entries around each position; outside the padding weigh 0."""
-    position = tf.clip_by_value(position, -4.0 * size, 8.0 * size)
-    floor = tf.floor(position)
-    fraction = position - floor
-    entry = tf.cast(floor, tf.int32)
-    return [row(form, entry, 1 - fraction, margins, size), row(form, entry + 1, fraction, margins, size)]
-
-
-def _bilinear(length, taps_x, taps_y):
-    """Return the four (entry in a flat table [N·length·length, C], weight) around each position, int32 and float32 [N, P, P]."""
-    images = tf.range(taps_x[0][0].shape[0])[:, tf.newaxis, tf.newaxis] * length
-    return [
-        ((images + row_y) * length + row_x, weight_y * weight_x) for row_y, weight_y in taps_y for row_x, weight_x in taps_x
-    ]
+def _in_flat_table(shape, columns, rows):
+    """Return the pairs (entry in a flat table [N·H·W, C], weight) of rows and columns: int32 [N,P,P], float32 [N,P,P,1 or C]."""
+    images = tf.range(shape[0])[:, tf.newaxis, tf.newaxis] * shape[1]
+    return [((images + row) * shape[2] + column, of_row * of_column) for row, of_row in rows for column, of_column in columns]
 
 
 def _downsample(x):

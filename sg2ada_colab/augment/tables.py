@@ -11,11 +11,13 @@ un-padded image up-sampled with the time-reversed filter (sym6 is not symmetric)
 and a sampling position becomes a row of it by arithmetic. The margins are scalars that enter that arithmetic.
 
 There are two forms. `Joined` puts these stretches one after another; processors take it, and all gradients. `Woven` has the four
-entries around each pixel side by side, so that all of it is one sum over seven neighbours: a GPU writes it in whole lines.
+entries around each pixel side by side, so that a GPU writes them in one loop, in whole lines; and only its rows are up-sampled:
+its columns are pixels, eight of which give each sample what its two entries would.
 """
 
 import numpy as np
 
+from ..networks.resampling import resample_axis
 from ..tf import for_gpu_compiler, tf
 
 # Orthogonal wavelet symlet-6 (Daubechies 1992), its low-pass decomposition filter.
@@ -43,8 +45,8 @@ class Joined:
     """Forward [0, 2S), reversed [2S, 4S), the first five [4S, 4S+5), the last five [4S+5, 4S+10)."""
 
     @staticmethod
-    def steps(shape, margins_x, margins_y, kept):
-        """Return (function, shape of its result) of the steps that make the table of images.
+    def table(shape, margins_x, margins_y, kept):
+        """Return the function that makes the table of images, and the shape of the table.
 
         Args:
             shape: Of the images, [N, S, S, C].
@@ -56,7 +58,17 @@ class Joined:
             return along(lambda x: _upsample(x, margins_x), along(lambda x: _upsample(x, margins_y), x, axis=1), axis=2)
 
         length = 4 * shape[1] + 2 * EDGE
-        return [(upsample, [shape[0], length, length, shape[3]])]
+        return upsample, [shape[0], length, length, shape[3]]
+
+    @staticmethod
+    def rows(position, margins, size):
+        """Return [(row of the table, weight)] of the two entries around each position, with weights [N, P, P, 1]."""
+        return _two_entries(Joined, position, margins, size)
+
+    @staticmethod
+    def columns(position, margins, size, channels):
+        """Return the same for columns, which are alike; the weights may have as many channels as the images."""
+        return _two_entries(Joined, position, margins, size)
 
     @staticmethod
     def place(entry, mirrored, size):
@@ -75,34 +87,65 @@ class Joined:
 
 
 class Woven:
-    """Entries 4i to 4i + 3 belong to window i: forward even and odd, reversed even and odd.
+    """Rows 4i to 4i + 3 belong to window i: forward even and odd, reversed even and odd. Columns are the extended axis itself.
 
     The windows are seven wide and go over the extended axis
 
         [0, S + 6)         the image and three mirrored pixels at either side
-        [S + 6, S + 15)    three zeros and the first pixels of the padding
-        [S + 15, S + 24)   its last pixels and three zeros
+        [S + 6, S + 15)    three zeros and the first six pixels of the padding
+        [S + 15, S + 24)   its last six pixels and three zeros
 
     in which the windows that reach from one stretch into the next mean nothing and are never looked up.
     """
 
     @staticmethod
-    def steps(shape, margins_x, margins_y, kept):
-        """Like those of `Joined`; the second step reads each of its seven neighbours from memory, not from the sum behind it."""
+    def table(shape, margins_x, margins_y, kept):
+        """Like those of `Joined`."""
         axis_x, axis_y = (kept(lambda margins=margins: _extended_axis(shape[1], margins)) for margins in (margins_x, margins_y))
 
         def upsample_rows(x):
             rows = along(_windows, along(lambda x: _extended(x, *axis_y), x, axis=1), axis=1)
             return along(lambda x: _extended(x, *axis_x), rows, axis=2)
 
-        def upsample_columns(x):
-            return along(_windows, x, axis=2)
+        return upsample_rows, [shape[0], 4 * (shape[1] + 18), shape[1] + 24, shape[3]]
 
-        length = 4 * (shape[1] + 18)
-        return [
-            (upsample_rows, [shape[0], length, shape[1] + 24, shape[3]]),
-            (upsample_columns, [shape[0], length, length, shape[3]]),
-        ]
+    @staticmethod
+    def rows(position, margins, size):
+        """Like those of `Joined`."""
+        return _two_entries(Woven, position, margins, size)
+
+    @staticmethod
+    def columns(position, margins, size, channels):
+        """Return [(column of the table, weight)] of the eight pixels that the two entries around each position consist of."""
+        entry, fraction = _entry_and_fraction(position, size)
+        before, after = margins
+        end = 2 * (size - 1)
+        mirrored = tf.logical_or(entry < 0, entry > end)
+        inner = tf.where(entry < 0, -entry, tf.where(entry > end, 2 * end - entry, entry))
+        odd = inner % 2
+        first = inner // 2  # window of the entry, or of the next where that comes before
+        pair = tf.where(mirrored, _MIRRORED_EVEN + odd, odd)
+        first = tf.where(tf.logical_and(mirrored, tf.equal(odd, 0)), first - 1, first)
+        from_first = entry + 2 * before
+        from_last = entry - (2 * (size + after) - EDGE) + 1  # of the entry before the last five
+        for there, kind, start in (
+            (tf.equal(entry, -1), _ABOUT_FIRST, 0),
+            (tf.equal(entry, end), _ABOUT_LAST, size - 2),
+            (from_first < EDGE, from_first % 2, size + 6 + from_first // 2),
+            (from_last >= 0, from_last % 2, size + 15 + from_last // 2),
+        ):
+            pair = tf.where(there, tf.zeros_like(pair) + kind, pair)
+            first = tf.where(there, tf.zeros_like(first) + start, first)
+        inside = tf.logical_and(from_first >= 0, from_last <= EDGE)
+        next_inside = tf.logical_and(from_first >= -1, from_last < EDGE)
+        weight = tf.where(inside, 1 - fraction, tf.zeros_like(fraction))
+        next_weight = tf.where(next_inside, fraction, tf.zeros_like(fraction))
+        pair, first = (tf.where(tf.logical_or(inside, next_inside), x, tf.zeros_like(x)) for x in (pair, first))
+        # With channels from here on, XLA works out the weights where they are used; else it writes down all eight of each sample.
+        shape = pair.shape.as_list() + [channels]
+        pair, weight, next_weight = (tf.broadcast_to(x[..., tf.newaxis], shape) for x in (pair, weight, next_weight))
+        of_entry, of_next = ([tf.gather(tf.constant(taps[:, j]), pair) for j in range(8)] for taps in _PAIR_TAPS)
+        return [(first + j, weight * of_entry[j] + next_weight * of_next[j]) for j in range(8)]
 
     @staticmethod
     def place(entry, mirrored, size):
@@ -117,7 +160,21 @@ class Woven:
         return 4 * (size + 15) + _window_entry(entry + 1)
 
 
-def row(form, entry, weight, margins, size):
+def _entry_and_fraction(position, size):
+    """Return the entry before each position (int32), and how far it is from there to the position, in [0, 1)."""
+    position = tf.clip_by_value(position, -4.0 * size, 8.0 * size)
+    floor = tf.floor(position)
+    return tf.cast(floor, tf.int32), position - floor
+
+
+def _two_entries(form, position, margins, size):
+    """Return [(table row, weight), (table row, weight)] of the two entries around each position; outside the padding weigh 0."""
+    entry, fraction = _entry_and_fraction(position, size)
+    pairs = [_row(form, entry, 1 - fraction, margins, size), _row(form, entry + 1, fraction, margins, size)]
+    return [(found, weight[..., tf.newaxis]) for found, weight in pairs]
+
+
+def _row(form, entry, weight, margins, size):
     """Return (row of the table, weight) of entries of the un-padded, up-sampled axis; outside the padding the weight is 0."""
     before, after = margins
     end = 2 * (size - 1)  # the entry of the last pixel, about which the signal is mirrored
@@ -156,6 +213,28 @@ def _window_taps():
 _WINDOW_TAPS = _window_taps()
 
 
+def _pair_taps():
+    """Return two float32 [6, 8]: what the eight pixels from a window on give to an entry and to the next, by kind of pair."""
+
+    def shifted(entry, by):
+        return np.pad(_WINDOW_TAPS[:, entry], (by, 1 - by))
+
+    forward_even, forward_odd, reversed_even, reversed_odd = range(4)
+    pairs = [  # (entry, windows further on) of both
+        ((forward_even, 0), (forward_odd, 0)),
+        ((forward_odd, 0), (forward_even, 1)),
+        ((reversed_even, 1), (reversed_odd, 0)),
+        ((reversed_odd, 0), (reversed_even, 0)),
+        ((reversed_odd, 0), (forward_even, 0)),
+        ((forward_even, 1), (reversed_odd, 0)),
+    ]
+    return tuple(np.stack([shifted(*pair[k]) for pair in pairs]) for k in range(2))
+
+
+_MIRRORED_EVEN, _ABOUT_FIRST, _ABOUT_LAST = 2, 4, 5  # kinds of pairs, besides forward even and odd
+_PAIR_TAPS = _pair_taps()
+
+
 def _windows(x):
     """Return the four entries of each window of x [outer, L, inner]: [outer, 4·(L - 6), inner]."""
     outer, length, inner = x.shape.as_list()
@@ -167,12 +246,12 @@ def _windows(x):
 def _extended_axis(size, margins):
     """Return the pixels (int32) and weights (float32) [S + 24] that the extended axis of `Woven` consists of."""
     before, after = margins
-    offsets = tf.range(EDGE)
+    offsets = tf.range(EDGE + 1)
     first, last = _reflect(offsets - before, size), _reflect(size - 1 + after - offsets, size)
     inside = tf.cast(offsets < size + before + after, tf.float32)  # false only in images smaller than the filter
-    none, nothing = tf.zeros([4], tf.int32), tf.zeros([4])
-    sources = [[3, 2, 1], tf.range(size), [size - 2, size - 3, size - 4], none[:3], first, none[:2], last[::-1], none[:3]]
-    weights = [tf.ones([size + 6]), nothing[:3], inside, nothing[:2], inside[::-1], nothing[:3]]
+    none, nothing = tf.zeros([3], tf.int32), tf.zeros([3])
+    sources = [[3, 2, 1], tf.range(size), [size - 2, size - 3, size - 4], none, first, last[::-1], none]
+    weights = [tf.ones([size + 6]), nothing, inside, inside[::-1], nothing]
     return tf.concat(sources, axis=0), tf.concat(weights, axis=0)
 
 
@@ -188,14 +267,30 @@ def weighted(x, taps, length):
 
 def _interleaved(x, phases, length):
     """Return y [outer, 2·length, inner] whose entries 2i and 2i + 1 are the sums over phases[0] and phases[1] around x[:, i]."""
-    outer, _, inner = x.shape.as_list()
-    if for_gpu_compiler():  # one loop that writes whole lines
-        first, second = dict(phases[0]), dict(phases[1])
-        pairs = [(i, np.float32([first.get(i, 0), second.get(i, 0)])) for i in sorted(set(first) | set(second))]
-        y = tf.add_n([x[:, start : start + length, tf.newaxis] * taps[:, np.newaxis] for start, taps in pairs])
-    else:
+    outer, size, inner = x.shape.as_list()
+
+    def forward(x):
         y = tf.stack([weighted(x, phase, length) for phase in phases], axis=2)
-    return tf.reshape(y, [outer, 2 * length, inner])
+        return tf.reshape(y, [outer, 2 * length, inner])
+
+    if not for_gpu_compiler():
+        return forward(x)
+    # Pixel p of the adjoint is the sum of tap · d[2 (p - start) + phase]: down-sampling, which has a form for a GPU.
+    before = 2 * max(start for phase in phases for start, _ in phase)
+    taps = np.zeros(before + 2)
+    for k, phase in enumerate(phases):
+        for start, tap in phase:
+            taps[before + k - 2 * start] = tap
+
+    @tf.custom_gradient
+    def with_gradient(x):
+        def backward(d):
+            d = tf.reshape(d, [outer, 2 * length, 1, inner])
+            return tf.reshape(resample_axis(d, taps, 1, 1, 2, before, size), [outer, size, inner])
+
+        return forward(x), backward
+
+    return with_gradient(x)
 
 
 def _upsample(x, margins):

@@ -25,7 +25,7 @@ def _larger_half(total):
     return (total + 1) // 2
 
 
-def _axis_sums(x, taps, axis, up, down, before, length):
+def resample_axis(x, taps, axis, up, down, before, length):
     """Insert up - 1 zeros after each sample, put `before` zeros in front, correlate with taps, keep every down-th result."""
     if for_gpu_compiler():
         return _axis_gathers(x, taps, axis, up, down, before, length)
@@ -95,7 +95,7 @@ def resample(x, taps, up=1, down=1, before=0, size=None):
 
     @tf.custom_gradient
     def forward(x):
-        y = _axis_sums(_axis_sums(x, taps, HEIGHT, up, down, before, size[0]), taps, WIDTH, up, down, before, size[1])
+        y = resample_axis(resample_axis(x, taps, HEIGHT, up, down, before, size[0]), taps, WIDTH, up, down, before, size[1])
 
         def backward(dy):
             # The transposed operation: taps reversed, up and down exchanged.
