@@ -147,7 +147,7 @@ def measure(args, size, aug, xla, only_first_step=False):
         return time.perf_counter() - began
 
     if xla and not args.serial:
-        ready = warm_up(phases.programs(), state.variables() + phases.variables(), cache and cache.autotuning)
+        ready = warm_up(phases.programs(), state.variables() + phases.variables(), cache)
         sys.stderr.write("ready after: {}\n".format({name: round(seconds, 1) for name, seconds in ready.items()}))
         if cache:
             cache.keep()

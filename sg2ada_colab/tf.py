@@ -1,6 +1,7 @@
 """The only import of TensorFlow: version 2 semantics on 1.14, what is compiled, which device, which precision."""
 
 import functools
+import itertools
 import os
 import threading
 from contextlib import contextmanager
@@ -81,18 +82,29 @@ def placed(arrays):
         return tuple(tf.identity(tensor) for tensor in tensors)
 
 
-def restart_names(step=1 << 17):
-    """Let the functions traced next have the same names in every process, whatever was done before.
+@contextmanager
+def repeatable_names():
+    """Give the functions traced inside, by this thread, the same names in every process, whatever was or is done besides.
 
-    TensorFlow numbers its functions with one counter that all it does moves on, and keeps compiled programs under those names.
-    The counter cannot be set, but it can be moved on to the next multiple of `step`.
+    TensorFlow numbers functions and tensors with one counter that all it does moves on, and keeps compiled programs under those
+    names. Inside, this thread counts by itself; each time from a number that nothing else comes to.
     """
     try:
-        from tensorflow.python.framework.ops import uid
-    except ImportError:  # nothing public counts; without it compiled programs are only found again less often
+        from tensorflow.python.framework import ops
+
+        everyones = ops.uid
+    except (ImportError, AttributeError):  # nothing public counts; without it compiled programs are only found again less often
+        yield
         return
-    while uid() % step:
-        pass
+    own, thread = itertools.count(next(_blocks_of_names)), threading.get_ident()
+    ops.uid = lambda: next(own) if threading.get_ident() == thread else everyones()
+    try:
+        yield
+    finally:
+        ops.uid = everyones
+
+
+_blocks_of_names = itertools.count(1 << 40, 1 << 32)
 
 
 def empty_trace():

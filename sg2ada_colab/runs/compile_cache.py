@@ -26,6 +26,7 @@ from . import known_algorithms
 ENVIRONMENT = "SG2ADA_COMPILE_CACHE"  # a folder; "off" keeps nothing
 DEFAULT_FOLDER = os.path.join("~", ".cache", "sg2ada_colab", "compiled")
 INDEX_FILE, AUTOTUNE_FILE = "index.json", "autotuning.pbtxt"
+TRACED = "traced "  # in the index: what was traced to become one of its programs
 MAX_BYTES = 2 * 2**30  # of one combination; beyond it the entries that were not used longest go
 FETCH_S = 60  # longest wait for Drive before training starts; what comes later serves the next start
 FREE_BYTES = 2**30  # with less room on the disk nothing is kept
@@ -39,6 +40,17 @@ class CompileCache(NamedTuple):
     folder: str  # of this kind of device and this TensorFlow
     autotuning: Optional[str]  # file that XLA rewrites after autotuning a program; None on a processor, which has none
     remote: Optional[str]  # the same folder on Drive, or None
+    programs: set  # digests of the programs, as they were traced, that were asked for
+
+    def has_program(self, traced):
+        """Return whether a program was kept before, by its graph as bytes; `keep` remembers it."""
+        name = TRACED + hashlib.sha256(traced).hexdigest()
+        self.programs.add(name)
+        return name in self.known_programs()
+
+    def known_programs(self):
+        """Return the names in the index of the programs that were kept before."""
+        return {name for name in _read_index(self.folder) if name.startswith(TRACED)}
 
     def sentence(self):
         """Return what is there, and for what it is valid, in words."""
@@ -57,6 +69,7 @@ class CompileCache(NamedTuple):
             if self.autotuning and os.path.isfile(self.autotuning):
                 os.replace(self.autotuning, os.path.join(self.folder, AUTOTUNE_FILE))
             index = {name: _digest(os.path.join(self.folder, name)) for name in _entries(self.folder)}
+            index.update(dict.fromkeys(self.programs | self.known_programs(), ""))
             write_text(os.path.join(self.folder, INDEX_FILE), json.dumps(index))
         except OSError:
             return  # it costs time at the next start, and nothing else
@@ -105,7 +118,7 @@ def use(root=None, drive=None):
     if device != processor:
         autotuning = os.path.join(folder, "{}.{}".format(os.getpid(), AUTOTUNE_FILE))
         _add_flags("XLA_FLAGS", _gpu_flags(version, autotuning, os.path.join(folder, AUTOTUNE_FILE)))
-    _current = CompileCache(folder, autotuning, remote)
+    _current = CompileCache(folder, autotuning, remote, set())
     return _current
 
 

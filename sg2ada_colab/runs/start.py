@@ -184,7 +184,7 @@ class _Run:
         ready = warm_up(
             phases.programs() + grids.sampler.programs(),
             state.variables() + phases.variables(),
-            cache.autotuning if cache else None,
+            cache,
         )
         if cache:
             cache.keep()

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import NamedTuple
 
-from ..tf import gpus, restart_names, tf
+from ..tf import gpus, repeatable_names, tf
 
 
 class Program(NamedTuple):
@@ -17,29 +17,25 @@ class Program(NamedTuple):
     inputs: tuple
 
 
-def warm_up(programs, variables, autotuning=None):
+def warm_up(programs, variables, cache=None):
     """Compile programs by running each once, side by side, and put the variables back as they were.
 
-    A program is compiled at its first call, outside Python's lock and, while it compiles, outside the locks of the variables
-    it uses; so several calls at once compile at once. Tracing comes before, one program after another: it holds Python's lock,
-    and only in a fixed order, with nothing else going on, does it give the names under which compiled programs are kept.
+    A program is compiled, or found in the cache, at its first call, outside Python's lock and, while it compiles, outside the
+    locks of the variables it uses; so several calls at once compile at once. Tracing holds Python's lock: one program after
+    another, in a fixed order, which gives the names under which compiled programs are kept.
 
     On a GPU, XLA first times convolution algorithms, which two programs must not do at once: each would wait for the other's
-    kernels a hundred milliseconds at a time. So the next program starts when that part of the one before is over.
+    kernels a hundred milliseconds at a time. So a program that is not in the cache starts when the one before has done that.
 
     Args:
         programs: List of Program, the one that takes longest first.
         variables: Every tf.Variable that the programs change.
-        autotuning: File that XLA rewrites after the autotuning of a program; None: one at a time on a GPU, all at once without.
+        cache: CompileCache that keeps them, or None.
 
     Returns:
-        dict name → seconds until the program was ready, and "tracing" → seconds.
+        dict name → seconds until the program was ready, and "tracing" → seconds until all were traced.
     """
-    began = time.time()
-    restart_names()
-    for program in programs:
-        program.function.get_concrete_function(*program.inputs)
-    ready = {"tracing": time.time() - began}
+    began, ready = time.time(), {}
     values = [variable.numpy() for variable in variables]
 
     def run(program):
@@ -48,13 +44,19 @@ def warm_up(programs, variables, autotuning=None):
             program.function(*program.inputs)
         ready[program.name] = time.time() - began
 
-    with ThreadPoolExecutor(len(programs)) as pool:
-        started = []
+    autotuning = cache.autotuning if cache else None
+    started, timing = [], None  # the last program that XLA times algorithms for, and when the file was written before it
+    with ThreadPoolExecutor(len(programs)) as pool, repeatable_names():
         for program in programs:
+            traced = program.function.get_concrete_function(*program.inputs)
+            ready["tracing"] = time.time() - began
+            kept = cache is not None and cache.has_program(traced.graph.as_graph_def().SerializeToString(deterministic=True))
+            while timing and not kept and not timing[0].done() and _written(autotuning) == timing[1]:
+                time.sleep(0.05)
             before = _written(autotuning)
             started.append(pool.submit(run, program))
-            while gpus() and not started[-1].done() and _written(autotuning) == before:
-                time.sleep(0.05)
+            if gpus() and not kept:
+                timing = started[-1], before
         for future in started:
             future.result()
     for variable, value in zip(variables, values):

@@ -209,6 +209,21 @@ def test_through_drive_to_another_machine(machine, tmp_path):
     assert not os.path.exists(os.path.join(third.folder, ENTRY))
 
 
+def test_programs_are_known_by_what_was_traced(machine, tmp_path):
+    here, there, drive = (str(tmp_path / name) for name in ("here", "there", "drive"))
+    cache = compile_cache.use(here, drive)
+    assert not cache.has_program(b"graph")
+    assert not cache.has_program(b"graph")  # known once it is kept
+    kept(cache)
+    finish_copies()
+    again = compile_cache.use(here, drive)
+    assert again.has_program(b"graph") and not again.has_program(b"another")
+    kept(again)
+    finish_copies()
+    elsewhere = compile_cache.use(there, drive)
+    assert elsewhere.has_program(b"graph") and elsewhere.has_program(b"another")
+
+
 def test_a_drive_that_does_not_answer_is_not_waited_for(machine, tmp_path):
     answer = threading.Event()
     machine.setattr(compile_cache, "FETCH_S", 0.1)
@@ -253,7 +268,9 @@ for _ in range(int(sys.argv[2])):
     tf.Variable(1.0).assign(3.0)
 weight = tf.Variable(tf.ones([4, 4]))
 function = compiled(lambda x: tf.reduce_sum(tf.matmul(x, weight)))
-warm_up([Program("product", function, (tf.ones([2, 4]),))], [weight])
+before = cache.known_programs()
+warm_up([Program("product", function, (tf.ones([2, 4]),))], [weight], cache)
+assert not before or before == cache.programs, "the program was traced otherwise than in the process before"
 cache.keep()
 print(float(function(tf.ones([2, 4]))), sorted(name for name in __import__("os").listdir(cache.folder)))
 """

@@ -1,9 +1,12 @@
 """Compiling ahead: nothing of the state changes, nothing is left to compile, and names do not depend on what came before."""
 
+import threading
+
 import numpy as np
 import pytest
 
-from sg2ada_colab.tf import IS_TF1, compiled, restart_names, tf
+from sg2ada_colab.tf import IS_TF1, compiled, repeatable_names, tf
+from sg2ada_colab.training import warm_up as module
 from sg2ada_colab.training.warm_up import Program, warm_up
 
 from .test_steps import BATCH, make, reals, seed
@@ -60,14 +63,88 @@ def test_without_room_for_all_at_once_the_rest_goes_on():
     assert "doubled" in ready and variable.numpy() == 1.0
 
 
-def test_names_do_not_depend_on_what_was_done_before():
-    def name():
-        restart_names()
-        return compiled(lambda x: x + 1, xla=False).get_concrete_function(tf.constant(1.0)).name
+def test_names_do_not_depend_on_what_is_done_besides():
+    def number(name):
+        return int(name.decode().rsplit("_", 1)[1]) % (1 << 32)
 
-    first = name()
-    for _ in range(50):
-        tf.Variable(1.0).assign(2.0)
-    step = 1 << 17
-    number = int(first.decode().rsplit("_", 1)[1]) % step
-    assert int(name().decode().rsplit("_", 1)[1]) % step == number
+    def names():
+        with repeatable_names():
+            functions = [compiled(lambda x: tf.cond(x > 0, lambda: x + 1, lambda: x), xla=False) for _ in range(2)]
+            return [number(function.get_concrete_function(tf.constant(1.0)).name) for function in functions]
+
+    first = names()
+    assert len(set(first)) == 2
+    done = threading.Event()
+
+    def busy():
+        while not done.is_set():
+            tf.Variable(1.0).assign(2.0)
+            compiled(lambda x: x * 2, xla=False)(tf.constant(1.0))
+
+    thread = threading.Thread(target=busy)
+    thread.start()
+    try:
+        again = names()
+    finally:
+        done.set()
+        thread.join()
+    assert again == first
+
+
+class FakeCache:
+    """Keeps the programs of the given names; the file stands for what XLA writes after timing algorithms."""
+
+    def __init__(self, autotuning, kept):
+        self.autotuning, self.kept = str(autotuning), kept
+
+    def has_program(self, traced):
+        return traced in self.kept
+
+
+class FakeFunction:
+    """A function whose call does what it is given to do; its graph is its name."""
+
+    def __init__(self, name, call):
+        self.name, self.call, self.graph = name, call, self
+
+    def get_concrete_function(self):
+        return self
+
+    def as_graph_def(self):
+        return self
+
+    def SerializeToString(self, deterministic):  # noqa: N802
+        return self.name
+
+    def __call__(self):
+        self.call()
+
+
+@pytest.mark.parametrize("kept, together", [(["a", "b"], True), (["a"], True), (["b"], True), ([], False)])
+def test_only_programs_that_are_not_kept_wait_for_one_another(monkeypatch, tmp_path, kept, together):
+    monkeypatch.setattr(module, "gpus", lambda: ["one"])
+    timed, both = tmp_path / "autotuning", threading.Barrier(2)
+    met = []
+
+    def call(name):
+        try:
+            both.wait(0.5)
+            met.append(name)
+        except threading.BrokenBarrierError:
+            timed.write_text(name)
+
+    warm_up([Program(n, FakeFunction(n, lambda n=n: call(n)), ()) for n in "ab"], [], FakeCache(timed, kept))
+    assert (len(met) == 2) == together
+
+
+def test_the_next_one_starts_when_the_algorithms_of_the_one_before_are_timed(monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "gpus", lambda: ["one"])
+    timed, second = tmp_path / "autotuning", threading.Event()
+
+    def first():
+        timed.write_text("a")
+        assert second.wait(10)  # it still compiles; the second must not wait for that
+
+    programs = [Program("a", FakeFunction("a", first), ()), Program("b", FakeFunction("b", second.set), ())]
+    warm_up(programs, [], FakeCache(timed, []))
+    assert second.is_set()
