@@ -4,9 +4,10 @@ from collections import OrderedDict
 
 import numpy as np
 
-from ..tf import tf
+from ..tf import IS_TF1, for_gpu_compiler, tf
 
 EPSILON = 1e-8
+LARGE = 16384  # elements of a gradient that is reduced by itself
 
 
 class LazyAdam:
@@ -77,11 +78,22 @@ class Accumulator:
 
 def all_finite(gradients):
     """Return a bool tensor: every element of every gradient is finite."""
-    return tf.reduce_all(tf.stack([tf.reduce_all(tf.math.is_finite(g)) for g in gradients]))
+    if not for_gpu_compiler():
+        return tf.reduce_all(tf.stack([tf.reduce_all(tf.math.is_finite(g)) for g in gradients]))
+    # To reduce each to a single value takes one more kernel, or two, and a hundred of them take longer than what they read. So
+    # matrices are reduced to a flag a row, filters to a flag an output channel, as they lie in memory, and small ones not at all.
+    parts = []
+    for gradient in gradients:
+        finite, axes = tf.math.is_finite(gradient), list(range(len(gradient.shape)))
+        if np.prod(gradient.shape.as_list()) > LARGE:
+            finite = tf.reduce_all(finite, axis=axes[1:] if len(axes) == 2 else axes[:-1])
+        parts.append(tf.reshape(finite, [-1]))
+    # XLA would take the sum of what is joined apart again; what is negated in between it leaves as it is.
+    return tf.logical_not(tf.reduce_any(tf.logical_not(tf.concat(parts, axis=0))))
 
 
 def _assign_if(variable, value, condition):
-    variable.assign(tf.where(tf.broadcast_to(condition, tf.shape(value)), value, variable))
+    variable.assign(tf.where(condition if not IS_TF1 else tf.broadcast_to(condition, tf.shape(value)), value, variable))
 
 
 def gradients_or_zeros(tape, loss, trainable):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from sg2ada_colab.tf import tf
+from sg2ada_colab.tf import compiling_for, tf
 from sg2ada_colab.training.optimizer import Accumulator, LazyAdam, all_finite, ema_beta, update_average
 
 DATA = np.load(str(Path(__file__).parents[1] / "data" / "optimizer.npz"))
@@ -68,3 +68,17 @@ def test_average_matches_reference(case):
         update_average(G, Gs, np.float32(beta))
         np.testing.assert_allclose(Gs.variables["w"].numpy(), DATA[key + ".Gs_w"][i], rtol=0, atol=TOLERANCE)
         np.testing.assert_allclose(Gs.variables["n"].numpy(), DATA[key + ".Gs_n"][i], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("target", [None, "gpu"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_one_value_that_is_not_finite_is_found_wherever_it_is(target, value):
+    shapes = [(3, 3, 64, 32), (200, 100), (3, 3, 4, 4), (7,), ()]
+    gradients = [np.float32(np.random.RandomState(1).standard_normal(shape)) for shape in shapes]
+    with compiling_for(target):
+        assert all_finite([tf.constant(g) for g in gradients])
+        for k, shape in enumerate(shapes):
+            for place in {(0,) * len(shape), tuple(side - 1 for side in shape)}:
+                spoilt = [np.array(g) for g in gradients]
+                spoilt[k][place] = value
+                assert not all_finite([tf.constant(g) for g in spoilt])
