@@ -29,8 +29,8 @@ def make_grid(images, low, high, columns):
 
 
 def save_grid(path, images, low, high, columns):
-    """Write a grid as PNG, grey or RGB; see `make_grid`."""
-    Image.fromarray(make_grid(images, low, high, columns)).save(str(path), format="PNG")
+    """Write a grid as PNG, grey or RGB; see `make_grid`. Packing it harder takes up to four times as long for a seventh less."""
+    Image.fromarray(make_grid(images, low, high, columns)).save(str(path), format="PNG", compress_level=1)
 
 
 def choose_cells(labels, columns, rows):

@@ -2,6 +2,7 @@
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from .host_copies import HostCopies
 
 class Grids(Callback):
     """Writes reals.png, fakes_init.png and fakesNNNNNN.png.
+
+    Training waits for the images alone. Packing a grid of 30 megapixels takes 3 to 20 s of one processor core, which a thread
+    does beside it; what goes wrong there is raised with a later grid, or at the end.
 
     Args:
         run_dir: The run's folder.
@@ -33,6 +37,8 @@ class Grids(Callback):
         latent_size = state.Gs.config.latent_size
         self.z = grid_latents(config.seed, self.columns * self.rows, latent_size)
         self.labels = np.zeros([len(self.cells), config.label_size], np.float32)
+        self.writer = ThreadPoolExecutor(1, thread_name_prefix="grids")
+        self.unwritten = []  # futures, in order
 
     def _stream_labels(self):
         position, labels = 0, self.stream.dataset.labels
@@ -49,21 +55,36 @@ class Grids(Callback):
             if number >= 0:
                 images, labels = self.stream.images_at(int(number), 1)
                 reals[cell], self.labels[cell] = images[0], labels[0]
-        path = os.path.join(self.run_dir, "reals.png")
-        if not os.path.exists(path):
-            save_grid(path, reals, 0, 255, self.columns)
+        if not os.path.exists(os.path.join(self.run_dir, "reals.png")):
+            self.write("reals.png", [reals], 0, 255)
         if not os.path.exists(os.path.join(self.run_dir, "fakes_init.png")):
-            self.write("fakes_init.png", -1)
+            self.draw("fakes_init.png", -1)
 
     def on_tick(self, progress):
         if progress.done or progress.tick % self.config.image_snapshot_ticks == 0:
             kimg = progress.state.counters.nimg // 1000
-            self.write("fakes{:06d}.png".format(kimg), kimg)
+            self.draw("fakes{:06d}.png".format(kimg), kimg)
 
-    def write(self, name, kimg):
-        images = self.sampler.images(self.z, self.labels, noise="random", seed="{}/{}".format(self.config.seed, kimg))
+    def on_end(self, progress):
+        self.wait()
+
+    def draw(self, name, kimg):
+        seed = "{}/{}".format(self.config.seed, kimg)
+        self.write(name, [x.numpy() for x in self.sampler.batches(self.z, self.labels, noise="random", seed=seed)], -1, 1)
+
+    def write(self, name, batches, low, high):
+        """Hand a grid to the thread, once at most one other waits there."""
+        self.wait(at_most=1)
+        self.unwritten.append(self.writer.submit(self._write, name, batches, low, high))
+
+    def wait(self, at_most=0):
+        """Wait until at most so many grids are unwritten; raises the error of one that could not be written."""
+        while len(self.unwritten) > at_most:
+            self.unwritten.pop(0).result()
+
+    def _write(self, name, batches, low, high):
         temporary = os.path.join(self.run_dir, "." + name + ".tmp")
-        save_grid(temporary, images, -1, 1, self.columns)
+        save_grid(temporary, np.concatenate(batches), low, high, self.columns)
         os.replace(temporary, os.path.join(self.run_dir, name))
 
 

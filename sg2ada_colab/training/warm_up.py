@@ -46,9 +46,10 @@ def warm_up(programs, variables, cache=None):
 
     autotuning = cache.autotuning if cache else None
     started, timing = [], None  # the last program that XLA times algorithms for, and when the file was written before it
-    with ThreadPoolExecutor(len(programs)) as pool, repeatable_names():
+    with ThreadPoolExecutor(len(programs)) as pool:
         for program in programs:
-            traced = program.function.get_concrete_function(*program.inputs)
+            with repeatable_names():  # for each anew: a program that another run has otherwise does not rename those behind it
+                traced = program.function.get_concrete_function(*program.inputs)
             ready["tracing"] = time.time() - began
             kept = cache is not None and cache.has_program(traced.graph.as_graph_def().SerializeToString(deterministic=True))
             while timing and not kept and not timing[0].done() and _written(autotuning) == timing[1]:
