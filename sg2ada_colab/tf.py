@@ -6,6 +6,8 @@ import os
 import threading
 from contextlib import contextmanager
 
+import numpy as np
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # oneDNN's kernels sum in other orders on other machines, and greet on the terminal; XLA's programs do not use them.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
@@ -62,6 +64,19 @@ def compiled(function, xla=True):
 
         return tf.function(traced, autograph=False, jit_compile=True)
     return tf.function(function, autograph=False)
+
+
+def shared_constant(value, dtype):
+    """Return a constant, the same for equal values in one graph: a step has thousands, and each takes a quarter millisecond."""
+    if tf.executing_eagerly():
+        return tf.constant(value, dtype)
+    value, graph = np.asarray(value), tf1.get_default_graph()
+    if not hasattr(graph, "sg2ada_constants"):
+        graph.sg2ada_constants = {}
+    key = (value.tobytes(), value.dtype.str, value.shape, dtype)
+    if key not in graph.sg2ada_constants:
+        graph.sg2ada_constants[key] = tf.constant(value, dtype)
+    return graph.sg2ada_constants[key]
 
 
 def gpus():

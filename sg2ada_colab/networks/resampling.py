@@ -8,7 +8,7 @@ computes five times slower.
 
 import numpy as np
 
-from ..tf import for_cpu_compiler, for_gpu_compiler, tf
+from ..tf import for_cpu_compiler, for_gpu_compiler, shared_constant, tf
 from .winograd import conv_3x3, is_faster
 
 HEIGHT, WIDTH = 1, 2
@@ -75,8 +75,10 @@ def _axis_gathers(x, taps, axis, up, down, before, length):
     weights = np.take_along_axis(weights, order, 1)
     shape = [1, 1, 1, 1]
     shape[axis] = length
+    along = shared_constant(axis, tf.int32)
     products = [
-        tf.gather(x, tf.constant(lines[:, k], tf.int32), axis=axis) * tf.constant(np.reshape(weights[:, k], shape), x.dtype)
+        tf.raw_ops.GatherV2(params=x, indices=shared_constant(lines[:, k], tf.int32), axis=along)
+        * shared_constant(np.reshape(weights[:, k], shape), x.dtype)
         for k in range(lines.shape[1])
     ]
     return tf.add_n(products)

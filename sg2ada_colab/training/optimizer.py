@@ -38,13 +38,16 @@ class LazyAdam:
         """Take one step with a gradient for each variable (list, in order); return whether all of it was finite (bool tensor)."""
         finite = all_finite(gradients)
         rate = self.learning_rate * tf.sqrt(1.0 - self.powers[1]) / (1.0 - self.powers[0])
+        # Once, not for each variable: to trace an operation takes a third of a millisecond.
+        factors = (self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2, EPSILON)
+        keep1, add1, keep2, add2, epsilon = (tf.constant(factor, tf.float32) for factor in factors)
         for (name, variable), gradient in zip(self.trainable.items(), gradients):
-            second = self.beta2 * self.second[name] + (1.0 - self.beta2) * tf.square(gradient)
+            second = keep2 * self.second[name] + add2 * tf.square(gradient)
             first = gradient
             if self.first:
-                first = self.beta1 * self.first[name] + (1.0 - self.beta1) * gradient
+                first = keep1 * self.first[name] + add1 * gradient
                 _assign_if(self.first[name], first, finite)
-            _assign_if(variable, variable - rate * first / (tf.sqrt(second) + EPSILON), finite)
+            _assign_if(variable, variable - rate * first / (tf.sqrt(second) + epsilon), finite)
             _assign_if(self.second[name], second, finite)
         _assign_if(self.powers, self.powers * np.float32([self.beta1, self.beta2]), finite)
         return finite

@@ -16,7 +16,7 @@ from sg2ada_colab.networks.resampling import (
     up_conv_2d,
     upsample_2d,
 )
-from sg2ada_colab.tf import compiling_for, tf
+from sg2ada_colab.tf import compiling_for, shared_constant, tf
 
 DATA = np.load(str(Path(__file__).parents[1] / "data" / "resample.npz"))
 CASES = json.loads(str(DATA["cases"]))
@@ -133,3 +133,15 @@ def test_the_form_for_a_gpu_activates_alike(relmax):
     x = tf.constant([-np.inf, -1.0, -0.0, 0.0, 2.0, np.inf, np.nan])
     with compiling_for("gpu"):
         np.testing.assert_array_equal(leaky_relu(x), tf.nn.leaky_relu(x, 0.2))
+
+
+def test_constants_of_one_graph_are_shared_and_those_of_branches_are_their_own():
+    def constants(x):
+        once, again = (shared_constant(np.float32([1, 2]), tf.float32) for _ in range(2))
+        assert once is again and once is not shared_constant(np.float32([2, 1]), tf.float32)
+        assert once is not shared_constant(np.float32([1, 2]), tf.float16)
+        inside = tf.cond(x > 0, lambda: shared_constant(np.float32([1, 2]), tf.float32), lambda: once)
+        return once + again + inside
+
+    np.testing.assert_array_equal(tf.function(constants)(tf.constant(1.0)), [3, 6])
+    np.testing.assert_array_equal(shared_constant(np.float32([1, 2]), tf.float32), [1, 2])
