@@ -1,5 +1,6 @@
 """Copy files between the VM's disk and Drive, and believe only what reads back."""
 
+import errno
 import hashlib
 import os
 import re
@@ -15,6 +16,7 @@ from .store import RunStore
 from .tidy import record_of
 
 STATUS_FILE = "drive-status.json"
+NO_ATTRIBUTE = (errno.ENODATA, errno.ENOTSUP, errno.EOPNOTSUPP)
 GRIDS = re.compile(r"fakes\d+\.\w+$")  # many, large, written once and not needed to go on with a run
 
 
@@ -84,12 +86,15 @@ def forget_cached_pages(path):
 def is_uploaded(path):
     """Return whether DriveFS has given a file its identity on the server; None where the file system does not tell.
 
-    Files that wait for their upload carry an id that begins with "local".
+    Files that wait for their upload carry an id that begins with "local". A file that is gone, or whose mount does not answer, is
+    not uploaded as far as can be known.
     """
+    if not hasattr(os, "getxattr"):
+        return None
     try:
         return not os.getxattr(path, "user.drive.id").startswith(b"local")
-    except (OSError, AttributeError):
-        return None
+    except OSError as error:
+        return None if error.errno in NO_ATTRIBUTE else False
 
 
 def make_drive_folder(path):

@@ -160,6 +160,37 @@ def test_a_dead_mount_queues_and_drains(setting):
 
 
 @needs_fuse
+def test_a_mount_that_is_lost_in_the_middle_of_a_pass_costs_no_old_snapshot(setting):
+    """The new ones die with the mount after the pass has looked for losses, and before it makes room."""
+    copier = setting.copy(retention=Retention(2))
+    for kimg in (4, 8):
+        write(setting.store, kimg)
+        copier.notify()
+        wait_until(lambda: copier.status().waiting == 0)
+    setting.drive.wait_until_uploaded()
+    setting.drive.set(upload_delay_s=60)
+    for kimg in (12, 16):
+        write(setting.store, kimg)
+        copier.notify()
+        wait_until(lambda: copier.status().waiting == 0)
+    copy_small_files, passes = copier._copy_small_files, []
+
+    def in_between():
+        copy_small_files()
+        if not passes:
+            setting.drive.die()
+            setting.drive.remount()
+        passes.append(None)
+
+    copier._copy_small_files = in_between
+    copier.notify()
+    wait_until(lambda: passes)
+    wait_until(lambda: any("Drive has lost" in sentence for sentence in setting.said) or copier.notify())
+    wait_until(lambda: copier.status().waiting == 0)
+    assert [record.name for record in RunStore(setting.drive_dir).snapshots()] == ["000004", "000008", "000012", "000016"]
+
+
+@needs_fuse
 def test_what_a_mount_lost_while_nothing_was_copied_is_copied_again(setting):
     copier = setting.copy(retention=Retention(2))
     for delay_s, kimgs in ((0, (4, 8)), (60, (12, 16))):
