@@ -1,6 +1,5 @@
 """Affine resampling of images: reflect at the borders, up-sample by 2 with sym6, sample bilinearly, down-sample by 2."""
 
-
 from ..networks.resampling import resample as filtered
 from ..tf import for_gpu_compiler, tf
 from .tables import SYM6, Joined, Woven, along, weighted
@@ -55,7 +54,7 @@ def resample(images, inverse):
             total = shape[0] * shape[1] * shape[2]
             return tf.reshape(tf.math.unsorted_segment_sum(d * weight, at, total), shape)
 
-        if for_gpu_compiler():  # which adds each channel of each entry by itself, and would work out each time where it belongs
+        if for_gpu_compiler():  # which would work out again, in the loop that adds, where each entry belongs
             at, weight = kept(stacked)
             return lambda d: spread(d, at, weight)
         return lambda d: spread(d, *stacked())

@@ -100,7 +100,7 @@ class Woven:
 
     @staticmethod
     def table(shape, margins_x, margins_y, kept):
-        """Like those of `Joined`."""
+        """Return the same as that of `Joined`; `kept` puts the extended axes into memory."""
         axis_x, axis_y = (kept(lambda margins=margins: _extended_axis(shape[1], margins)) for margins in (margins_x, margins_y))
 
         def upsample_rows(x):

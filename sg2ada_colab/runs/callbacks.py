@@ -19,17 +19,18 @@ class Grids(Callback):
     """Writes reals.png, fakes_init.png and fakesNNNNNN.png.
 
     Training waits for the images alone. Packing a grid of 30 megapixels takes 3 to 20 s of one processor core, which a thread
-    does beside it; what goes wrong there is raised with a later grid, or at the end.
+    does beside it. A grid that cannot be written is told with a later one, or at the end, and training goes on.
 
     Args:
         run_dir: The run's folder.
         stream: TrainingStream whose first images are the reals.
         config: TrainConfig.
         state: TrainState.
+        log: Callable of one line.
     """
 
-    def __init__(self, run_dir, stream, config, state):
-        self.run_dir, self.config, self.state = str(run_dir), config, state
+    def __init__(self, run_dir, stream, config, state, log):
+        self.run_dir, self.config, self.state, self.log = str(run_dir), config, state, log
         self.columns, self.rows = grid_size(config.resolution)
         self.stream = stream
         self.sampler = Sampler(state.Gs, min(max(config.minibatch_gpu, 8), self.columns * self.rows), config.xla)
@@ -78,9 +79,12 @@ class Grids(Callback):
         self.unwritten.append(self.writer.submit(self._write, name, batches, low, high))
 
     def wait(self, at_most=0):
-        """Wait until at most so many grids are unwritten; raises the error of one that could not be written."""
+        """Wait until at most so many grids are unwritten."""
         while len(self.unwritten) > at_most:
-            self.unwritten.pop(0).result()
+            try:
+                self.unwritten.pop(0).result()
+            except OSError as error:
+                self.log("A grid of images could not be written to {}: {}.".format(self.run_dir, error.strerror or error))
 
     def _write(self, name, batches, low, high):
         temporary = os.path.join(self.run_dir, "." + name + ".tmp")

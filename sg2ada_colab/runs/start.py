@@ -156,7 +156,7 @@ class _Run:
                 log(sentence)
 
         log("Training for {} kimg...".format(config.total_kimg))
-        grids = Grids(self.run_dir, stream, config, state)
+        grids = Grids(self.run_dir, stream, config, state, log)
         callbacks = self.callbacks(state, grids, keeper, stop) + list(extra_callbacks)
         if config.profile:
             callbacks.append(Profiler(self.run_dir, log))

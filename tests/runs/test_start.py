@@ -10,6 +10,7 @@ import pytest
 from sg2ada_colab.dataset.packing import PackOptions, pack, unpack
 from sg2ada_colab.errors import UserError
 from sg2ada_colab.metrics import snapshots
+from sg2ada_colab.runs import callbacks
 from sg2ada_colab.runs.start import find_snapshot, start
 from sg2ada_colab.runs.transfer import adopt_architecture
 from sg2ada_colab.snapshots import atomic, store
@@ -127,6 +128,19 @@ def test_a_full_disk_is_told_and_training_goes_on(tiny_config, tmp_path, monkeyp
     assert "could not be written" in log and "No space left on device" in log
     assert find_snapshot(str(run))[0].kimg == 1
     assert atomic.TEMPORARY not in "".join(os.listdir(str(run)))
+
+
+@pytest.mark.usefixtures("untrained")
+def test_grids_that_cannot_be_written_cost_no_snapshot(tiny_config, tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(callbacks, "save_grid", full)
+    run = tmp_path / "run"
+    assert start(tiny_config(), str(run), quiet=True) == 0
+    log = (run / "log.txt").read_text()
+    assert "A grid of images could not be written" in log and "No space left on device" in log
+    assert find_snapshot(str(run))[0].kimg == 1
 
 
 @pytest.mark.usefixtures("untrained")
