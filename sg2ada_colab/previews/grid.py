@@ -28,9 +28,12 @@ def make_grid(images, low, high, columns):
     return x[:, :, 0] if c == 1 else x
 
 
-def save_grid(path, images, low, high, columns):
-    """Write a grid as PNG, grey or RGB; see `make_grid`. Packing it harder takes up to four times as long for a seventh less."""
-    Image.fromarray(make_grid(images, low, high, columns)).save(str(path), format="PNG", compress_level=1)
+def save_grid(file, images, low, high, columns):
+    """Write a grid as PNG, grey or RGB, to a path or a stream; see `make_grid`.
+
+    Packing it harder takes up to four times as long for a seventh less.
+    """
+    Image.fromarray(make_grid(images, low, high, columns)).save(file, format="PNG", compress_level=1)
 
 
 def choose_cells(labels, columns, rows):

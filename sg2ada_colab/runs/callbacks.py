@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import UserError
 from ..previews.grid import choose_cells, grid_size, save_grid
 from ..previews.sample import Sampler, grid_latents
+from ..snapshots.atomic import atomic_file
 from ..snapshots.embedded_source import embedded_source
 from ..snapshots.network_pickle import write_network_pickle
 from ..training.loop import Callback
@@ -87,9 +88,8 @@ class Grids(Callback):
                 self.log("A grid of images could not be written to {}: {}.".format(self.run_dir, error.strerror or error))
 
     def _write(self, name, batches, low, high):
-        temporary = os.path.join(self.run_dir, "." + name + ".tmp")
-        save_grid(temporary, np.concatenate(batches), low, high, self.columns)
-        os.replace(temporary, os.path.join(self.run_dir, name))
+        with atomic_file(os.path.join(self.run_dir, name)) as file:
+            save_grid(file, np.concatenate(batches), low, high, self.columns)
 
 
 class Snapshots(Callback):
