@@ -45,12 +45,13 @@ def discriminate(variables, config, images, labels, num_fp16_res=0, mbstd_group_
         after_layer: Function (x, layer name) → x of a comparison method, called after every convolution and Dense0.
     """
 
-    def conv(x, name, down=False):
+    def conv(x, name, down=False, gain=1.0):
         weight = tf.cast(equalized(variables[name + "/weight"]), x.dtype)
         x = down_conv_2d(x, weight, config.resample_kernel) if down else conv_2d(x, weight)
-        x = bias_act(x, variables[name + "/bias"], "lrelu", config.conv_clamp)
+        x = bias_act(x, variables[name + "/bias"], "lrelu", config.conv_clamp, gain)
         return after_layer(x, name) if after_layer else x
 
+    half = math.sqrt(0.5) if config.architecture == "resnet" else 1.0  # keeps the variance of a sum of two
     x = None
     for log2 in range(config.resolution_log2, 1, -1):
         resolution, block = 2**log2, "{0}x{0}/".format(2**log2)
@@ -63,10 +64,10 @@ def discriminate(variables, config, images, labels, num_fp16_res=0, mbstd_group_
         x = tf.cast(x, dtype)
         skip = x
         x = conv(x, block + "Conv0")
-        x = conv(x, block + "Conv1_down", down=True)
+        x = conv(x, block + "Conv1_down", down=True, gain=half)
         if config.architecture == "resnet":
-            weight = tf.cast(equalized(variables[block + "Skip/weight"]), dtype)
-            x = (x + down_conv_2d(skip, weight, config.resample_kernel)) * tf.cast(math.sqrt(0.5), dtype)
+            weight = tf.cast(equalized(variables[block + "Skip/weight"]) * half, dtype)
+            x = x + down_conv_2d(skip, weight, config.resample_kernel)
         if config.architecture == "skip":
             images = downsample_2d(images, config.resample_kernel)
     x = minibatch_stddev(tf.cast(x, tf.float32), mbstd_group_size or config.mbstd_group_size, config.mbstd_num_features)

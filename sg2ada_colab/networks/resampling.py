@@ -3,7 +3,7 @@
 A filter is applied one axis at a time as a sum of shifted slices: XLA fuses that into one pass, and zeros that were
 inserted for up-sampling are never touched (each output phase uses its own taps). The gradient is written down as the
 transposed resampling, again slices; differentiated automatically it becomes a chain of padded sums, which XLA on a CPU
-computes five times slower.
+computes five times slower. XLA for a GPU gets sums of gathered lines, and where the size changes both axes in one sum.
 """
 
 import numpy as np
@@ -13,6 +13,7 @@ from .winograd import conv_3x3, is_faster
 
 HEIGHT, WIDTH = 1, 2
 FEW = 4  # channels of images
+AT_ONCE = 16  # numbers read for a result
 
 
 def filter_taps(kernel, gain=1.0):
@@ -27,8 +28,6 @@ def _larger_half(total):
 
 def resample_axis(x, taps, axis, up, down, before, length):
     """Insert up - 1 zeros after each sample, put `before` zeros in front, correlate with taps, keep every down-th result."""
-    if for_gpu_compiler():
-        return _axis_gathers(x, taps, axis, up, down, before, length)
     phases = []  # of each output position modulo `up`: (first source index, tap) of the products that are not zero
     for phase in range(up):
         used = [j for j in range(len(taps)) if (down * phase + j - before) % up == 0]
@@ -60,31 +59,47 @@ def resample_axis(x, taps, axis, up, down, before, length):
     return y if up * count == length else y[tuple(where)]
 
 
-def _axis_gathers(x, taps, axis, up, down, before, length):
-    """The same for XLA on a GPU: each product is a line of x times a coefficient of the output line, zero at the borders.
+def _resample_lines(x, taps, up, down, before, size, at_once):
+    """Resample for XLA on a GPU: axis by axis, or both axes at once where that reads few numbers for each result, or for few.
 
-    A padded tensor would be read element by element behind a branch; lines that are always there are read in vectors.
+    Both at once are a pass over memory less. With four taps, down-sampling reads 16 numbers for a result, up-sampling 4.
     """
-    size = int(x.shape[axis])
+    rows = _lines(int(x.shape[HEIGHT]), taps, up, down, before, size[0])
+    columns = _lines(int(x.shape[WIDTH]), taps, up, down, before, size[1])
+    if (at_once or up * down > 1) and rows[0].shape[1] * columns[0].shape[1] <= AT_ONCE:
+        return _blend(x, HEIGHT, *rows, of=lambda lines: _blend(lines, WIDTH, *columns))
+    return _blend(_blend(x, HEIGHT, *rows), WIDTH, *columns)
+
+
+def _lines(size, taps, up, down, before, length):
+    """Return of which lines of the input each line of the output is a sum, and their weights: arrays [length, products].
+
+    Weights are zero where a tap is outside: lines that are always there are read in vectors, a padded tensor element by element,
+    each behind a branch.
+    """
     at = down * np.arange(length)[:, np.newaxis] + np.arange(len(taps)) - before  # [output, tap] in the zero-filled input
     inside = (at % up == 0) & (at >= 0) & (at < up * size)
     weights = np.where(inside, taps, 0.0)
     # Of `up` neighbouring taps one meets a sample, the others meet inserted zeros.
     order = np.argsort(at % up != 0, axis=1, kind="stable")[:, : -(-len(taps) // up)]
     lines = np.clip(np.take_along_axis(at // up, order, 1), 0, size - 1)
-    weights = np.take_along_axis(weights, order, 1)
+    return lines, np.take_along_axis(weights, order, 1)
+
+
+def _blend(x, axis, lines, weights, of=lambda lines: lines):
+    """Return Σ_k of(x's lines k)·weights k along an axis."""
     shape = [1, 1, 1, 1]
-    shape[axis] = length
+    shape[axis] = len(lines)
     along = shared_constant(axis, tf.int32)
     products = [
-        tf.raw_ops.GatherV2(params=x, indices=shared_constant(lines[:, k], tf.int32), axis=along)
+        of(tf.raw_ops.GatherV2(params=x, indices=shared_constant(lines[:, k], tf.int32), axis=along))
         * shared_constant(np.reshape(weights[:, k], shape), x.dtype)
         for k in range(lines.shape[1])
     ]
     return tf.add_n(products)
 
 
-def resample(x, taps, up=1, down=1, before=0, size=None):
+def resample(x, taps, up=1, down=1, before=0, size=None, at_once=False, gradient_at_once=False):
     """Resample height and width by up/down through a separable FIR filter.
 
     Args:
@@ -93,15 +108,21 @@ def resample(x, taps, up=1, down=1, before=0, size=None):
         up, down: 1 or 2, not both 2.
         before: Zeros in front of each axis, counted after zero insertion; behind it as many as `size` needs.
         size: (height, width) of the result.
+        at_once, gradient_at_once: Whether XLA on a GPU shall filter both axes at once also where the size stays, x and the
+            gradient. That pays unless something that comes before is computed with it, anew for each of 16 numbers.
     """
 
     @tf.custom_gradient
     def forward(x):
-        y = resample_axis(resample_axis(x, taps, HEIGHT, up, down, before, size[0]), taps, WIDTH, up, down, before, size[1])
+        if for_gpu_compiler():
+            y = _resample_lines(x, taps, up, down, before, size, at_once)
+        else:
+            y = resample_axis(resample_axis(x, taps, HEIGHT, up, down, before, size[0]), taps, WIDTH, up, down, before, size[1])
 
         def backward(dy):
             # The transposed operation: taps reversed, up and down exchanged.
-            return resample(dy, taps[::-1], down, up, len(taps) - 1 - before, (int(x.shape[1]), int(x.shape[2])))
+            shape = int(x.shape[1]), int(x.shape[2])
+            return resample(dy, taps[::-1], down, up, len(taps) - 1 - before, shape, gradient_at_once, at_once)
 
         return y, backward
 
@@ -177,5 +198,6 @@ def down_conv_2d(x, w, kernel=(1, 3, 3, 1)):
     if w.shape[0] == 1:
         return conv_2d(downsample_2d(x, kernel), w)
     taps = filter_taps(kernel)
-    x = resample(x, taps, before=_larger_half(len(taps)), size=(int(x.shape[1]) + 1, int(x.shape[2]) + 1))
+    size = int(x.shape[1]) + 1, int(x.shape[2]) + 1
+    x = resample(x, taps, before=_larger_half(len(taps)), size=size, gradient_at_once=True)
     return tf.nn.conv2d(x, w, 2, "VALID")

@@ -18,7 +18,9 @@ def synthesize(variables, config, w, noise_seed=None, num_fp16_res=0):
         num_fp16_res: How many of the highest resolutions run in float16.
     """
 
-    def layer(x, name, index, up=False):
+    half = math.sqrt(0.5) if config.architecture == "resnet" else 1.0  # keeps the variance of a sum of two
+
+    def layer(x, name, index, up=False, gain=1.0):
         x = modulated_conv_2d(x, w[:, index], variables, name, up, resample_kernel=config.resample_kernel)
         size = int(x.shape[1])
         if noise_seed is None:
@@ -27,8 +29,8 @@ def synthesize(variables, config, w, noise_seed=None, num_fp16_res=0):
             noise = normal(
                 noise_seed, "noise{}".format(index), [tf.shape(w)[0] if w.shape[0] is None else w.shape[0], size, size, 1]
             )
-        x = x + tf.cast(noise * variables[name + "/noise_strength"], x.dtype)
-        return bias_act(x, variables[name + "/bias"], "lrelu", config.conv_clamp)
+        strength = variables[name + "/noise_strength"]
+        return bias_act(x, variables[name + "/bias"], "lrelu", config.conv_clamp, gain, noise, strength)
 
     def to_rgb(x, name, index):
         x = modulated_conv_2d(x, w[:, index], variables, name, demodulate=False)
@@ -44,10 +46,10 @@ def synthesize(variables, config, w, noise_seed=None, num_fp16_res=0):
         x = tf.cast(x, tf.float16 if config.fp16_at(2**log2, num_fp16_res) else tf.float32)
         skip = x
         x = layer(x, block + "Conv0_up", 2 * log2 - 5, up=True)
-        x = layer(x, block + "Conv1", 2 * log2 - 4)
+        x = layer(x, block + "Conv1", 2 * log2 - 4, gain=half)
         if config.architecture == "resnet":
-            weight = tf.cast(equalized(variables[block + "Skip/weight"]), x.dtype)
-            x = (x + up_conv_2d(skip, weight, config.resample_kernel)) * tf.cast(math.sqrt(0.5), x.dtype)
+            weight = tf.cast(equalized(variables[block + "Skip/weight"]) * half, x.dtype)
+            x = x + up_conv_2d(skip, weight, config.resample_kernel)
         if config.architecture == "skip":
             image = upsample_2d(image, config.resample_kernel) + to_rgb(x, block + "ToRGB", 2 * log2 - 3)
         elif log2 == config.resolution_log2:

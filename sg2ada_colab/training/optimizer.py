@@ -1,5 +1,6 @@
 """Adam in TensorFlow's form with moments shared by main and lazy-regularisation steps, and the moving average of G."""
 
+import functools
 from collections import OrderedDict
 
 import numpy as np
@@ -84,13 +85,18 @@ def all_finite(gradients):
     if not for_gpu_compiler():
         return tf.reduce_all(tf.stack([tf.reduce_all(tf.math.is_finite(g)) for g in gradients]))
     # To reduce each to a single value takes one more kernel, or two, and a hundred of them take longer than what they read. So
-    # matrices are reduced to a flag a row, filters to a flag an output channel, as they lie in memory, and small ones not at all.
-    parts = []
+    # large ones of one shape are looked at together, matrices are reduced to a flag a row, filters to a flag an output channel,
+    # as they lie in memory, and small ones not at all.
+    parts, alike = [], OrderedDict()
     for gradient in gradients:
-        finite, axes = tf.math.is_finite(gradient), list(range(len(gradient.shape)))
-        if np.prod(gradient.shape.as_list()) > LARGE:
-            finite = tf.reduce_all(finite, axis=axes[1:] if len(axes) == 2 else axes[:-1])
-        parts.append(tf.reshape(finite, [-1]))
+        finite = tf.math.is_finite(gradient)
+        if np.prod(gradient.shape.as_list()) <= LARGE:
+            parts.append(tf.reshape(finite, [-1]))
+        else:
+            alike.setdefault(tuple(gradient.shape.as_list()), []).append(finite)
+    for shape, flags in alike.items():
+        axes = list(range(len(shape)))
+        parts.append(tf.reduce_all(functools.reduce(tf.logical_and, flags), axis=axes[1:] if len(axes) == 2 else axes[:-1]))
     # XLA would take the sum of what is joined apart again; what is negated in between it leaves as it is.
     return tf.logical_not(tf.reduce_any(tf.logical_not(tf.concat(parts, axis=0))))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sg2ada_colab.networks.layers import bias_act, leaky_relu
+from sg2ada_colab.networks.layers import bias_act
 from sg2ada_colab.networks.resampling import (
     conv_2d,
     down_conv_2d,
@@ -119,7 +119,10 @@ def test_the_form_for_a_gpu_filters_alike(kernel, up, down, more, relmax):
     for height, width in ((4, 4), (5, 7), (8, 6)):
         size = (height * up // down + more, width * up // down + more)
         for before in range(len(taps) + 1):
-            same_on_a_gpu(lambda x, b=before, s=size: resample(x, taps, up, down, b, s), relmax, (2, height, width, 3))
+            how = {"at_once": before % 2 == 0, "gradient_at_once": before % 3 == 0}
+            same_on_a_gpu(
+                lambda x, b=before, s=size, h=how: resample(x, taps, up, down, b, s, **h), relmax, (2, height, width, 3)
+            )
 
 
 @pytest.mark.parametrize("few, many", [(3, 16), (1, 8), (4, 5)])
@@ -128,11 +131,29 @@ def test_the_form_for_a_gpu_convolves_few_channels_alike(few, many, relmax):
     same_on_a_gpu(conv_2d, relmax, (2, 5, 4, many), (1, 1, many, few))
 
 
-def test_the_form_for_a_gpu_activates_alike(relmax):
-    same_on_a_gpu(lambda x: bias_act(x, act="lrelu", clamp=1.5), relmax, (3, 4, 4, 2))
-    x = tf.constant([-np.inf, -1.0, -0.0, 0.0, 2.0, np.inf, np.nan])
-    with compiling_for("gpu"):
-        np.testing.assert_array_equal(leaky_relu(x), tf.nn.leaky_relu(x, 0.2))
+@pytest.mark.parametrize("clamp", [None, 1.0])
+@pytest.mark.parametrize("gain", [1.0, np.sqrt(0.5)])
+def test_the_form_for_a_gpu_activates_alike(gain, clamp, relmax):
+    for shape in (3, 4, 4, 2), (2, 3, 5, 700):  # several pixels abreast, and one
+        same_on_a_gpu(lambda x, b: bias_act(x, b, "lrelu", clamp, gain), relmax, shape, shape[3:])
+    noise = tf.constant(np.float32(np.random.RandomState(1).randn(3, 4, 4, 1)))
+    same_on_a_gpu(lambda x, b, s: bias_act(x, b, "lrelu", clamp, gain, noise, s), relmax, (3, 4, 4, 2), (2,), ())
+
+
+def test_the_form_for_a_gpu_hides_nothing_that_is_not_finite():
+    x, bias = np.float32([-np.inf, -1.0, 0.0, 2.0, np.inf, np.nan]).reshape(1, 1, 6, 1), tf.zeros([1])
+    with compiling_for("gpu"), tf.GradientTape() as tape:
+        tape.watch(bias)
+        y = bias_act(tf.constant(x), bias, "lrelu", 256.0)
+        square = y * y
+    np.testing.assert_allclose(np.ravel(y)[:5], [-256, -0.2 * np.sqrt(2), 0, 2 * np.sqrt(2), 256], rtol=1e-6)
+    assert np.isnan(np.ravel(y)[5]) and np.isnan(tape.gradient(square, bias).numpy()).all()
+
+
+def test_a_gain_after_the_clamp_scales_it_too(relmax):
+    x = tf.constant(np.float32(np.random.RandomState(2).randn(2, 3, 3, 4)))
+    expected = np.clip(tf.nn.leaky_relu(x, 0.2) * np.sqrt(2), -1, 1) * 0.5
+    assert relmax(bias_act(x, act="lrelu", clamp=1.0, gain=0.5), expected) < 1e-6
 
 
 def test_constants_of_one_graph_are_shared_and_those_of_branches_are_their_own():
