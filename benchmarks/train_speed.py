@@ -119,6 +119,7 @@ def measure(args, size, aug, xla, only_first_step=False):
 
     cache = compile_cache.use(args.cache or "off")
     from sg2ada_colab.dataset import TrainingStream
+    from sg2ada_colab.draws import SEED_DTYPE
     from sg2ada_colab.runs.build import build_phases, build_state
     from sg2ada_colab.runs.device import peak_gpu_memory_gb, prepare_device
     from sg2ada_colab.seeds import step_seed
@@ -138,7 +139,7 @@ def measure(args, size, aug, xla, only_first_step=False):
     sys.stderr.write("set up after {:.1f} s\n".format(time.time() - STARTED))
 
     def run(name, step):
-        report, _ = phases.run(name, last, tf.constant(step_seed(0, name, step)), *inputs[name])
+        report, _ = phases.run(name, last, tf.constant(step_seed(0, name, step), SEED_DTYPE), *inputs[name])
         return report.numpy()
 
     def timed(call):
@@ -189,19 +190,17 @@ def measure(args, size, aug, xla, only_first_step=False):
 
 def train_sixteen(config, state, phases, stream, p):
     """Return the seconds that the training loop takes for 16 minibatches, which have every phase in its proper share."""
-    from sg2ada_colab.tf import placed, tf
-    from sg2ada_colab.training.loop import MINIBATCHES_PER_GROUP, draw_calls, run_minibatch
+    from sg2ada_colab.tf import tf
+    from sg2ada_colab.training.loop import MINIBATCHES_PER_GROUP, draw_calls, fetch, read_ahead, run_minibatch
 
     beta, done = tf.constant(0.5), state.counters.minibatch
-    with stream.prefetch(done * config.rounds, convert=placed) as batches:
+    with read_ahead(stream, done * config.rounds, MINIBATCHES_PER_GROUP * config.rounds) as batches:
         began = time.perf_counter()
         for start in range(done, done + 16, MINIBATCHES_PER_GROUP):
-            group = [draw_calls(start + i, phases.settings, stream, config) for i in range(MINIBATCHES_PER_GROUP)]
-            reports = []
-            for calls in group:
-                reports += [report for _, report, _ in run_minibatch(state, phases, calls, batches, None, config, p, beta)]
-            for report in reports:
-                report.numpy()
+            results = []
+            for calls in draw_calls(range(start, start + MINIBATCHES_PER_GROUP), phases.settings, stream, config):
+                results += run_minibatch(state, phases, calls, batches, None, config, p, beta)
+            fetch(results)
         return time.perf_counter() - began
 
 

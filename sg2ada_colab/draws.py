@@ -6,6 +6,8 @@ import numpy as np
 
 from .tf import tf
 
+SEED_DTYPE = tf.float64  # of seeds as inputs of compiled functions: TensorFlow would keep int32 in main memory, not on a GPU
+
 
 def substream(seed, name):
     """Return the seed of a named sub-stream of `seed` (int32 [2]); works inside compiled functions."""

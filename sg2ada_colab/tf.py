@@ -84,17 +84,18 @@ def gpus():
     return tf.config.experimental.list_physical_devices("GPU")
 
 
-def placed(arrays):
-    """Return NumPy arrays as a tuple of tensors on the first GPU, or on the processor where there is none.
+def placed(batches):
+    """Return a list of batches, tuples of NumPy arrays, as tuples of tensors on the first GPU, or on the processor without one.
 
     For threads that read ahead: an operation copies the values, and while it waits for the GPU Python runs on in other threads.
+    It waits for all work that the GPU was given before, so several batches are copied together.
     """
     with tf.device("/CPU:0"):
-        tensors = tuple(tf.constant(array) for array in arrays)
-    if not gpus():
-        return tensors
-    with tf.device("/GPU:0"):
-        return tuple(tf.identity(tensor) for tensor in tensors)
+        stacked = [tf.constant(np.stack(arrays)) for arrays in zip(*batches)]
+    if gpus():
+        with tf.device("/GPU:0"):
+            stacked = [tf.identity(tensor) for tensor in stacked]
+    return [tuple(tensor[i] for tensor in stacked) for i in range(len(batches))]
 
 
 @contextmanager

@@ -86,22 +86,23 @@ class TrainingStream:
             draws = random_state(seed, "random labels", 0)
         return self.dataset.labels[draws.randint(0, len(self.dataset), count)]
 
-    def prefetch(self, start=0, depth=4, convert=tuple):
+    def prefetch(self, start=0, depth=4, convert=list, together=1):
         """Return an iterator over batches `start`, `start + 1`, ... read ahead by a background thread; close it when done.
 
         Args:
             start: Number of the first batch.
             depth: Batches that are kept ready.
-            convert: Called in that thread with each batch; its result is what comes out.
+            convert: Called in that thread with a list of batches; the elements of its result are what comes out.
+            together: How many batches `convert` is given at once.
         """
-        return PrefetchedBatches(self, start, depth, convert)
+        return PrefetchedBatches(self, start, depth, convert, together)
 
 
 class PrefetchedBatches:
     """An endless iterator of a stream's batches, up to `depth` of them read ahead; a context manager."""
 
-    def __init__(self, stream, start, depth, convert):
-        self._stream, self._next, self._convert = stream, start, convert
+    def __init__(self, stream, start, depth, convert, together):
+        self._stream, self._next, self._convert, self._together = stream, start, convert, together
         self._queue = queue.Queue(maxsize=depth)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._fill, name="read batches ahead", daemon=True)
@@ -111,18 +112,23 @@ class PrefetchedBatches:
         index = self._next
         while not self._stop.is_set():
             try:
-                item = (self._convert(self._stream.batch(index)), None)
+                batches = [self._stream.batch(i) for i in range(index, index + self._together)]
+                items = [(batch, None) for batch in self._convert(batches)]
             except Exception as error:  # noqa: BLE001 - handed to the reader, who raises it
-                item = (None, error)
-            while not self._stop.is_set():
-                try:
-                    self._queue.put(item, timeout=0.1)
-                    break
-                except queue.Full:
-                    continue
-            if item[1] is not None:
+                items = [(None, error)]
+            for item in items:
+                self._put(item)
+            if items[0][1] is not None:
                 return
-            index += 1
+            index += self._together
+
+    def _put(self, item):
+        while not self._stop.is_set():
+            try:
+                self._queue.put(item, timeout=0.1)
+                return
+            except queue.Full:
+                continue
 
     def __iter__(self):
         return self

@@ -6,12 +6,15 @@ from typing import Callable, Dict, List, NamedTuple, Optional
 
 import numpy as np
 
+from ..draws import SEED_DTYPE
 from ..seeds import step_seed
 from ..tf import placed, tf
 from .optimizer import ema_beta
 from .steps import REPORTS
 
 MINIBATCHES_PER_GROUP = 4  # between two looks at the clock, the augmentation controller and the stop flag
+COPY_BYTES = 64 << 20
+PREFETCH = 4  # batches that are kept ready, at least
 
 
 class Callback:
@@ -79,46 +82,68 @@ class Call(NamedTuple):
     inputs: tuple  # tensors on the device: seed and labels of fakes; what comes with the real images is not in it
 
 
-def draw_calls(index, settings, stream, config, validates=False):
-    """Return the Calls of minibatch `index`, in order.
-
-    A copy to a GPU waits until all work that was given to it is done. So seeds and labels are copied before the work of a
-    group begins: then the GPU always has the next phase at hand.
+def planned_calls(index, settings, config, validates=False):
+    """Return (phase, round, number of fakes) of each call of minibatch `index`, in order.
 
     Args:
         index: Number of the minibatch.
         settings: StepSettings.
-        stream: TrainingStream, for the labels of fakes.
         config: TrainConfig.
         validates: Whether D judges held-out images at the end of the minibatch.
     """
     regularize_g = settings.pl_weight and settings.g_reg_interval and index % settings.g_reg_interval == 0
     regularize_d = settings.d_reg_interval and index % settings.d_reg_interval == 0
-    batch, rounds, calls = config.minibatch_gpu, range(config.rounds), []
-
-    def add(phase, round_index, fakes):
-        seed = step_seed(config.seed, phase, index * config.rounds + round_index)
-        labels = (tf.constant(stream.random_labels(fakes, seed)),) if fakes else ()
-        calls.append(Call(phase, round_index, (tf.constant(seed),) + labels))
-
-    for r in rounds:
-        add("G_main", r, batch)
+    batch, calls = config.minibatch_gpu, []
+    for r in range(config.rounds):
+        calls.append(("G_main", r, batch))
         if regularize_g:
-            add("G_reg", r, max(batch // settings.pl_batch_shrink, 1))
-    for r in rounds:
-        add("D_main", r, batch)
+            calls.append(("G_reg", r, max(batch // settings.pl_batch_shrink, 1)))
+    for r in range(config.rounds):
+        calls.append(("D_main", r, batch))
         if regularize_d:
-            add("D_reg", r, 0)
-    if validates:
-        calls.append(Call("D_valid", 0, (tf.constant(step_seed(config.seed, "D_valid", index)),)))
-    return calls
+            calls.append(("D_reg", r, 0))
+    return calls + [("D_valid", 0, 0)] * bool(validates)
+
+
+def draw_calls(indices, settings, stream, config, validates=False):
+    """Return a list of Calls for each of the minibatches `indices`, with what they need on the device.
+
+    A copy to a GPU waits until all work that was given to it is done, and then the GPU waits for the call that is prepared
+    meanwhile, 3 ms of 100. So all seeds and labels of a group are copied together before its work begins.
+
+    Args:
+        stream: TrainingStream, for the labels of fakes.
+        settings, config, validates: As in `planned_calls`.
+    """
+    plans = [planned_calls(index, settings, config, validates) for index in indices]
+    seeds, labels = [], []
+    for index, plan in zip(indices, plans):
+        for phase, round_index, fakes in plan:
+            seeds.append(step_seed(config.seed, phase, index * (1 if phase == "D_valid" else config.rounds) + round_index))
+            labels.append(stream.random_labels(fakes, seeds[-1]))
+    seeds = iter(tf.unstack(tf.constant(np.stack(seeds), SEED_DTYPE)))
+    labels = iter(tf.split(tf.constant(np.concatenate(labels)), [len(rows) for rows in labels]))
+    return [[Call(phase, r, (next(seeds), next(labels))[: 2 if fakes else 1]) for phase, r, fakes in plan] for plan in plans]
+
+
+def read_ahead(stream, start, per_group):
+    """Return an iterator over a stream's batches from `start` on, on the device, where they are copied a group at a time.
+
+    Args:
+        stream: TrainingStream.
+        start: Number of the first batch.
+        per_group: Batches that a group of minibatches takes; fewer are copied at once if they have more than COPY_BYTES.
+    """
+    size = stream.batch_size * stream.dataset.resolution**2 * stream.dataset.channels
+    together = max(1, min(per_group, COPY_BYTES // size))
+    return stream.prefetch(start, max(together, PREFETCH), placed, together)
 
 
 def run_minibatch(state, phases, calls, batches, held_out, config, p, beta):
     """Train on one minibatch: G main, G regularisation, moving average, D main, D regularisation (in rounds).
 
     Args:
-        calls: Result of `draw_calls` for the state's minibatch.
+        calls: What `draw_calls` returns for the state's minibatch.
         batches: Iterator over the stream's batches, on the device, from the state's position on.
         held_out: The same over held-out images, one batch a minibatch; None where D does not judge them.
         p: Augmentation strength, a tensor.
@@ -148,15 +173,26 @@ def run_minibatch(state, phases, calls, batches, held_out, config, p, beta):
     return results
 
 
-def collect(results, means, controller):
-    """Fetch the reports of a group from the device, add them to the means and feed the augmentation controller."""
-    for phase, report, finite in results:
-        values = dict(zip(REPORTS[phase], np.asarray(report, np.float64)))
+def fetch(results):
+    """Return (phase, report as a dict, finite or None) of each of a group's results, with one copy from the device."""
+    parts = []
+    for _, report, finite in results:
+        parts += [report] + ([] if finite is None else [tf.reshape(tf.cast(finite, tf.float32), [1])])
+    numbers, fetched = iter(tf.concat(parts, axis=0).numpy().astype(np.float64)), []
+    for phase, _, finite in results:
+        report = {name: next(numbers) for name in REPORTS[phase]}
+        fetched.append((phase, report, None if finite is None else bool(next(numbers))))
+    return fetched
+
+
+def collect(fetched, means, controller):
+    """Add the reports of a group to the means and feed the augmentation controller."""
+    for phase, values, finite in fetched:
         for name, value in values.items():
             means.add(name, value)
         if finite is not None:
             network = "Reg" if phase.endswith("reg") else "Train"
-            means.add(network + phase[0] + "/overflow_frequency", 0.0 if bool(finite) else 1.0)
+            means.add(network + phase[0] + "/overflow_frequency", 0.0 if finite else 1.0)
         if controller is not None:
             controller.observe(
                 {kind: values.get("Loss/scores/" + kind) for kind in ("real", "fake", "valid")}, values.get("Loss/signs/real")
@@ -187,21 +223,20 @@ def train(
         callback.on_start(progress)
     maintenance_s, tick_start = time.time() - session_start, time.time()
 
-    batches = stream.prefetch(counters.minibatch * config.rounds, convert=placed)
-    held_out = validation.prefetch(counters.minibatch, convert=placed) if validation is not None else None
+    batches = read_ahead(stream, counters.minibatch * config.rounds, MINIBATCHES_PER_GROUP * config.rounds)
+    held_out = read_ahead(validation, counters.minibatch, MINIBATCHES_PER_GROUP) if validation is not None else None
     while not (progress.done or progress.stopped):
         # Train on four minibatches. The decay of the average is that of the count before them.
         group_start, begin_nimg = time.time(), counters.nimg
         p = tf.constant(controller.p_float32 if controller is not None else 0.0, tf.float32)
         beta = tf.constant(ema_beta(config.minibatch_size, counters.nimg, config.ema_kimg, config.ema_rampup), tf.float32)
         indices = range(counters.minibatch, counters.minibatch + MINIBATCHES_PER_GROUP)
-        group = [draw_calls(index, phases.settings, stream, config, held_out is not None) for index in indices]
         results = []
-        for calls in group:
+        for calls in draw_calls(indices, phases.settings, stream, config, held_out is not None):
             results += run_minibatch(state, phases, calls, batches, held_out, config, p, beta)
 
         # Fetch what the phases report; this waits for the device.
-        collect(results, means, controller)
+        collect(fetch(results), means, controller)
 
         # Adapt the augmentation strength.
         if controller is not None:

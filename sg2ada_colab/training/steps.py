@@ -7,7 +7,7 @@ Each phase is a pure function of the networks' variables, its inputs and a seed;
 import dataclasses
 from typing import Callable, Optional
 
-from ..draws import normal, substream, uniform
+from ..draws import SEED_DTYPE, normal, substream, uniform
 from ..networks.mapping import broadcast, mix
 from ..tf import compiled, tf
 from . import losses
@@ -89,7 +89,7 @@ class Phases:
 
     def programs(self):
         """Return what a minibatch calls, as Programs for `warm_up`, the ones that take longest to compile first."""
-        s, seed, p = self.settings, tf.zeros([2], tf.int32), tf.constant(0.0)
+        s, seed, p = self.settings, tf.zeros([2], SEED_DTYPE), tf.constant(0.0)
         G, label_size = self.state.G.config, self.state.G.config.label_size
         labels = tf.zeros([s.batch, label_size])
         reals = tf.zeros([s.batch, G.resolution, G.resolution, G.num_channels], tf.uint8)
@@ -113,11 +113,11 @@ class Phases:
         return self.state.G_opt if name[0] == "G" else self.state.D_opt
 
     def _phase(self, name, function):
-        def phase(*inputs):
+        def phase(seed, *inputs):
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 trainable = (self.state.G if name[0] == "G" else self.state.D).trainable
                 tape.watch(list(trainable.values()))
-                loss, report = function(*inputs)
+                loss, report = function(tf.cast(seed, tf.int32), *inputs)
             gradients = gradients_or_zeros(tape, loss, trainable)
             if self.accumulators:
                 self.accumulators[name].add(gradients)
@@ -134,14 +134,19 @@ class Phases:
     def _generate(self, seed, labels, w_only=False):
         """Draw latents, map them, update the running average of w, mix styles: w [n,L,D] and a synthesis function."""
         G, n = self.state.G, int(labels.shape[0])
-        w = G.map(normal(seed, "z", [n, G.config.latent_size]), labels)
+        z = normal(seed, "z", [n, G.config.latent_size])
+        if self.settings.style_mixing_prob:  # both at once: half as many operations
+            z_mix = normal(seed, "z_mix", [n, G.config.latent_size])
+            w, other = tf.split(G.map(tf.concat([z, z_mix], axis=0), tf.concat([labels, labels], axis=0)), 2)
+        else:
+            w = G.map(z, labels)
         beta = self.settings.w_avg_beta
         if beta is not None:
             average, mean = G.variables["dlatent_avg"], tf.stop_gradient(tf.reduce_mean(w, axis=0))
             average.assign(mean + beta * (average - mean))
         w = broadcast(w, G.config.num_layers)
         if self.settings.style_mixing_prob:
-            other = broadcast(G.map(normal(seed, "z_mix", [n, G.config.latent_size]), labels), G.config.num_layers)
+            other = broadcast(other, G.config.num_layers)
             layers = G.config.num_layers
             cutoff = 1 + tf.cast(uniform(seed, "mix_cutoff", []) * (layers - 1), tf.int32)
             mixed = uniform(seed, "mix", []) < self.settings.style_mixing_prob
@@ -202,4 +207,5 @@ class Phases:
         return (regulariser * self.settings.d_reg_interval, scores_of(scores) + [tf.reduce_mean(penalty), regulariser])
 
     def _validate(self, seed, images, labels, p):
+        seed = tf.cast(seed, tf.int32)
         return tf.stack(scores_of(self.state.D(self._augment(to_float(images), p, seed), labels)))

@@ -113,12 +113,14 @@ def test_prefetching_gives_the_same_batches_and_ends():
 def test_prefetching_converts_in_its_own_thread():
     stream, threads = TrainingStream(Numbered(10), 4, 7), set()
 
-    def convert(batch):
+    def convert(batches):
         threads.add(threading.current_thread())
-        return batch[0] + 1
+        assert len(batches) == 3
+        return [images + 1 for images, labels in batches]
 
-    with stream.prefetch(convert=convert) as batches:
-        assert (next(batches) == stream.batch(0)[0] + 1).all()
+    with stream.prefetch(start=2, convert=convert, together=3) as batches:
+        for index in range(2, 9):
+            assert (next(batches) == stream.batch(index)[0] + 1).all()
     assert threading.current_thread() not in threads
 
 

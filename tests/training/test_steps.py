@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from sg2ada_colab.draws import SEED_DTYPE
+from sg2ada_colab.networks import layers
 from sg2ada_colab.networks.variables import DiscriminatorConfig, GeneratorConfig
 from sg2ada_colab.seeds import step_seed
 from sg2ada_colab.tf import IS_TF1, compiling_for, tf
@@ -37,7 +39,7 @@ def reals(count=BATCH):
 
 
 def seed(name="x", step=0):
-    return tf.constant(step_seed(3, name, step))
+    return tf.constant(step_seed(3, name, step), SEED_DTYPE)
 
 
 @pytest.mark.parametrize("group", [4, 2, None])
@@ -72,10 +74,8 @@ def test_every_phase_reports_and_moves_its_network():
         assert all(np.array_equal(before[other][n], after[other][n]) for n in before[other] if n != "dlatent_avg")
 
 
-@pytest.mark.skipif(IS_TF1, reason="TensorFlow 1 compiles nothing")
-@pytest.mark.parametrize("num_fp16_res, tolerance", [(0, 2e-5), (2, 2e-2)])
-@pytest.mark.parametrize("name", ["G_main", "G_reg", "D_main", "D_reg"])
-def test_the_forms_for_a_gpu_give_the_same_gradients(name, num_fp16_res, tolerance, relmax):
+def one_step(name, target, seed_of_all=3, num_fp16_res=0):
+    """Run one round of a phase in the form for a target: its report, and what it did to the second moments, by name."""
     images, labels = reals()
     inputs = {
         "G_main": (labels,),
@@ -83,19 +83,41 @@ def test_the_forms_for_a_gpu_give_the_same_gradients(name, num_fp16_res, toleran
         "D_main": (labels, images, labels),
         "D_reg": (images, labels),
     }[name]
-    found = {}
-    for target in (None, "gpu"):
-        state, phases = make(num_fp16_res=num_fp16_res)
-        state.G.variables["synthesis/8x8/Conv1/noise_strength"].assign(0.3)
-        with compiling_for(target):
-            report, finite = phases.run(name, 0, seed(name), *inputs, tf.constant(0.0))
-        optimizer = state.G_opt if name[0] == "G" else state.D_opt
-        found[target] = report, [np.sqrt(value.numpy()) for value in optimizer.second.values()]
-        assert bool(finite) and sum(bool(np.any(value)) for value in found[target][1]) > 0.5 * len(found[target][1])
-    assert relmax(found["gpu"][0], found[None][0].numpy()) < tolerance
-    largest = max(np.max(value) for value in found[None][1])
-    for gpu, plain in zip(found["gpu"][1], found[None][1]):
-        assert np.max(np.abs(gpu - plain)) < tolerance * max(np.max(plain), 1e-3 * largest)
+    state, phases = make(num_fp16_res=num_fp16_res, seed=seed_of_all)
+    state.G.variables["synthesis/8x8/Conv1/noise_strength"].assign(0.3)
+    with compiling_for(target):
+        report, finite = phases.run(name, 0, seed(name, seed_of_all), *inputs, tf.constant(0.0))
+    optimizer = state.G_opt if name[0] == "G" else state.D_opt
+    moments = {key: np.sqrt(value.numpy()) for key, value in optimizer.second.items()}
+    assert bool(finite) and sum(bool(np.any(value)) for value in moments.values()) > 0.5 * len(moments)
+    return report.numpy(), moments
+
+
+def differences(moments, expected):
+    largest = max(np.max(value) for value in expected.values())
+    return [np.max(np.abs(moments[k] - expected[k])) / max(np.max(expected[k]), 1e-3 * largest) for k in expected]
+
+
+@pytest.mark.skipif(IS_TF1, reason="TensorFlow 1 compiles nothing")
+@pytest.mark.parametrize("name", ["G_main", "G_reg", "D_main", "D_reg"])
+def test_the_forms_for_a_gpu_give_the_same_gradients(name, relmax):
+    (gpu_report, gpu), (report, plain) = one_step(name, "gpu"), one_step(name, None)
+    assert relmax(gpu_report, report) < 2e-5 and max(differences(gpu, plain)) < 2e-5
+
+
+@pytest.mark.skipif(IS_TF1, reason="TensorFlow 1 compiles nothing")
+@pytest.mark.parametrize("name", ["G_main", "G_reg", "D_main", "D_reg"])
+def test_in_float16_the_forms_for_a_gpu_are_as_near_to_float32_as_the_plain_ones(name, monkeypatch):
+    """With activations that have no kink: the forms round differently, and one of the few activations on the other side of its
+    kink, as likely in the one as in the other, changes gradients by a tenth.
+    """
+    monkeypatch.setattr(layers, "LRELU_SLOPE", 1.0)
+    errors = {"gpu": [], None: []}
+    for seed_of_all in range(4):
+        exact = one_step(name, None, seed_of_all)[1]
+        for target in errors:
+            errors[target] += differences(one_step(name, target, seed_of_all, num_fp16_res=2)[1], exact)
+    assert np.median(errors["gpu"]) < min(1.5 * np.median(errors[None]), 2.5e-3)
 
 
 def test_two_rounds_average_the_gradients(relmax):
