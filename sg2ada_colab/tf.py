@@ -4,6 +4,7 @@ import functools
 import itertools
 import os
 import threading
+import zlib
 from contextlib import contextmanager
 
 import numpy as np
@@ -99,11 +100,12 @@ def placed(batches):
 
 
 @contextmanager
-def repeatable_names():
+def repeatable_names(program):
     """Give the functions traced inside, by this thread, the same names in every process, whatever was or is done besides.
 
-    TensorFlow numbers functions and tensors with one counter that all it does moves on, and keeps compiled programs under those
-    names. Inside, this thread counts by itself; each time from a number that nothing else comes to.
+    TensorFlow numbers functions and gradients with one counter that all it does moves on, and keeps compiled programs under those
+    names. Inside, this thread counts by itself, from a number that belongs to the name of what is traced, and that nothing else
+    comes to; where one is traced again in this process, from another one.
     """
     try:
         from tensorflow.python.framework import ops
@@ -112,7 +114,7 @@ def repeatable_names():
     except (ImportError, AttributeError):  # nothing public counts; without it compiled programs are only found again less often
         yield
         return
-    own, thread = itertools.count(next(_blocks_of_names)), threading.get_ident()
+    own, thread = itertools.count(_block_of_numbers(program)), threading.get_ident()
     ops.uid = lambda: next(own) if threading.get_ident() == thread else everyones()
     try:
         yield
@@ -120,7 +122,15 @@ def repeatable_names():
         ops.uid = everyones
 
 
-_blocks_of_names = itertools.count(1 << 40, 1 << 32)
+_blocks_used = set()
+
+
+def _block_of_numbers(program):
+    block = zlib.crc32(program.encode()) % (1 << 20)
+    while block in _blocks_used:
+        block += 1
+    _blocks_used.add(block)
+    return (1 << 40) + (block << 32)
 
 
 def empty_trace():

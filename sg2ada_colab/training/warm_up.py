@@ -48,7 +48,7 @@ def warm_up(programs, variables, cache=None):
     started, timing = [], None  # the last program that XLA times algorithms for, and when the file was written before it
     with ThreadPoolExecutor(len(programs)) as pool:
         for program in programs:
-            with repeatable_names():  # for each anew: a program that another run has otherwise does not rename those behind it
+            with repeatable_names(program.name):  # a program that another run has besides does not rename the others
                 traced = program.function.get_concrete_function(*program.inputs)
             ready["tracing"] = time.time() - began
             kept = cache is not None and cache.has_program(traced.graph.as_graph_def().SerializeToString(deterministic=True))

@@ -1,6 +1,9 @@
 """Compiling ahead: nothing of the state changes, nothing is left to compile, and names do not depend on what came before."""
 
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -63,33 +66,46 @@ def test_without_room_for_all_at_once_the_rest_goes_on():
     assert "doubled" in ready and variable.numpy() == 1.0
 
 
-def test_names_do_not_depend_on_what_is_done_besides():
-    def number(name):
-        return int(name.decode().rsplit("_", 1)[1]) % (1 << 32)
+def names_of(code):
+    """Return what a new process prints that traces programs of one step after `code`."""
+    lines = (
+        "from sg2ada_colab.tf import compiled, compiling_for, repeatable_names, tf",
+        "from tests.training.test_steps import make",
+        "def show(name, function, inputs):",
+        "    with repeatable_names(name), compiling_for('gpu'):",
+        "        graph = function.get_concrete_function(*inputs).graph.as_graph_def()",
+        "    print(name, zlib.crc32(graph.SerializeToString(deterministic=True)))",
+        "def other(x):",
+        "    return tf.custom_gradient(lambda x: (x, lambda dy: dy))(x)",
+        code,
+        "_, phases = make()",
+        "[show(p.name, p.function, p.inputs) for p in phases.programs() if p.name == 'D_reg']",
+        "done.append(True)",
+    )
+    command = [sys.executable, "-c", "import threading, zlib\ndone = []\n" + "\n".join(lines)]
+    root = Path(__file__).parents[2]
+    return subprocess.run(command, cwd=str(root), stdout=subprocess.PIPE, check=True).stdout.decode().splitlines()[-1]
 
-    def names():
-        with repeatable_names():
-            functions = [compiled(lambda x: tf.cond(x > 0, lambda: x + 1, lambda: x), xla=False) for _ in range(2)]
-            return [number(function.get_concrete_function(tf.constant(1.0)).name) for function in functions]
 
-    names()  # what TensorFlow does once in a process takes a number, too
-    first = names()
-    assert len(set(first)) == 2
-    done = threading.Event()
+def test_names_do_not_depend_on_what_was_or_is_done_besides():
+    before = "show('grid', compiled(other, xla=False), (tf.constant(1.0),))"
+    beside = """
+def busy():
+    while not done:
+        tf.Variable(1.0).assign(2.0)
+        compiled(lambda x: x * 2, xla=False)(tf.constant(1.0))
+threading.Thread(target=busy).start()
+"""
+    assert names_of("") == names_of(before) == names_of(before + beside)
 
-    def busy():
-        while not done.is_set():
-            tf.Variable(1.0).assign(2.0)
-            compiled(lambda x: x * 2, xla=False)(tf.constant(1.0))
 
-    thread = threading.Thread(target=busy)
-    thread.start()
-    try:
-        again = names()
-    finally:
-        done.set()
-        thread.join()
-    assert again == first
+def test_a_program_can_be_traced_again_in_the_same_process():
+    def once():
+        function = compiled(lambda x: tf.custom_gradient(lambda x: (x, lambda dy: dy))(x), xla=False)
+        with repeatable_names("one"):
+            return function.get_concrete_function(tf.constant(1.0)).name
+
+    assert once() != once()
 
 
 class FakeCache:
