@@ -46,12 +46,16 @@ class Kernel(NamedTuple):
     name: str
     memory_ms: float
     issue_ms: float
-    instructions: int  # of one thread, as written down; loops count once
+    instructions: int  # of one thread; loops count as often as they run
     loads: int
     vector_loads: int
     branches: int
     megabytes: float
     result: str
+
+    def milliseconds(self):
+        """Return the time of both together: the longer one, and somewhat more where both are about as long."""
+        return (self.memory_ms**4 + self.issue_ms**4) ** 0.25
 
 
 def write_programs(folder, config):
@@ -104,10 +108,12 @@ def kernels_of(hlo, ptx, sequence):
             shapes[found.group(1)] = found.group(2)
             operands[found.group(1)] = set(re.findall(r"%?([\w.\-]+)", found.group(3)))
     names = {re.sub(r"[.\-]", "_", name): name for name in shapes}
-    bodies = {}
+    bodies, executed = {}, {}
     for found in re.finditer(r"\.visible \.entry (\S+?)\(.*?\n\{(.*?)\n\}", ptx, re.S):
         lines = [line.strip() for line in found.group(2).splitlines()]
-        bodies[found.group(1)] = [line for line in lines if line.endswith(";") and not line.startswith(".")]
+        lines = [line for line in lines if line.endswith((";", ":")) and not line.startswith(".")]
+        bodies[found.group(1)] = [line for line in lines if line.endswith(";")]
+        executed[found.group(1)] = _executed(lines)
     launches = r"kernel = (\S+), launch dimensions = blocks: \{(\d+), (\d+), (\d+)\}, threads/block: \{(\d+), (\d+), (\d+)\}"
     kernels = []
     for kernel, *sides in re.findall(launches, sequence):
@@ -117,12 +123,31 @@ def kernels_of(hlo, ptx, sequence):
         body, name = bodies.get(kernel, []), names.get(kernel)
         loads = [line for line in body if line.startswith("ld.global")]
         moved = _bytes(shapes[name]) + sum(_bytes(shapes[o]) for o in operands[name] if o in shapes) if name else 0
-        issue_ms = 1e3 * threads / WARP * len(body) / ISSUE_S
+        issue_ms = 1e3 * threads / WARP * executed.get(kernel, 0) / ISSUE_S
         branches = sum(bool(re.search(r"\bbra\b", line)) for line in body)
         vectors = sum(".v2" in line or ".v4" in line for line in loads)
-        counts = (len(body), len(loads), vectors, branches, moved / 1e6)
+        counts = (executed.get(kernel, 0), len(loads), vectors, branches, moved / 1e6)
         kernels.append(Kernel(kernel, 1e3 * moved / BYTES_S, issue_ms, *counts, shapes.get(name, "")))
     return kernels
+
+
+def _executed(lines):
+    """Return how many instructions a thread executes of a kernel's lines, instructions and labels."""
+    instructions = [line.endswith(";") for line in lines]
+    total, labels = sum(instructions), {line[:-1]: at for at, line in enumerate(lines) if line.endswith(":")}
+    for end, line in enumerate(lines):
+        jump = re.match(r"@!?(%p\d+)\s+bra\S*\s+(\S+);", line)
+        start = labels.get(jump.group(2), end) if jump else end
+        if start >= end:
+            continue
+        # A loop, if its condition compares a register with a number that it is stepped to from about zero.
+        body = "\n".join(lines[start:end])
+        limits = re.findall(r"setp\.\w+\.\w+\s+{}, (%\w+), (-?\d+);".format(jump.group(1)), body)
+        steps = limits and re.findall(r"add\.\w+\s+(%\w+), (%\w+), (-?\d+);", body)
+        found = [int(step) for to, by, step in steps or [] if limits[-1][0] in (to, by) and int(step)]
+        if found:
+            total += sum(instructions[start : end + 1]) * max(abs(int(limits[-1][1]) // found[-1]) - 1, 0)
+    return total
 
 
 def _bytes(shape):
@@ -143,12 +168,12 @@ def report(folder, name, rows):
 
     kernels = kernels_of(text("*after_optimizations.txt"), text("*.ptx"), text("*thunk_sequence.txt"))
     memory = re.search(r"\(([\d.]+)GiB\)", text("*memory-usage-report.txt")).group(1)
-    total = sum(max(k.memory_ms, k.issue_ms) for k in kernels)
+    total = sum(k.milliseconds() for k in kernels)
     sums = total, sum(k.memory_ms for k in kernels), sum(k.issue_ms for k in kernels)
     print("{}: {} kernels, {:.2f} ms (memory {:.2f}, issue {:.2f}); {} GiB".format(name, len(kernels), *sums, memory))
     heads = "memory ms", "issue ms", "instr", "loads", "vectors", "branches", "MB"
     print("{:>10} {:>9} {:>6} {:>6} {:>7} {:>9} {:>8}  kernel".format(*heads))
-    for k in sorted(kernels, key=lambda k: -max(k.memory_ms, k.issue_ms))[:rows]:
+    for k in sorted(kernels, key=lambda k: -k.milliseconds())[:rows]:
         columns = "{:10.2f} {:9.2f} {:6} {:6} {:7} {:9} {:8.0f}  {} {}"
         print(columns.format(*k[1:8], k.name, k.result[:60]))
 

@@ -16,7 +16,7 @@ D_PASSES = 2 + 6 + 6 / 16  # scores for the G step, reals and fakes in the D ste
 
 # Effective rate of each device in this arithmetic, 10^12 operations a second, and where it comes from.
 RATES = {
-    "H100": (246.6, "measured, 1.62 s/kimg at 256x256 without augmentation"),
+    "H100": (266.3, "measured, 1.50 s/kimg at 256x256 without augmentation"),
     "A100": (31.9, "NVIDIA's PyTorch code, 12.5 s/kimg at 256x256"),
     "L4": (12.4, "not measured: the A100's by peak float16 rate"),
     "V100": (19.2, "NVIDIA's PyTorch code, 20.8 s/kimg at 256x256"),
@@ -25,7 +25,7 @@ RATES = {
 }
 # Live copies of the activations at the peak of a step, and what convolutions need besides. With these the rule gives NVIDIA's
 # published 6.2, 4.5, 6.8 and 7.2 GB (auto at 128, 256, 512, 1024) to within a third, and 10.7 GiB where an H100 was measured to
-# need 9.5 (paper256, 64 images at once).
+# need 8.3 (paper256, 64 images at once).
 ACTIVATION_COPIES = 2.0
 WORKSPACE_BYTES = 1.4e9
 CARD_SIZES_GB = (15, 24, 40, 80)  # T4, L4, A100, A100 or H100: what is left of 16, 24, 40, 80

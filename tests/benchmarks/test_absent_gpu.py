@@ -49,3 +49,20 @@ def test_a_kernel_is_found_with_its_bytes_and_instructions():
 
 def test_each_launch_counts():
     assert len(absent_gpu.kernels_of(HLO, PTX, 3 * SEQUENCE)) == 3
+
+
+def test_what_a_loop_holds_counts_as_often_as_it_runs():
+    loop = """$L__BB0_1:
+\tld.global.nc.b32 %r5, [%rd4];
+\tadd.s32 %r4, %r4, 32;
+\tsetp.lt.u32 %p2, %r4, 128;
+\t@%p2 bra $L__BB0_1;
+\tst.global"""
+    (kernel,) = absent_gpu.kernels_of(HLO, PTX.replace("\tst.global", loop), SEQUENCE)
+    assert kernel.instructions == 6 + 4 * 4 and kernel.loads == 3
+
+
+def test_bytes_and_instructions_hold_each_other_up():
+    (kernel,) = absent_gpu.kernels_of(HLO, PTX, SEQUENCE)
+    assert kernel._replace(memory_ms=1.0, issue_ms=0.1).milliseconds() == pytest.approx(1, abs=1e-3)
+    assert kernel._replace(memory_ms=1.0, issue_ms=1.0).milliseconds() == pytest.approx(1.19, abs=0.01)
