@@ -6,6 +6,7 @@ import os
 import threading
 import zlib
 from contextlib import contextmanager
+from typing import Set
 
 import numpy as np
 
@@ -122,7 +123,7 @@ def repeatable_names(program):
         ops.uid = everyones
 
 
-_blocks_used = set()
+_blocks_used: Set[int] = set()
 
 
 def _block_of_numbers(program):
