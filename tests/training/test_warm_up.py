@@ -1,5 +1,6 @@
 """Compiling ahead: nothing of the state changes, nothing is left to compile, and names do not depend on what came before."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -70,7 +71,7 @@ def names_of(code):
     """Return what a new process prints that traces programs of one step after `code`."""
     lines = (
         "from sg2ada_colab.tf import compiled, compiling_for, repeatable_names, tf",
-        "from tests.training.test_steps import make",
+        "from test_steps import make",
         "def show(name, function, inputs):",
         "    with repeatable_names(name), compiling_for('gpu'):",
         "        graph = function.get_concrete_function(*inputs).graph.as_graph_def()",
@@ -83,8 +84,9 @@ def names_of(code):
         "done.append(True)",
     )
     command = [sys.executable, "-c", "import threading, zlib\ndone = []\n" + "\n".join(lines)]
-    root = Path(__file__).parents[2]
-    return subprocess.run(command, cwd=str(root), stdout=subprocess.PIPE, check=True).stdout.decode().splitlines()[-1]
+    folders = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(folders + [os.environ.get("PYTHONPATH", "")]))
+    return subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout.decode().splitlines()[-1]
 
 
 def test_names_do_not_depend_on_what_was_or_is_done_besides():
