@@ -51,7 +51,7 @@ def discriminate(variables, config, images, labels, num_fp16_res=0, mbstd_group_
         x = bias_act(x, variables[name + "/bias"], "lrelu", config.conv_clamp, gain)
         return after_layer(x, name) if after_layer else x
 
-    half = math.sqrt(0.5) if config.architecture == "resnet" else 1.0  # keeps the variance of a sum of two
+    sum_gain = math.sqrt(0.5) if config.architecture == "resnet" else 1.0  # keeps the variance of a sum of two
     x = None
     for log2 in range(config.resolution_log2, 1, -1):
         resolution, block = 2**log2, "{0}x{0}/".format(2**log2)
@@ -64,9 +64,9 @@ def discriminate(variables, config, images, labels, num_fp16_res=0, mbstd_group_
         x = tf.cast(x, dtype)
         skip = x
         x = conv(x, block + "Conv0")
-        x = conv(x, block + "Conv1_down", down=True, gain=half)
+        x = conv(x, block + "Conv1_down", down=True, gain=sum_gain)
         if config.architecture == "resnet":
-            weight = tf.cast(equalized(variables[block + "Skip/weight"]) * half, dtype)
+            weight = tf.cast(equalized(variables[block + "Skip/weight"]) * sum_gain, dtype)
             x = x + down_conv_2d(skip, weight, config.resample_kernel)
         if config.architecture == "skip":
             images = downsample_2d(images, config.resample_kernel)

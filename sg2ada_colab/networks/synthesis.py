@@ -18,7 +18,7 @@ def synthesize(variables, config, w, noise_seed=None, num_fp16_res=0):
         num_fp16_res: How many of the highest resolutions run in float16.
     """
 
-    half = math.sqrt(0.5) if config.architecture == "resnet" else 1.0  # keeps the variance of a sum of two
+    sum_gain = math.sqrt(0.5) if config.architecture == "resnet" else 1.0  # keeps the variance of a sum of two
 
     def layer(x, name, index, up=False, gain=1.0):
         x = modulated_conv_2d(x, w[:, index], variables, name, up, resample_kernel=config.resample_kernel)
@@ -46,9 +46,9 @@ def synthesize(variables, config, w, noise_seed=None, num_fp16_res=0):
         x = tf.cast(x, tf.float16 if config.fp16_at(2**log2, num_fp16_res) else tf.float32)
         skip = x
         x = layer(x, block + "Conv0_up", 2 * log2 - 5, up=True)
-        x = layer(x, block + "Conv1", 2 * log2 - 4, gain=half)
+        x = layer(x, block + "Conv1", 2 * log2 - 4, gain=sum_gain)
         if config.architecture == "resnet":
-            weight = tf.cast(equalized(variables[block + "Skip/weight"]) * half, x.dtype)
+            weight = tf.cast(equalized(variables[block + "Skip/weight"]) * sum_gain, x.dtype)
             x = x + up_conv_2d(skip, weight, config.resample_kernel)
         if config.architecture == "skip":
             image = upsample_2d(image, config.resample_kernel) + to_rgb(x, block + "ToRGB", 2 * log2 - 3)

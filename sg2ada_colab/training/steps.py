@@ -131,7 +131,7 @@ class Phases:
 
     # -- the four phases -----------------------------------------------------------------------------------------------
 
-    def _generate(self, seed, labels, w_only=False):
+    def _generate(self, seed, labels):
         """Draw latents, map them, update the running average of w, mix styles: w [n,L,D] and a synthesis function."""
         G, n = self.state.G, int(labels.shape[0])
         z = normal(seed, "z", [n, G.config.latent_size])
