@@ -11,7 +11,7 @@ from ..draws import SEED_DTYPE, normal, substream, uniform
 from ..networks.mapping import broadcast, mix
 from ..tf import compiled, tf
 from . import losses
-from .optimizer import Accumulator, gradients_or_zeros, update_average
+from .optimizer import Accumulator, gradient_scale, gradients_or_zeros, update_average
 from .warm_up import Program
 
 # What a phase reports: one float32 vector, so that a whole minibatch needs one transfer. Names of each phase's entries:
@@ -70,6 +70,7 @@ class Phases:
 
     def __init__(self, state, settings):
         self.state, self.settings = state, settings
+        self._scale = gradient_scale(settings.batch, bool(state.G.num_fp16_res or state.D.num_fp16_res))
         self.accumulators = {}
         if settings.rounds > 1:
             for name in TRAINING_PHASES:
@@ -118,7 +119,7 @@ class Phases:
                 trainable = (self.state.G if name[0] == "G" else self.state.D).trainable
                 tape.watch(list(trainable.values()))
                 loss, report = function(tf.cast(seed, tf.int32), *inputs)
-            gradients = gradients_or_zeros(tape, loss, trainable)
+            gradients = gradients_or_zeros(tape, loss, trainable, self._scale)
             if self.accumulators:
                 self.accumulators[name].add(gradients)
                 return tf.stack(report), tf.constant(True)

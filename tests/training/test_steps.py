@@ -8,6 +8,7 @@ from sg2ada_colab.networks import layers
 from sg2ada_colab.networks.variables import DiscriminatorConfig, GeneratorConfig
 from sg2ada_colab.seeds import step_seed
 from sg2ada_colab.tf import IS_TF1, compiling_for, tf
+from sg2ada_colab.training.optimizer import gradient_scale
 from sg2ada_colab.training.state import TrainState
 from sg2ada_colab.training.steps import REPORTS, Phases, StepSettings
 
@@ -118,6 +119,28 @@ def test_in_float16_the_forms_for_a_gpu_are_as_near_to_float32_as_the_plain_ones
         for target in errors:
             errors[target] += differences(one_step(name, target, seed_of_all, num_fp16_res=2)[1], exact)
     assert np.median(errors["gpu"]) < min(1.5 * np.median(errors[None]), 2.5e-3)
+
+
+@pytest.mark.parametrize("seed_of_all", [3, 4, 5])
+def test_small_gradients_of_many_images_do_not_vanish_in_float16(seed_of_all, monkeypatch):
+    """D's answer moves little with its images, as at the start of training at a high resolution; each image has 1/64 of that."""
+    monkeypatch.setattr(layers, "LRELU_SLOPE", 1.0)  # no kink that an activation may be on the other side of
+
+    def moments(num_fp16_res):
+        state, phases = make(batch=64, num_fp16_res=num_fp16_res, seed=seed_of_all)
+        output = state.D.variables["Output/weight"]
+        output.assign(output * 1e-3)
+        _, finite = phases.run("G_main", 0, seed("G_main", seed_of_all), reals(64)[1], tf.constant(0.0))
+        assert bool(finite)
+        return np.concatenate([np.sqrt(value.numpy()).ravel() for value in state.G_opt.second.values()])
+
+    exact = moments(0)
+    assert np.linalg.norm(moments(2) - exact) < 0.02 * np.linalg.norm(exact)
+
+
+def test_gradients_are_enlarged_by_a_power_of_two_and_in_float16_alone():
+    assert [gradient_scale(batch, True) for batch in (1, 4, 48, 64)] == [1, 4, 32, 64]
+    assert [gradient_scale(batch, False) for batch in (1, 4, 48, 64)] == [1, 1, 1, 1]
 
 
 def test_two_rounds_average_the_gradients(relmax):
