@@ -70,7 +70,7 @@ class Phases:
 
     def __init__(self, state, settings):
         self.state, self.settings = state, settings
-        self._scale = gradient_scale(settings.batch, bool(state.G.num_fp16_res or state.D.num_fp16_res))
+        self._gradient_scale = gradient_scale(settings.batch, bool(state.G.num_fp16_res or state.D.num_fp16_res))
         self.accumulators = {}
         if settings.rounds > 1:
             for name in TRAINING_PHASES:
@@ -119,7 +119,7 @@ class Phases:
                 trainable = (self.state.G if name[0] == "G" else self.state.D).trainable
                 tape.watch(list(trainable.values()))
                 loss, report = function(tf.cast(seed, tf.int32), *inputs)
-            gradients = gradients_or_zeros(tape, loss, trainable, self._scale)
+            gradients = gradients_or_zeros(tape, loss, trainable, self._gradient_scale)
             if self.accumulators:
                 self.accumulators[name].add(gradients)
                 return tf.stack(report), tf.constant(True)
