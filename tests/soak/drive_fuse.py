@@ -307,9 +307,9 @@ for _name, _operation in list(vars(Drive).items()):
 def main(mountpoint, cache, cloud, control, counts):
     shutil.rmtree(cache, ignore_errors=True)
     shutil.copytree(cloud, cache)
-    fuse.FUSE(
-        Drive(cache, cloud, control, counts), mountpoint, foreground=True, nothreads=False, big_writes=True, max_write=131072
-    )
+    libfuse = getattr(fuse, "fuse_version_major", 2)  # the elder module knows version 2 alone
+    large_writes = {"big_writes": True, "max_write": 131072} if libfuse == 2 else {}  # libfuse 3 has no others
+    fuse.FUSE(Drive(cache, cloud, control, counts), mountpoint, foreground=True, nothreads=False, **large_writes)
 
 
 if __name__ == "__main__":
