@@ -142,7 +142,7 @@ def _executed(lines):
             continue
         # A loop, if its condition compares a register with a number that it is stepped to from about zero.
         body = "\n".join(lines[start:end])
-        limits = re.findall(r"setp\.\w+\.\w+\s+{}, (%\w+), (-?\d+);".format(jump.group(1)), body)
+        limits = re.findall(rf"setp\.\w+\.\w+\s+{jump.group(1)}, (%\w+), (-?\d+);", body)
         steps = limits and re.findall(r"add\.\w+\s+(%\w+), (%\w+), (-?\d+);", body)
         found = [int(step) for to, by, step in steps or [] if limits[-1][0] in (to, by) and int(step)]
         if found:
@@ -198,7 +198,7 @@ def main():
             if args.phase and program.stem not in args.phase:
                 continue
             dump = Path(scratch) / program.stem
-            flags = "--xla_dump_to={} --xla_gpu_cuda_data_dir={}/cuda_nvcc --xla_gpu_autotune_level=0".format(dump, nvidia)
+            flags = f"--xla_dump_to={dump} --xla_gpu_cuda_data_dir={nvidia}/cuda_nvcc --xla_gpu_autotune_level=0"
             flags += " --xla_gpu_enable_triton_gemm=false --xla_gpu_experimental_enable_fusion_autotuner=false"
             environment = dict(os.environ, XLA_FLAGS=flags, JAX_PLATFORMS="cpu")
             command = [args.jax, __file__, "--compile", str(program)]

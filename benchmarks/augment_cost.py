@@ -6,6 +6,7 @@
 A training step calls the pipeline three times: fakes in the G step (with gradient), fakes and reals in the D step (forward
 only); and every 16th step reals under R1 (double gradient). `--step-ms` is a whole step without augmentation, for the share.
 """
+
 import argparse
 import time
 
@@ -76,21 +77,21 @@ def main(argv=None):
     images = tf.constant(np.random.RandomState(0).randn(args.batch, args.size, args.size, args.channels).astype(np.float32))
     device = gpus()[0].name if gpus() else "CPU"
     mode = "plain graphs" if args.no_xla or IS_TF1 else "XLA"
-    print("TensorFlow {}, {}, {}".format(VERSION, device, mode))
-    print("{0}x{0}x{1}, batch {2}, pipe {3}, p {4}\n".format(args.size, args.channels, args.batch, args.pipe, args.p))
+    print(f"TensorFlow {VERSION}, {device}, {mode}")
+    print(f"{args.size}x{args.size}x{args.channels}, batch {args.batch}, pipe {args.pipe}, p {args.p}\n")
     print("{:<10} {:>12} {:>12}".format("pass", "first call s", "median ms"))
     cost = {}
     for name, function in passes(config).items():
         if args.only and name not in args.only.split(","):
             continue
         first_s, cost[name] = milliseconds(compiled(function, not args.no_xla), images, tf.constant(args.p), args.repeats)
-        print("{:<10} {:>12.1f} {:>12.2f}".format(name, first_s, cost[name]), flush=True)
+        print(f"{name:<10} {first_s:>12.1f} {cost[name]:>12.2f}", flush=True)
     if len(cost) == 3:
         # R1's step replaces nothing: its augmentation comes on top of the other three calls.
         total = cost["gradient"] + 2 * cost["forward"] + cost["r1"] / 16
-        print("\na training step: gradient + 2 forward + r1 / 16 = {:.2f} ms".format(total))
+        print(f"\na training step: gradient + 2 forward + r1 / 16 = {total:.2f} ms")
         if args.step_ms:
-            print("share of a step of {:g} ms: {:.1f} %".format(args.step_ms, 100 * total / args.step_ms))
+            print(f"share of a step of {args.step_ms:g} ms: {100 * total / args.step_ms:.1f} %")
 
 
 if __name__ == "__main__":

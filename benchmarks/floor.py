@@ -92,7 +92,7 @@ def _work(op):
 def _shape(tensor):
     shape = tensor.shape.as_list()
     if None in shape:
-        raise ValueError("{} has no fixed shape".format(tensor.name))
+        raise ValueError(f"{tensor.name} has no fixed shape")
     return shape
 
 
@@ -173,17 +173,17 @@ def rows_of(works, rates, batch, rounds, intervals):
 
 def floor_of(config, phases, rates):
     """Return `rows_of` for the programs of a run."""
-    every = {"G_reg": phases.settings.g_reg_interval, "D_reg": phases.settings.d_reg_interval}
     works = {program.name: work_of(program.function, *program.inputs) for program in phases.programs()}
+    every = {phase.name: phase.interval for phase in phases.generator + phases.discriminator}
     intervals = {name: every.get(name.replace("_apply", ""), 1) for name in works}
-    return rows_of(works, rates, config.minibatch_size, config.rounds, intervals)
+    return rows_of(works, rates, config.schedule.minibatch_size, config.schedule.rounds, intervals)
 
 
 def lines_of(rows, s_kimg):
     """Return the table as lines."""
     lines = ["{:>14} {:>8} {:>8} {:>14} {:>10} {:>9}".format("phase", "Tera-op", "GB", "arithmetic ms", "memory ms", "floor ms")]
     lines += ["{:>14} {:8.3f} {:8.3f} {:14.2f} {:10.2f} {:9.2f}".format(*row) for row in rows]
-    return lines + ["floor {:.3f} s/kimg".format(s_kimg)]
+    return lines + [f"floor {s_kimg:.3f} s/kimg"]
 
 
 def main():
@@ -208,7 +208,7 @@ def main():
                 rates = measured_rates()
             with compiling_for("gpu" if args.rates else None):
                 rows, s_kimg = floor_of(config, build_phases(config, build_state(config)), rates)
-            print("{0}x{0} {1} batch {2}, {3}".format(size, aug, config.minibatch_size, rates))
+            print(f"{size}x{size} {aug} batch {config.schedule.minibatch_size}, {rates}")
             print("\n".join(lines_of(rows, s_kimg)), flush=True)
 
 

@@ -10,7 +10,7 @@ import argparse
 import gzip
 import os
 
-from sg2ada_colab.runs import known_algorithms
+from sg2ada_colab.compile import autotune_results as known_algorithms
 
 
 def main():
@@ -28,7 +28,7 @@ def main():
     path = os.path.join(known_algorithms.FOLDER, known_algorithms.file_name(args.device, args.version))
     with open(path, "wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as file:
         file.write(text.encode())
-    print("{}: {} results, {} bytes".format(path, known_algorithms.count(text), os.path.getsize(path)))
+    print(f"{path}: {known_algorithms.count(text)} results, {os.path.getsize(path)} bytes")
 
 
 if __name__ == "__main__":

@@ -23,14 +23,15 @@ import time
 
 import numpy as np
 
+from sg2ada_colab.formats.network_data import NetworkData
 from sg2ada_colab.metrics import features as feature_networks
-from sg2ada_colab.metrics.evaluate import measure_all
+from sg2ada_colab.metrics.evaluate import MeasureOptions, measure_all
 from sg2ada_colab.metrics.fakes import SnapshotFakes
-from sg2ada_colab.metrics.features import BATCH_SIZE, FeatureNetwork, batches_of, find_weights, open_efficientnet
+from sg2ada_colab.metrics.features import BATCH_SIZE, FeatureNetwork, batches_of, find_weights, open_network
+from sg2ada_colab.networks.config import GeneratorConfig
 from sg2ada_colab.networks.generator import Generator, to_uint8
-from sg2ada_colab.networks.variables import GeneratorConfig, generator_specs, initial_values
+from sg2ada_colab.networks.variables import generator_specs, initial_values
 from sg2ada_colab.runs.device import describe_device, half_precision_resolutions, peak_gpu_memory_gb, prepare_device
-from sg2ada_colab.snapshots.network_data import NetworkData
 from sg2ada_colab.tf import VERSION, compiled, gpus, tf
 
 REPEATS = 3
@@ -83,7 +84,7 @@ def random_generator(size, fmap_base):
 def open_features(args, xla=None, batch=None):
     """Return the feature network as metrics use it, or as asked for."""
     if args.network == "efflite0":
-        return open_efficientnet(args.weights, xla=xla, batch_size=batch)
+        return open_network("efflite0", args.weights, xla=xla, batch_size=batch)
     from sg2ada_colab.metrics.inception import CLASSES, CONVOLUTIONS, DIMENSIONS, inception_v3
 
     draws, weights = np.random.RandomState(0), {}
@@ -174,13 +175,13 @@ def whole_metric(metric, fakes, network, args):
             marks.append((done, time.perf_counter()))
 
     with tempfile.TemporaryDirectory() as folder:
-        measure_all([metric], fakes, FewReals(args.size), lambda _: network, cache_dir=folder, progress=progress)
+        measure_all([metric], fakes, FewReals(args.size), MeasureOptions(lambda _: network, cache_dir=folder, progress=progress))
     (first_done, first), (last_done, last) = marks[0], marks[-1]
     return (last_done - first_done) / max(last - first, 1e-9)
 
 
 def show(name, rate, remark=""):
-    print("{:<52} {:9.1f} images/s  {}".format(name, rate, remark), flush=True)
+    print(f"{name:<52} {rate:9.1f} images/s  {remark}", flush=True)
 
 
 def run_torch(args):
@@ -195,7 +196,7 @@ def run_torch(args):
         remark = "torch {} on {}".format(found["torch"], found["device"])
         for key, words in (("generator", "generator"), ("features", "features, from main memory"),
                            ("features_on_device", "features, images on the device"), ("loop", "whole loop")):  # fmt: skip
-            show("torch, batch {}: {}".format(batch, words), found[key], remark)
+            show(f"torch, batch {batch}: {words}", found[key], remark)
     if args.torch_fidelity:
         found = run_json([args.torch_python, "-c", TORCH_FIDELITY, str(args.size), str(args.images), str(TORCH_BATCHES[0])])
         if found:
@@ -214,27 +215,27 @@ def run_json(words):
 def main(argv=None):
     args = parse(argv)
     prepare_device()
-    print("TensorFlow {}, {}, {} px, {} images, {}".format(VERSION, describe_device(), args.size, args.images, args.network))
+    print(f"TensorFlow {VERSION}, {describe_device()}, {args.size} px, {args.images} images, {args.network}")
     run_torch(args)
     data = random_generator(args.size, args.fmap_base)
     fakes, network = SnapshotFakes(data, xla=not args.no_xla), open_features(args, batch=args.batch)
     batch = network.batch_size
     precision = "float16 at {} resolutions".format(half_precision_resolutions("auto", 4)) if gpus() else "float32"
     rate, first = timed(generator_loop(fakes, batch), args.images)
-    show("generator, {}".format(precision), rate, "first call {:.0f} s".format(first))
+    show(f"generator, {precision}", rate, f"first call {first:.0f} s")
     there, _ = fakes.launch(batch, 0)
     rate, first = timed(features_loop(network, there.numpy()), args.images)
-    show("features, batch {}, from main memory".format(batch), rate, "first call {:.0f} s".format(first))
-    show("features, batch {}, images on the device".format(batch), timed(features_loop(network, there), args.images)[0])
+    show(f"features, batch {batch}, from main memory", rate, f"first call {first:.0f} s")
+    show(f"features, batch {batch}, images on the device", timed(features_loop(network, there), args.images)[0])
     suffix = "{}_efflite0" if args.network == "efflite0" else "{}_full"
     for kind in ("kid", "fd" if args.network == "efflite0" else "fid"):
         metric = kind + suffix.format(args.images)
-        show("whole metric {}".format(metric), max(whole_metric(metric, fakes, network, args) for _ in range(REPEATS)))
+        show(f"whole metric {metric}", max(whole_metric(metric, fakes, network, args) for _ in range(REPEATS)))
     if args.sweep:
         sweep(args, fakes)
     show("plain TensorFlow loop", timed(plain_loop(data, open_features(args, xla=False, batch=BATCH_SIZE)), args.images)[0])
     if gpus():
-        print("peak GPU memory {:.1f} GiB".format(peak_gpu_memory_gb()))
+        print(f"peak GPU memory {peak_gpu_memory_gb():.1f} GiB")
 
 
 def sweep(args, fakes):
@@ -243,7 +244,7 @@ def sweep(args, fakes):
         for batch in (32, 64, 128, 256):
             images, _ = fakes.launch(batch, 0)
             rate, first = timed(features_loop(open_features(args, xla, batch), images), args.images)
-            show("features, {}, batch {}".format("XLA" if xla else "no XLA", batch), rate, "first call {:.0f} s".format(first))
+            show("features, {}, batch {}".format("XLA" if xla else "no XLA", batch), rate, f"first call {first:.0f} s")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 
 Each measurement is a process of its own; the file lies in the page cache for all of them. Prints a table.
 """
+
 import argparse
 import json
 import os
@@ -20,8 +21,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 def snapshot_1024():
     """Return a snapshot of the stylegan2 configuration at 1024x1024 (fmap_base 16384) with random numbers."""
-    from sg2ada_colab.networks.variables import DiscriminatorConfig, GeneratorConfig, discriminator_specs, generator_specs
-    from sg2ada_colab.snapshots.network_data import NetworkData, NetworkSnapshot
+    from sg2ada_colab.formats.network_data import NetworkData, NetworkSnapshot
+    from sg2ada_colab.networks.config import DiscriminatorConfig, GeneratorConfig
+    from sg2ada_colab.networks.variables import discriminator_specs, generator_specs
 
     rng = np.random.RandomState(0)
 
@@ -40,7 +42,7 @@ def arrays_of(snapshot):
 
 
 def write_ours(path):
-    from sg2ada_colab.snapshots.network_pickle import write_network_pickle
+    from sg2ada_colab.formats.network_pickle import write_network_pickle
 
     return lambda snapshot: write_network_pickle(path, snapshot)
 
@@ -63,7 +65,7 @@ def write_npz(path):
 
 
 def read_ours(path):
-    from sg2ada_colab.snapshots.read import read_snapshot
+    from sg2ada_colab.formats.read import read_snapshot
 
     return lambda: read_snapshot(path)
 
@@ -132,13 +134,13 @@ def main():
 
 
 def report(results, size):
-    print("Snapshot of 1024x1024: {:,} bytes\n".format(size))
+    print(f"Snapshot of 1024x1024: {size:,} bytes\n")
     print("{:<8}{:<26}{:>9}{:>10}{:>14}{:>22}".format("", "", "seconds", "MB/s", "speed / npy", "peak memory / file"))
     words = {"pkl": "our pickle", "npy": "NumPy, arrays in a row", "npz": "NumPy, npz"}
     for (action, kind), (seconds, peak) in results.items():
         speed = results[action, "npy"][0] / seconds
-        print("{:<8}{:<26}{:>9.3f}{:>10.0f}{:>14.2f}{:>22.2f}".format(
-            action, words[kind], seconds, size / seconds / 1e6, speed, peak / size))  # fmt: skip
+        rate = size / seconds / 1e6
+        print(f"{action:<8}{words[kind]:<26}{seconds:>9.3f}{rate:>10.0f}{speed:>14.2f}{peak / size:>22.2f}")
 
 
 if __name__ == "__main__":

@@ -23,9 +23,9 @@ from PIL import Image
 from sg2ada_colab.dataset.convert import Levels, planes_of
 from sg2ada_colab.dataset.pyramid import pyramid
 from sg2ada_colab.dataset.records import seal
+from sg2ada_colab.images.find import open_source
 from sg2ada_colab.images.fit import FitOptions, scale
 from sg2ada_colab.images.read import ReadOptions, decode, read_header, to_plain
-from sg2ada_colab.images.sources import open_source
 
 ROOT = Path(__file__).resolve().parents[1]
 CASES = ((256, 256), (1024, 256), (1024, 1024))  # side of the JPEGs, resolution of the records
@@ -44,9 +44,9 @@ def make_photographs(folder, side, count):
         noise = np.stack([np.fft.irfft2(amplitude * np.exp(2j * np.pi * draws.rand(*amplitude.shape))) for _ in range(3)], -1)
         image = noise @ mixing
         image = (image - image.min()) / np.ptp(image) * 255
-        Image.fromarray(image.astype(np.uint8)).save(str(folder / "{:06d}.jpg".format(i)), quality=90)
+        Image.fromarray(image.astype(np.uint8)).save(str(folder / f"{i:06d}.jpg"), quality=90)
     for i in range(distinct, count):
-        shutil.copyfile(str(folder / "{:06d}.jpg".format(i % distinct)), str(folder / "{:06d}.jpg".format(i)))
+        shutil.copyfile(str(folder / f"{i % distinct:06d}.jpg"), str(folder / f"{i:06d}.jpg"))
 
 
 def stages(folder, resolution):
@@ -79,7 +79,7 @@ def stages(folder, resolution):
     _, seconds = each(seal, [levels.records] * 8)
     times["checksums"] = seconds / min(8, count)
     for name, seconds in times.items():
-        print("    {:<16}{:8.3f} ms/image {:10.0f} images/s".format(name, seconds * 1e3, 1 / max(seconds, 1e-9)))
+        print(f"    {name:<16}{seconds * 1e3:8.3f} ms/image {1 / max(seconds, 1e-9):10.0f} images/s")
     print("    {:<16}{:8.3f} ms/image".format("together", sum(times.values()) * 1e3))
 
 
@@ -107,8 +107,10 @@ def whole_process(folder, resolution, workers):
     count = len(list(folder.iterdir()))
     size = sum(file.stat().st_size for file in target.iterdir())
     shutil.rmtree(str(target))
-    print("    whole process: {:.2f} s wall ({:.0f} images/s), {:.2f} s processor time, {:.0f} MB written, load {:.1f}".format(
-        wall, count / wall, processor, size / 1e6, os.getloadavg()[0]))  # fmt: skip
+    print(
+        f"    whole process: {wall:.2f} s wall ({count / wall:.0f} images/s), {processor:.2f} s processor time, "
+        f"{size / 1e6:.0f} MB written, load {os.getloadavg()[0]:.1f}"
+    )
     return wall, processor
 
 
@@ -121,14 +123,14 @@ def main():
     parser.add_argument("--workers", type=int)
     parser.add_argument("--repeats", type=int, default=3, help="runs of each whole process (default: %(default)s)")
     args = parser.parse_args()
-    print("{} cores".format(len(os.sched_getaffinity(0))))
+    print(f"{len(os.sched_getaffinity(0))} cores")
     for side, resolution in CASES:
         with tempfile.TemporaryDirectory() as scratch:
             count = args.count if side <= 256 else max(1, args.count // 10)
             folder = args.images or Path(scratch) / "images"
             if not args.images:
                 make_photographs(folder, side, count)
-            print("{} JPEGs of {} pixels -> {} pixels".format(len(list(folder.iterdir())), side, resolution))
+            print(f"{len(list(folder.iterdir()))} JPEGs of {side} pixels -> {resolution} pixels")
             stages(folder, resolution)
             target, times = Path(scratch) / "copy", []
             for _ in range(args.repeats):
@@ -136,7 +138,7 @@ def main():
                 times.append(whole_process(target, resolution, args.workers))
                 shutil.rmtree(str(target))
             wall, processor = (min(values) for values in zip(*times))
-            print("    best of {}: {:.2f} s wall, {:.2f} s processor time".format(len(times), wall, processor))
+            print(f"    best of {len(times)}: {wall:.2f} s wall, {processor:.2f} s processor time")
 
 
 if __name__ == "__main__":

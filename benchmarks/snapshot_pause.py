@@ -24,18 +24,17 @@ from types import SimpleNamespace
 import numpy as np
 from PIL import Image
 
+from sg2ada_colab.config.options import TrainOptions
+from sg2ada_colab.config.resolve import resolve
+from sg2ada_colab.config.train_config import DatasetInfo
 from sg2ada_colab.dataset import PrepareOptions, prepare
-from sg2ada_colab.networks.variables import DiscriminatorConfig, GeneratorConfig
+from sg2ada_colab.formats.network_pickle import read_network_pickle
 from sg2ada_colab.runs.callbacks import Snapshots
-from sg2ada_colab.snapshots.choose import latest_run
-from sg2ada_colab.snapshots.keeper import RunKeeper
-from sg2ada_colab.snapshots.network_pickle import read_network_pickle
-from sg2ada_colab.snapshots.training_state import load_state
-from sg2ada_colab.snapshots.verified_copy import fetch_run
-from sg2ada_colab.training.config import DatasetInfo
-from sg2ada_colab.training.loop import Means
-from sg2ada_colab.training.options import TrainOptions
-from sg2ada_colab.training.resolve import resolve
+from sg2ada_colab.storage.keeper import RunKeeper
+from sg2ada_colab.storage.store import RunStore
+from sg2ada_colab.storage.training_state import load_state
+from sg2ada_colab.storage.verified_copy import fetch_run
+from sg2ada_colab.storage.which_run import choose_run
 from sg2ada_colab.training.state import TrainState
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "soak"))
@@ -43,7 +42,7 @@ RUN = "00000-benchmark"
 FIRST_STEP = """
 import os, signal, sys, time
 from sg2ada_colab.runs.start import start
-from sg2ada_colab.training.config import TrainConfig
+from sg2ada_colab.config.train_config import TrainConfig
 from sg2ada_colab.training.loop import Callback
 
 class First(Callback):
@@ -70,11 +69,8 @@ def parse(argv=None):
 
 def build_state(resolution):
     """Return the TrainState of a network at full size."""
-    settings = {
-        "G_lr": 0.002, "D_lr": 0.002, "beta1": 0.0, "beta2": 0.99, "g_reg_interval": 4, "d_reg_interval": 16,
-        "freeze_layers": 0, "seed": 1, "num_fp16_res": 4,
-    }  # fmt: skip
-    return TrainState(GeneratorConfig(resolution=resolution), DiscriminatorConfig(resolution=resolution), settings)
+    options = TrainOptions(cfg="paper1024", cbase=32768, seed=1)
+    return TrainState(resolve(options, DatasetInfo("noise", "noise", resolution, 3, 0, 1)), num_fp16_res=4)
 
 
 class StandIn:
@@ -101,7 +97,7 @@ def fake_drive(folder, speed):
         return Path(folder), lambda: None, "a folder, not throttled"
     drive = FakeDrive(folder, bytes_s=speed)
     drive.start()
-    return drive.mount, drive.stop, "FUSE, {:.0f} MB/s each way".format(speed / 1e6)
+    return drive.mount, drive.stop, f"FUSE, {speed / 1e6:.0f} MB/s each way"
 
 
 def wait_until(true):
@@ -121,7 +117,7 @@ def main(argv=None):
 
 
 def row(name, value, unit=""):
-    print("{:<66s} {:>10s} {}".format(name, value, unit), flush=True)
+    print(f"{name:<66s} {value:>10s} {unit}", flush=True)
 
 
 def measure(args, scratch, mount, what):
@@ -129,9 +125,10 @@ def measure(args, scratch, mount, what):
     here, there = scratch / "here", Path(str(mount)) / "results"
     there.mkdir(parents=True)
     row("Drive", what)
-    keeper = RunKeeper(here / RUN, there / RUN, say=print)
-    snapshots = Snapshots(keeper.store, SimpleNamespace(network_snapshot_ticks=10**9, snapshot_seconds=None), print)
-    progress = SimpleNamespace(state=state, unreported=Means(), stopped=None, done=False)
+    keeper = RunKeeper(RunStore(here / RUN), there / RUN, say=print)
+    config = SimpleNamespace(snapshots=SimpleNamespace(network_ticks=10**9, seconds=None))
+    snapshots = Snapshots(keeper.store, config, print)
+    progress = SimpleNamespace(state=state, stopped=None, done=False)
     snapshots.on_start(progress)
     alone = training.steps_per_second(20)  # a real run compiles for longer than this before its first step
     pauses_cpu, writing, beside_writer = [], [], []
@@ -140,16 +137,16 @@ def measure(args, scratch, mount, what):
         started_cpu = time.thread_time()
         snapshots.save(progress)
         pauses_cpu.append(time.thread_time() - started_cpu)
-        print("snapshot {}: stood still for {:.2f} s".format(number, snapshots.pauses_s[-1]), flush=True)
+        print(f"snapshot {number}: stood still for {snapshots.pauses_s[-1]:.2f} s", flush=True)
         started = time.perf_counter()
-        beside_writer.append(training.steps_per_second(until=lambda: not keeper.store.writing()))
+        beside_writer.append(training.steps_per_second(until=lambda seen=number: len(keeper.store.snapshots()) > seen))
         writing.append(time.perf_counter() - started)
     show_pauses(args, snapshots.pauses_s, pauses_cpu, writing, [one / alone for one in beside_writer], keeper.store)
     started, beside_copier = time.perf_counter(), training.steps_per_second(5)
-    row("stand-in's speed beside the copier", "{:.0f}".format(100 * beside_copier / alone), "% of alone")
+    row("stand-in's speed beside the copier", f"{100 * beside_copier / alone:.0f}", "% of alone")
     wait_until(lambda: keeper.copier.status().waiting == 0)
     copying = time.perf_counter() - started
-    row("copied to Drive and read back, {} snapshots together".format(args.snapshots), "{:.0f}".format(copying), "s")
+    row(f"copied to Drive and read back, {args.snapshots} snapshots together", f"{copying:.0f}", "s")
     keeper.finish(600)
     show_resume(here, scratch / "new", there)
     row("threads at the end", str(threading.active_count()))
@@ -158,30 +155,30 @@ def measure(args, scratch, mount, what):
 
 def show_pauses(args, pauses, pauses_cpu, writing, speeds, store):
     record, share = store.snapshots()[-1], 100 / args.interval_s
-    row("network pickle", "{:.0f}".format(record.files["network-snapshot-{}.pkl".format(record.name)].bytes / 1e6), "MB")
-    row("training state", "{:.0f}".format(record.files["training-state-{}.npz".format(record.name)].bytes / 1e6), "MB")
+    row("network pickle", "{:.0f}".format(record.files[f"network-snapshot-{record.name}.pkl"].bytes / 1e6), "MB")
+    row("training state", "{:.0f}".format(record.files[f"training-state-{record.name}.npz"].bytes / 1e6), "MB")
     for which, index in (("first", 0), ("last", -1)):
-        row("training stands still for the {} snapshot".format(which), "{:.2f}".format(pauses[index]), "s")
-        row("  of that the processor's time of its thread", "{:.2f}".format(pauses_cpu[index]), "s")
-        row("  of the {:.0f} s between snapshots".format(args.interval_s), "{:.3f}".format(share * pauses[index]), "%")
-    row("snapshot written and hashed in the background", "{:.1f}".format(np.mean(writing)), "s")
-    row("stand-in's speed beside the writer", "{:.0f}".format(100 * np.mean(speeds)), "% of alone")
+        row(f"training stands still for the {which} snapshot", f"{pauses[index]:.2f}", "s")
+        row("  of that the processor's time of its thread", f"{pauses_cpu[index]:.2f}", "s")
+        row(f"  of the {args.interval_s:.0f} s between snapshots", f"{share * pauses[index]:.3f}", "%")
+    row("snapshot written and hashed in the background", f"{np.mean(writing):.1f}", "s")
+    row("stand-in's speed beside the writer", f"{100 * np.mean(speeds):.0f}", "% of alone")
     lost = np.mean(writing) * max(0.0, 1 - np.mean(speeds))
-    row("stood still and slowed down together, most", "{:.2f}".format(share * (max(pauses) + lost)), "% of the interval")
+    row("stood still and slowed down together, most", f"{share * (max(pauses) + lost):.2f}", "% of the interval")
 
 
 def show_resume(here, new, there):
     for name, places in (("this machine's disk", [here]), ("Drive", [new, there])):
         started = time.perf_counter()
-        choice = latest_run([str(place) for place in places])
+        choice = choose_run([str(place) for place in places])
         chosen = time.perf_counter() - started
         store = fetch_run(choice.candidate, str(places[0]))
         fetched = time.perf_counter() - started
-        read_network_pickle(store.path("network-snapshot-{}.pkl".format(choice.candidate.name)))
-        load_state(store.path("training-state-{}.npz".format(choice.candidate.name)))
+        read_network_pickle(store.path(f"network-snapshot-{choice.candidate.name}.pkl"))
+        load_state(store.path(f"training-state-{choice.candidate.name}.npz"))
         loaded = time.perf_counter() - started
         text = "resume from {}: chosen after {:.1f} s, here after {:.1f} s, loaded after"
-        row(text.format(name, chosen, fetched), "{:.1f}".format(loaded), "s")
+        row(text.format(name, chosen, fetched), f"{loaded:.1f}", "s")
 
 
 def show_first_step(scratch):
@@ -190,7 +187,7 @@ def show_first_step(scratch):
     source.mkdir()
     for number in range(40):
         pixels = np.random.RandomState(number).randint(0, 256, [32, 32, 3]).astype(np.uint8)
-        Image.fromarray(pixels).save(str(source / "{}.png".format(number)))
+        Image.fromarray(pixels).save(str(source / f"{number}.png"))
     prepare(str(source), str(scratch / "noise32"), PrepareOptions(resolution=32, workers=1), progress=False)
     for words, no_xla in (("plain graphs", True), ("XLA", False)):
         data = str(scratch / "noise32")
@@ -200,8 +197,8 @@ def show_first_step(scratch):
             used, started = processor_s(), time.time()
             command = [sys.executable, "-c", FIRST_STEP, str(scratch / "config.json"), str(scratch / words), str(started)]
             restored, first = map(float, subprocess.check_output(command).split()[:2])
-        name = "resume at 32x32, {}: state restored after {:.1f} s, minibatches done after".format(words, restored)
-        row(name, "{:.1f}".format(first), "s ({:.1f} s of processor time)".format(processor_s() - used))
+        name = f"resume at 32x32, {words}: state restored after {restored:.1f} s, minibatches done after"
+        row(name, f"{first:.1f}", f"s ({processor_s() - used:.1f} s of processor time)")
 
 
 def processor_s():

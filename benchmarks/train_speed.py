@@ -80,7 +80,8 @@ class RandomImages:
         self.labels = (
             np.eye(labels, dtype=np.float32)[random.randint(0, labels, count)] if labels else np.zeros([count, 0], np.float32)
         )
-        self.num_images, self.resolution, self.channels, self.label_size = count, size, 3, labels
+        self.num_images, self.channels, self.label_size = count, 3, labels
+        self.resolution = self.height = self.width = size
 
     def __len__(self):
         return self.num_images
@@ -90,9 +91,9 @@ class RandomImages:
 
 
 def make_config(args, size, aug, xla):
-    from sg2ada_colab.training.config import DatasetInfo
-    from sg2ada_colab.training.options import TrainOptions
-    from sg2ada_colab.training.resolve import resolve
+    from sg2ada_colab.config.options import TrainOptions
+    from sg2ada_colab.config.resolve import resolve
+    from sg2ada_colab.config.train_config import DatasetInfo
 
     small = size == 32 and args.cfg == "auto"
     options = TrainOptions(
@@ -115,31 +116,32 @@ def measure(args, size, aug, xla, only_first_step=False):
     """Return one row of the table as a dict; everything is set up as a run does it."""
     from floor import floor_of, lines_of, measured_rates
 
-    from sg2ada_colab.runs import compile_cache
+    from sg2ada_colab.compile import cache as compile_cache
 
     cache = compile_cache.use(args.cache or "off")
+    from sg2ada_colab.compile.warm_up import warm_up
     from sg2ada_colab.dataset import TrainingStream
     from sg2ada_colab.draws import SEED_DTYPE
     from sg2ada_colab.runs.build import build_phases, build_state
     from sg2ada_colab.runs.device import peak_gpu_memory_gb, prepare_device
     from sg2ada_colab.seeds import step_seed
     from sg2ada_colab.tf import tf
-    from sg2ada_colab.training.warm_up import warm_up
+    from sg2ada_colab.training.state import flat
 
     config = make_config(args, size, aug, xla)
     prepare_device()
     state = build_state(config)
     phases = build_phases(config, state)
-    stream = TrainingStream(RandomImages(size, args.labels), config.minibatch_gpu, 0)
+    stream = TrainingStream(RandomImages(size, args.labels), config.schedule.minibatch_gpu, 0)
     reals, labels = (tf.constant(x) for x in stream.batch(0))
-    half = labels[: max(config.minibatch_gpu // config.pl_minibatch_shrink, 1)]
+    half = labels[: max(config.schedule.minibatch_gpu // config.losses.pl_minibatch_shrink, 1)]
     p = tf.constant(0.5 if aug == "ada" else 0.0)
     inputs = {"G_main": (labels, p), "G_reg": (half, p), "D_main": (labels, reals, labels, p), "D_reg": (reals, labels, p)}
-    last = config.rounds - 1
-    sys.stderr.write("set up after {:.1f} s\n".format(time.time() - STARTED))
+    last = config.schedule.rounds - 1
+    sys.stderr.write(f"set up after {time.time() - STARTED:.1f} s\n")
 
     def run(name, step):
-        report, _ = phases.run(name, last, tf.constant(step_seed(0, name, step), SEED_DTYPE), *inputs[name])
+        report, _ = phases[name].run(last, tf.constant(step_seed(0, name, step), SEED_DTYPE), *inputs[name])
         return report.numpy()
 
     def timed(call):
@@ -148,35 +150,36 @@ def measure(args, size, aug, xla, only_first_step=False):
         return time.perf_counter() - began
 
     if xla and not args.serial:
-        ready = warm_up(phases.programs(), state.variables() + phases.variables(), cache)
-        sys.stderr.write("ready after: {}\n".format({name: round(seconds, 1) for name, seconds in ready.items()}))
+        ready = warm_up(phases.programs(), flat(state.variables()) + phases.variables(), cache)
+        sys.stderr.write(f"ready after: { ({name: round(seconds, 1) for name, seconds in ready.items()}) }\n")
         if cache:
             cache.keep()
     peak_at_start = peak_gpu_memory_gb(reset=True)
     for name in inputs:
         seconds = timed(lambda n=name: run(n, 0))
-        sys.stderr.write("first {} took {:.1f} s\n".format(name, seconds))
+        sys.stderr.write(f"first {name} took {seconds:.1f} s\n")
     phases.update_average(tf.constant(0.5))
     first_step_s = time.time() - STARTED
-    sys.stderr.write("first step after {:.1f} s\n".format(first_step_s))
+    sys.stderr.write(f"first step after {first_step_s:.1f} s\n")
     if only_first_step:
         return {"first step": first_step_s}
     ms = {name: 1000 * min(timed(lambda n=name, i=i: run(n, i)) for i in range(args.repeats)) for name in inputs}
     ms["average"] = 1000 * min(timed(lambda: phases.update_average(tf.constant(0.5))) for _ in range(args.repeats))
     loop_s = min(train_sixteen(config, state, phases, stream, p) for _ in range(2))
     if args.profile:
-        write_profiles(args.profile, "{}-{}".format(size, aug), {name: lambda n=name: run(n, 1) for name in inputs})
-    minibatch_s = (config.rounds * (ms["G_main"] + ms["D_main"] + ms["G_reg"] / 4 + ms["D_reg"] / 16) + ms["average"]) / 1000
+        write_profiles(args.profile, f"{size}-{aug}", {name: lambda n=name: run(n, 1) for name in inputs})
+    rounds = config.schedule.rounds
+    minibatch_s = (rounds * (ms["G_main"] + ms["D_main"] + ms["G_reg"] / 4 + ms["D_reg"] / 16) + ms["average"]) / 1000
     row = {
         "size": size,
-        "batch": config.minibatch_size,
-        "rounds": config.rounds,
+        "batch": config.schedule.minibatch_size,
+        "rounds": rounds,
         "aug": aug,
         "fp16": state.G.num_fp16_res,
         "xla": xla,
-        "s/kimg": minibatch_s * 1000 / config.minibatch_size,
-        "loop": loop_s * 1000 / 16 / config.minibatch_size,
-        "img/s": 16 * config.minibatch_size / loop_s,
+        "s/kimg": minibatch_s * 1000 / config.schedule.minibatch_size,
+        "loop": loop_s * 1000 / 16 / config.schedule.minibatch_size,
+        "img/s": 16 * config.schedule.minibatch_size / loop_s,
         "first step": first_step_s,
         "again": "-",
         "peak GPU": peak_gpu_memory_gb(),
@@ -191,16 +194,16 @@ def measure(args, size, aug, xla, only_first_step=False):
 def train_sixteen(config, state, phases, stream, p):
     """Return the seconds that the training loop takes for 16 minibatches, which have every phase in its proper share."""
     from sg2ada_colab.tf import tf
-    from sg2ada_colab.training.loop import MINIBATCHES_PER_GROUP, draw_calls, fetch, read_ahead, run_minibatch
+    from sg2ada_colab.training.loop import MINIBATCHES_PER_GROUP, draw_calls, read_ahead, read_reports, run_minibatch
 
     beta, done = tf.constant(0.5), state.counters.minibatch
-    with read_ahead(stream, done * config.rounds, MINIBATCHES_PER_GROUP * config.rounds) as batches:
+    with read_ahead(stream, done * config.schedule.rounds, MINIBATCHES_PER_GROUP * config.schedule.rounds) as batches:
         began = time.perf_counter()
         for start in range(done, done + 16, MINIBATCHES_PER_GROUP):
             results = []
-            for calls in draw_calls(range(start, start + MINIBATCHES_PER_GROUP), phases.settings, stream, config):
-                results += run_minibatch(state, phases, calls, batches, None, config, p, beta)
-            fetch(results)
+            for calls in draw_calls(range(start, start + MINIBATCHES_PER_GROUP), phases, stream, config.seed):
+                results += run_minibatch(state, phases, calls, batches, None, config.schedule.minibatch_size, p, beta)
+            read_reports(results)
         return time.perf_counter() - began
 
 
@@ -209,7 +212,7 @@ def write_profiles(folder, name, calls):
     import os
     import tempfile
 
-    from sg2ada_colab.training.profile import kernels, table, traced
+    from sg2ada_colab.compile.profile import kernels, table, traced
 
     os.makedirs(folder, exist_ok=True)
     for phase, call in calls.items():
@@ -217,8 +220,8 @@ def write_profiles(folder, name, calls):
             with traced(scratch):
                 call()
             rows, busy_ms, span_ms = kernels(scratch)
-        with open(os.path.join(folder, "{}-{}.txt".format(name, phase)), "w", encoding="utf-8") as file:
-            file.write("busy {:.2f} ms of {:.2f} ms\n".format(busy_ms, span_ms))
+        with open(os.path.join(folder, f"{name}-{phase}.txt"), "w", encoding="utf-8") as file:
+            file.write(f"busy {busy_ms:.2f} ms of {span_ms:.2f} ms\n")
             file.write("\n".join(table(rows, busy_ms, len(rows))) + "\n")
 
 
@@ -236,13 +239,13 @@ def main():
     print(
         "phases, average in ms; s/kimg, loop, floor in s a kimg; first step, again in s; peak in GiB, while training and before"
     )
-    print(" ".join("{:>10}".format(name) for name in COLUMNS))
+    print(" ".join(f"{name:>10}" for name in COLUMNS))
     for size, aug, xla in itertools.product(args.size or [32], args.aug or ["noaug"], args.xla or [1]):
         row = in_a_process(size=size, aug=aug, xla=xla)
         if args.cache:
             row["again"] = in_a_process(size=size, aug=aug, xla=xla, only_first_step=True)["first step"]
         print(
-            " ".join("{:>10}".format("{:.2f}".format(row[c]) if isinstance(row[c], float) else row[c]) for c in COLUMNS),
+            " ".join("{:>10}".format(f"{row[c]:.2f}" if isinstance(row[c], float) else row[c]) for c in COLUMNS),
             flush=True,
         )
 

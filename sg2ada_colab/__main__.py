@@ -1,22 +1,41 @@
 """The command line: `sg2ada VERB …`, also `python -m sg2ada_colab VERB …`."""
 
+import contextlib
 import importlib
+import os
 import sys
+from typing import Any, Optional, Sequence
 
 from . import __version__
 from .cli.parser import Parser
 from .errors import UserError
+from .escape import TerminalStream
+from .system_errors import user_error
 
-# One module a group of verbs, in the order of the work: images, training, snapshots, quality.
-GROUPS = ("workspace", "dataset", "augment", "train", "snapshots", "metrics", "demo")
+# One module a group of verbs, in the order of the work: images, training, snapshots, quality, pictures.
+GROUPS = (
+    "workspace",
+    "env",
+    "dataset",
+    "augment",
+    "train",
+    "snapshots",
+    "metrics",
+    "generate",
+    "style_mixing",
+    "video",
+    "blend",
+    "directions",
+    "project",
+    "publish",
+    "demo",
+)
 USER_ERROR, INTERRUPTED = 1, 130
 
 
-def build_parser():
+def build_parser() -> Parser:
     """Return the parser of all verbs; each parser's `run` default is the function that carries it out."""
-    parser = Parser(
-        prog="sg2ada", description="Train StyleGAN2-ADA on your own images, and lose nothing when the session ends."
-    )
+    parser = Parser(prog="sg2ada", description="Train StyleGAN2-ADA on your own images, and lose nothing when the session ends.")
     parser.add_argument("--version", action="version", version="sg2ada_colab " + __version__)
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", dest="verb")
     for group in GROUPS:
@@ -24,21 +43,38 @@ def build_parser():
     return parser
 
 
-def main(argv=None):
-    """Run one verb; return 0 when done, 1 for an error that the user can mend, 130 after an interruption."""
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run one verb; return 0 when done, 1 for an error that the user can fix, 130 after an interruption."""
     parser = build_parser()
     args = parser.parse_args(argv)
     if args.verb is None:
         parser.print_help()
         return 0
+    with contextlib.redirect_stdout(TerminalStream(sys.stdout)), contextlib.redirect_stderr(TerminalStream(sys.stderr)):
+        return run(args)
+
+
+def run(args: Any) -> int:
+    """Run the verb of parsed arguments; return the exit code."""
     try:
-        return args.run(args) or 0
+        code = args.run(args) or 0
+        sys.stdout.flush()
+        return code
     except UserError as error:
-        print("Error: {}".format(error), file=sys.stderr)
-        return USER_ERROR
+        return _tell(error)
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:  # whoever read what is printed has enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return USER_ERROR
+    except OSError as error:
+        return _tell(user_error(error))
+
+
+def _tell(error):
+    print(f"Error: {error}", file=sys.stderr)
+    return USER_ERROR
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 
 class UserError(Exception):
-    """A problem that the user can mend; notebook and command line show it without a traceback.
+    """A problem that the user can fix; notebook and command line show it without a traceback.
 
     Args:
         what: What is wrong, with the path, index or value.
@@ -10,9 +10,9 @@ class UserError(Exception):
         next_step: What to do now, if possible the option or command to type.
     """
 
-    def __init__(self, what, expected, next_step):
+    def __init__(self, what: str, expected: str, next_step: str) -> None:
         super().__init__(what, expected, next_step)
         self.what, self.expected, self.next_step = what, expected, next_step
 
-    def __str__(self):
-        return "{}\n  Expected: {}\n  Next: {}".format(self.what, self.expected, self.next_step)
+    def __str__(self) -> str:
+        return f"{self.what}\n  Expected: {self.expected}\n  Next: {self.next_step}"

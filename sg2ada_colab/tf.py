@@ -5,8 +5,8 @@ import itertools
 import os
 import threading
 import zlib
-from contextlib import contextmanager
-from typing import Set
+from contextlib import contextmanager, suppress
+from typing import Any, Callable, Iterator, List, Sequence, Set
 
 import numpy as np
 
@@ -30,8 +30,8 @@ _tracing = threading.local()
 
 
 @contextmanager
-def compiling_for(target):
-    """Let what is traced inside take the forms that XLA makes the best programs of, for a "gpu" or for a "cpu"."""
+def compiling_for(target: str) -> Iterator[None]:
+    """Trace the variants that XLA compiles best, for a "gpu" or for a "cpu"."""
     before = getattr(_tracing, "target", None)
     _tracing.target = target
     try:
@@ -40,17 +40,17 @@ def compiling_for(target):
         _tracing.target = before
 
 
-def for_gpu_compiler():
+def for_gpu_compiler() -> bool:
     """Return whether what is traced now will be compiled by XLA for a GPU; processors, and plain graphs, like other forms."""
     return getattr(_tracing, "target", None) == "gpu"
 
 
-def for_cpu_compiler():
+def for_cpu_compiler() -> bool:
     """Return whether what is traced now will be compiled by XLA for processors."""
     return getattr(_tracing, "target", None) == "cpu"
 
 
-def compiled(function, xla=True):
+def compiled(function: Callable, xla: bool = True) -> Callable:
     """Return `function` as a graph, compiled by XLA where this TensorFlow can (2.x) and `xla` asks for it.
 
     Args:
@@ -68,7 +68,7 @@ def compiled(function, xla=True):
     return tf.function(function, autograph=False)
 
 
-def shared_constant(value, dtype):
+def shared_constant(value: Any, dtype: Any) -> Any:
     """Return a constant, the same for equal values in one graph: a step has thousands, and each takes a quarter millisecond."""
     if tf.executing_eagerly():
         return tf.constant(value, dtype)
@@ -81,12 +81,19 @@ def shared_constant(value, dtype):
     return graph.sg2ada_constants[key]
 
 
-def gpus():
+def gpus() -> List[Any]:
     """Return the GPUs that TensorFlow sees, as a list of physical devices."""
     return tf.config.experimental.list_physical_devices("GPU")
 
 
-def placed(batches):
+def grow_memory_as_needed() -> None:
+    """Let TensorFlow take a GPU's memory as it is needed, rather than all of it; call it before the first operation."""
+    for gpu in gpus():
+        with suppress(RuntimeError, ValueError):  # already in use: the setting of before stays
+            tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def placed(batches: Sequence[Any]) -> List[Any]:
     """Return a list of batches, tuples of NumPy arrays, as tuples of tensors on the first GPU, or on the processor without one.
 
     For threads that read ahead: an operation copies the values, and while it waits for the GPU Python runs on in other threads.
@@ -101,8 +108,8 @@ def placed(batches):
 
 
 @contextmanager
-def repeatable_names(program):
-    """Give the functions traced inside, by this thread, the same names in every process, whatever was or is done besides.
+def repeatable_names(program: str) -> Iterator[None]:
+    """Give the functions traced inside, by this thread, the same names in every process, whatever else was or is done.
 
     TensorFlow numbers functions and gradients with one counter that all it does moves on, and keeps compiled programs under those
     names. Inside, this thread counts by itself, from a number that belongs to the name of what is traced, and that nothing else
@@ -134,7 +141,7 @@ def _block_of_numbers(program):
     return (1 << 40) + (block << 32)
 
 
-def empty_trace():
+def empty_trace() -> Any:
     """Return an empty message of the format in which TensorFlow 2 writes profiles."""
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 

@@ -3,6 +3,9 @@
 import json
 import os
 import signal
+import subprocess
+import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +50,7 @@ def relmax():
 
     def measure(a, b):
         a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-        assert a.shape == b.shape, "shapes {} and {}".format(a.shape, b.shape)
+        assert a.shape == b.shape, f"shapes {a.shape} and {b.shape}"
         return np.max(np.abs(a - b)) / max(np.max(np.abs(b)), 1e-30)
 
     return measure
@@ -59,3 +62,59 @@ def interruptible():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Return a function of a size in MB that mounts a disk of its own and returns its Path; skips without the right to mount."""
+    path = tmp_path / "disk"
+
+    def mount(size_mb):
+        path.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size_mb}m", "tmpfs", str(path)]
+        try:
+            is_mounted = subprocess.run(command, stderr=subprocess.DEVNULL).returncode == 0
+        except OSError:
+            is_mounted = False
+        if not is_mounted:
+            path.rmdir()
+            pytest.skip("no right to mount a disk")
+        return path
+
+    yield mount
+    if path.exists():
+        subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+@pytest.fixture
+def fake_colab(tmp_path, monkeypatch):
+    """Put the fake google.colab in place and say that this is Colab."""
+    from tests.colab.fake_google_colab import FakeColab
+
+    fake = FakeColab(tmp_path / "content")
+    fake.content.mkdir()
+    monkeypatch.chdir(str(fake.content))  # where the kernel works; an upload lands there
+    for name, module in fake.modules().items():
+        monkeypatch.setitem(sys.modules, name, module)
+    mark = tmp_path / "hostname"
+    mark.write_text("fake")
+    monkeypatch.setattr("sg2ada_colab.machine.COLAB_MARK", str(mark))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: types.ModuleType(name))
+    return fake
+
+
+@pytest.fixture
+def colab(fake_colab, monkeypatch):
+    """Put Colab's two disks into the fake's /content; return (results on Drive, results on the machine)."""
+    from sg2ada_colab.colab import drive
+    from sg2ada_colab.storage import places, workspace
+
+    content = fake_colab.content
+    for module in (places, workspace):
+        monkeypatch.setattr(module, "MOUNTPOINT", str(content / "drive"))
+    monkeypatch.setattr(drive.ColabDrive.__init__, "__defaults__", (str(content / "drive"),))
+    monkeypatch.setattr(workspace, "MACHINE_FOLDER", str(content / "sg2ada"))
+    monkeypatch.setattr(places, "FROM_DRIVE", str(content / "sg2ada" / "from-drive"))
+    there = content / "drive" / "MyDrive" / "colab-sg2-ada" / "stylegan2-ada" / "results"
+    there.mkdir(parents=True)
+    return there, content / "sg2ada" / "results"

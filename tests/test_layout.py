@@ -1,4 +1,5 @@
 """The shape of the code: who may import whom, where TensorFlow enters, how large a module is, what it is called."""
+
 import ast
 import re
 import subprocess
@@ -11,8 +12,10 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "sg2ada_colab"
 # Every room imports from itself and from rooms before it. The loop of training takes its side effects (snapshots, previews,
 # metrics) as callables, so training imports neither; `runs` puts them together.
-ORDER = ["errors", "seeds", "tf", "draws", "images", "dataset", "networks", "augment", "training", "snapshots", "metrics",
-         "previews", "runs", "colab", "cli", "__main__"]  # fmt: skip
+ORDER = ["errors", "system_errors", "clock", "shape", "seeds", "tf", "tf_config", "draws", "files", "json_text", "json_files",
+         "run_files", "machine", "processes", "words", "escape", "native_log", "byte_source", "unpickler", "numpy_pickle",
+         "images", "dataset", "networks", "augment", "config", "compile", "training", "formats", "storage",
+         "metrics", "previews", "generate", "runs", "colab", "cli", "__main__"]  # fmt: skip
 MAX_LINES = 400
 VAGUE_NAMES = {"utils", "util", "common", "helpers", "helper", "misc"}
 TEXT_SUFFIXES = {".py", ".md", ".txt", ".cfg", ".toml", ".yaml", ".yml", ".ipynb", ".json", ".sh"}
@@ -34,7 +37,7 @@ def imported_names(path):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             if node.level:
-                assert node.level <= len(here) + 1, "{}:{} leaves the package".format(path, node.lineno)
+                assert node.level <= len(here) + 1, f"{path}:{node.lineno} leaves the package"
                 base = ("sg2ada_colab",) + here[: len(here) + 1 - node.level]
             else:
                 base = ()
@@ -53,11 +56,11 @@ def room(name):
 def check_import(importer, imported):
     """Return what is wrong with one module importing one name of the package, or None."""
     if room(importer) not in ORDER:
-        return "the folder or module {} has no place in the order".format(room(importer))
+        return f"the folder or module {room(importer)} has no place in the order"
     if room(imported) not in ORDER:
         return None  # a public name of the package itself, such as __version__
     if ORDER.index(room(imported)) > ORDER.index(room(importer)):
-        return "{} comes after {}".format(room(imported), room(importer))
+        return f"{room(imported)} comes after {room(importer)}"
     return None
 
 
@@ -70,7 +73,7 @@ def test_imports_point_upwards():
         for line, imported in imported_names(path):
             problem = check_import(importer, imported)
             if problem:
-                wrong.append("{}:{} imports {}: {}".format(path.relative_to(ROOT), line, imported, problem))
+                wrong.append(f"{path.relative_to(ROOT)}:{line} imports {imported}: {problem}")
     assert not wrong, "\n".join(wrong)
 
 
@@ -145,7 +148,7 @@ def test_every_way_to_import_is_seen(tmp_path):
 
 @pytest.mark.parametrize("module", ["sg2ada_colab", "sg2ada_colab.__main__", "sg2ada_colab.images", "sg2ada_colab.dataset"])
 def test_importing_costs_no_tensorflow(module):
-    code = "import sys, {}; sys.exit('tensorflow' in sys.modules)".format(module)
+    code = f"import sys, {module}; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=str(ROOT)).returncode == 0
 
 
@@ -172,5 +175,40 @@ def test_no_path_of_one_machine_is_in_the_tree():
             continue
         for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
             if machine.search(line):
-                wrong.append("{}:{}".format(path.relative_to(ROOT), number))
+                wrong.append(f"{path.relative_to(ROOT)}:{number}")
     assert not wrong, "\n".join(wrong)
+
+
+# Modules that the tests of their neighbours cover, as those of whole networks do for their layers.
+TESTED_WITH_OTHERS = """
+    augment/color augment/config augment/corruption augment/filter augment/fusion_barrier augment/geometry
+    augment/resample_table byte_source cli/augment cli/env cli/original_tool cli/prepare clock colab/child colab/drive_look
+    colab/viewer compile/autotune_results compile/signed_index config/presets dataset/classic/brecahad dataset/classic/lsun
+    dataset/classic/torch_images dataset/convert dataset/options dataset/record_file dataset/sources draws errors
+    formats/new_discriminator formats/rosinality_names formats/torch_pickle generate/project generate/same_layers
+    images/archives images/colour images/contact_sheet images/inspect images/label_values images/progress images/scan
+    images/wide metrics/efficientnet metrics/feature_store metrics/fid metrics/grouped metrics/inception_score
+    metrics/inception_weights metrics/kid metrics/labels metrics/path_pairs metrics/precision_recall metrics/reals
+    metrics/statistics metrics/vgg metrics/weight_files networks/activations networks/config networks/discriminator
+    networks/generator networks/gpu_forms networks/layers networks/shared_programs networks/summary networks/weights
+    numpy_pickle previews/compare previews/sample runs/build seeds storage/check_files storage/manifest storage/mirror
+    storage/verified_copy system_errors tf training/status
+""".split()
+# Tests of more than one module, by what they are about.
+TESTS_OF_SEVERAL = """
+    colab/notebook_size dataset/copy_from_drive dataset/damage dataset/full_disk dataset/memory formats/real_torch
+    images/real_material layout main metrics/reference metrics/stamps metrics/torch_oracles networks/modulated_conv
+    networks/networks networks/rectangles packaging runs/does_not_fit runs/drive runs/ended_early runs/grids runs/methods
+    runs/old_run runs/out_of_memory runs/rectangles runs/resume runs/several_processes runs/transparency storage/damage
+    storage/identity
+""".split()
+
+
+def test_each_module_has_a_test_of_its_name_and_each_test_a_module():
+    """A new module needs a test file of its name, and a test file that is renamed or left behind is seen."""
+    modules = {str(path.relative_to(PACKAGE).with_suffix("")).replace("\\", "/") for path in MODULES if path.name[:2] != "__"}
+    paths = [path.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")]
+    of_the_package = [path for path in paths if path.parts[0] not in ("benchmarks", "examples", "notebooks", "soak")]
+    tests = {str(path.with_name(path.name[len("test_") :]).with_suffix("")).replace("\\", "/") for path in of_the_package}
+    assert modules - tests == set(TESTED_WITH_OTHERS)
+    assert tests - modules == set(TESTS_OF_SEVERAL)

@@ -1,0 +1,1 @@
+"""Adaptive discriminator augmentation: the pipeline of transforms and the controller of their strength."""

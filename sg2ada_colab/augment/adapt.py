@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Dict, Mapping, Optional
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from ..errors import UserError
 
 DEFAULT_TARGETS = {"rt": 0.6, "rv": 0.5}
 KINDS = ("real", "fake", "valid")
-_LEAK_P = 0.8  # from about here on the generator begins to imitate the augmentations (Section 2.2 of the paper)
+LEAK_P = 0.8  # from about here on the generator begins to imitate the augmentations (Section 2.2 of the paper)
 
 
 @dataclass(frozen=True)
@@ -28,21 +28,21 @@ class AdaptConfig:
     initial_p: float = 0.0  # p at the start
     max_p: Optional[float] = None  # p never goes above; None: no bound, as in the original
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.target is None:
-            object.__setattr__(self, "target", DEFAULT_TARGETS.get(self.heuristic))
+            object.__setattr__(self, "target", DEFAULT_TARGETS.get(self.heuristic or ""))
         problems = []
         if self.heuristic not in (None,) + tuple(DEFAULT_TARGETS):
-            problems.append("heuristic {!r} (expected rt, rv or None)".format(self.heuristic))
+            problems.append(f"heuristic {self.heuristic!r} (expected rt, rv or None)")
         if self.target is not None and not _within(self.target, 0, 1):
-            problems.append("target {!r} (expected 0...1)".format(self.target))
+            problems.append(f"target {self.target!r} (expected 0...1)")
         if not _within(self.initial_p, 0, 1):
-            problems.append("p {!r} (expected 0...1)".format(self.initial_p))
+            problems.append(f"p {self.initial_p!r} (expected 0...1)")
         if self.max_p is not None and not (_within(self.max_p, 0, math.inf) and self.max_p >= self.initial_p):
-            problems.append("largest p {!r} (expected a number not below the initial p)".format(self.max_p))
+            problems.append(f"largest p {self.max_p!r} (expected a number not below the initial p)")
         for name in ("tune_kimg", "images_per_tune"):
             if not (_within(getattr(self, name), 0, math.inf) and getattr(self, name) > 0):
-                problems.append("{} {!r} (expected a number above 0)".format(name, getattr(self, name)))
+                problems.append(f"{name} {getattr(self, name)!r} (expected a number above 0)")
         if problems:
             raise UserError(
                 "The augmentation cannot be controlled with {}.".format("; ".join(problems)),
@@ -62,7 +62,7 @@ class AdaptiveController:
         warned_p: The level that the last warning spoke of.
     """
 
-    def __init__(self, config):
+    def __init__(self, config: AdaptConfig) -> None:
         self.config = config
         self.p = float(config.initial_p)
         self.statistic = None
@@ -70,11 +70,11 @@ class AdaptiveController:
         self._clear()
 
     @property
-    def p_float32(self):
+    def p_float32(self) -> np.float32:
         """Return p as the compiled steps see it."""
         return np.float32(self.p)
 
-    def observe(self, mean_scores, mean_real_sign=None):
+    def observe(self, mean_scores: Mapping[str, Optional[float]], mean_real_sign: Optional[float] = None) -> None:
         """Add one pass of the discriminator to the statistics; all passes have the same number of images.
 
         Args:
@@ -86,7 +86,7 @@ class AdaptiveController:
                 self._sums[index] += float(value)
                 self._counts[index] += 1
 
-    def update(self):
+    def update(self) -> float:
         """Move p by the statistics since the last call, clear them, and return the new p."""
         statistic = self._measure()
         self._clear()
@@ -115,32 +115,32 @@ class AdaptiveController:
             statistic = (real - valid) / max(real - fake, 1e-8)
         return statistic if math.isfinite(statistic) else None
 
-    def status(self):
+    def status(self) -> str:
         """Return p and its reason in a few words, for status lines: "p 0.312 (r_t 0.58, target 0.60)"."""
-        text = "p {:.3f}".format(self.p)
+        text = f"p {self.p:.3f}"
         if self.statistic is not None:
             name = {"rt": "r_t", "rv": "r_v"}[self.config.heuristic]
-            text += " ({} {:.2f}, target {:.2f})".format(name, self.statistic, self.config.target)
+            text += f" ({name} {self.statistic:.2f}, target {self.config.target:.2f})"
         if self.config.max_p is not None and self.p >= self.config.max_p:
             text += ", held at its cap"
         elif self.p > 1:
             text += ", beyond 1: see the log"
         return text
 
-    def warning(self):
+    def warning(self) -> Optional[str]:
         """Return a text when p has newly risen above 0.8, 1, 2, 3, ...; None otherwise."""
-        level = _LEAK_P if _LEAK_P < self.p <= 1 else float(math.ceil(self.p) - 1) if self.p > 1 else 0.0
+        level = LEAK_P if LEAK_P < self.p <= 1 else float(math.ceil(self.p) - 1) if self.p > 1 else 0.0
         if level <= self.warned_p or self.config.heuristic is None:
             return None
         self.warned_p = level
         return _warning_text(self.p, self.statistic, self.config.target)
 
-    def state(self):
+    def state(self) -> Dict[str, Any]:
         """Return all that an exact resume needs, as plain numbers and lists: floats survive JSON unchanged."""
         names = ("p", "statistic", "warned_p")
         return {"sums": list(self._sums), "counts": list(self._counts), **{name: getattr(self, name) for name in names}}
 
-    def restore(self, state):
+    def restore(self, state: Dict[str, Any]) -> None:
         """Take over what `state` returned."""
         self.p, self.statistic, self.warned_p = state["p"], state["statistic"], state["warned_p"]
         self._sums, self._counts = list(state["sums"]), list(state["counts"])
@@ -149,17 +149,18 @@ class AdaptiveController:
 def _warning_text(p, statistic, target):
     if p <= 1:
         return (
-            "Augmentation strength p has risen to {:.2f}. Above about 0.8 the generator may begin to imitate the augmentations "
+            f"Augmentation strength p has risen to {p:.2f}. Above about 0.8 the generator may begin to imitate the augmentations "
             "(tilted, shifted or discoloured images). If you see that, continue from an earlier snapshot with a cap on p, "
             "or with a pipe that leaves out what you see."
-        ).format(p)
+        )
     return (
-        "Augmentation strength p is {:.2f}. At 1 every transform is already applied to every image, so a larger p changes "
+        f"Augmentation strength p is {p:.2f}. At 1 every transform is already applied to every image, so a larger p changes "
         "nothing except that it takes longer to come down. It rises because the discriminator still recognises the training "
-        "images (statistic {:.2f}, target {:.2f}): it memorises them. More images help most; else a smaller discriminator "
+        f"images (statistic {statistic:.2f}, target {target:.2f}): it memorises them. More images help most; else a "
+        "smaller discriminator "
         "(--dcap=0.5), a larger --gamma, or stopping: the best snapshot is probably an earlier one. A cap on p keeps it at "
         "a value you choose."
-    ).format(p, statistic, target)
+    )
 
 
 def _within(value, low, high):

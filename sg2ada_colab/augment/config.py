@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import asdict, dataclass, fields
+from typing import Dict
 
 from ..errors import UserError
 
@@ -51,30 +52,30 @@ class AugmentConfig:
     imgfilter: float = 0.0
     noise: float = 0.0
     cutout: float = 0.0
-    xint_max: float = 0.125  # largest whole-pixel shift, in image sizes
+    xint_max: float = 0.125  # largest whole-pixel shift, in widths to the side and heights up and down
     scale_std: float = 0.2  # of log2 of the zoom
     rotate_max: float = 1.0  # largest angle, in half turns
     aniso_std: float = 0.2  # of log2 of the stretch
-    xfrac_std: float = 0.125  # of the sub-pixel shift, in image sizes
+    xfrac_std: float = 0.125  # of the sub-pixel shift, in widths and heights
     brightness_std: float = 0.2  # in units of the range [-1, 1]
     contrast_std: float = 0.5  # of log2 of the factor
     hue_max: float = 1.0  # largest angle, in half turns
     saturation_std: float = 1.0  # of log2 of the factor
     imgfilter_std: float = 1.0  # of log2 of the factor of a frequency band
     noise_std: float = 0.1  # of the noise's standard deviation
-    cutout_size: float = 0.5  # of the blanked rectangle, in image sizes
+    cutout_size: float = 0.5  # of the blanked rectangle, in widths and heights
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         wrong = {f.name: getattr(self, f.name) for f in fields(self) if not _is_usable(getattr(self, f.name))}
         if wrong:
             raise UserError(
                 "Augmentation settings that cannot be: {}.".format(", ".join("{}={!r}".format(*i) for i in wrong.items())),
                 "Numbers from 0 upwards; 1 is a transform's normal strength, 0 leaves it out.",
-                "Correct these values, or name a pipe such as '{}'.".format(DEFAULT_PIPE),
+                f"Correct these values, or name a pipe such as '{DEFAULT_PIPE}'.",
             )
 
     @classmethod
-    def from_pipe(cls, pipe, **settings):
+    def from_pipe(cls, pipe: str, **settings: float) -> "AugmentConfig":
         """Return the config of a named pipe (a key of `PIPES`), every member at multiplier 1.
 
         Raises:
@@ -82,14 +83,14 @@ class AugmentConfig:
         """
         if pipe not in PIPES:
             raise UserError(
-                "There is no augmentation pipe named {!r}.".format(pipe),
+                f"There is no augmentation pipe named {pipe!r}.",
                 "One of {}.".format(", ".join(PIPES)),
-                "Use the default '{}', or pick another of these.".format(DEFAULT_PIPE),
+                f"Use the default '{DEFAULT_PIPE}', or pick another of these.",
             )
         return cls.from_apply_args({**dict.fromkeys(PIPES[pipe], 1.0), **settings})
 
     @classmethod
-    def from_apply_args(cls, apply_args):
+    def from_apply_args(cls, apply_args: Dict[str, float]) -> "AugmentConfig":
         """Return the config for a dictionary such as `augment_args.apply_args` of a training_options.json.
 
         Raises:
@@ -105,36 +106,32 @@ class AugmentConfig:
             )
         return cls(**apply_args)
 
-    def to_dict(self):
+    def to_dict(self) -> Dict[str, float]:
         """Return all fields as a plain dictionary, for JSON and for `from_apply_args`."""
         return asdict(self)
 
-    def has(self, *transforms):
+    def has(self, *transforms: str) -> bool:
         """Return whether any of the named transforms has a multiplier above 0."""
         return any(getattr(self, name) > 0 for name in transforms)
 
-    def enabled(self, p):
-        """Return whether images can change at strength p (a host number): False means the pipeline may be left out."""
-        return p > 0 and self.has(*TRANSFORMS)
-
-    def check_images(self, resolution, channels):
+    def check_images(self, height: int, width: int, channels: int) -> None:
         """Raise a UserError if images of this size and channel count cannot go through the pipeline."""
-        if self.has(*COLOR) and channels not in (1, 3):
+        if self.has(*COLOR) and channels not in (1, 3, 4):
             raise UserError(
-                "The colour transforms cannot work on images with {} channels.".format(channels),
-                "RGB (3) or grey (1) images.",
-                "Prepare the images as RGB or grey, or choose the pipe 'bg', which leaves colours alone.",
+                f"The colour transforms cannot work on images with {channels} channels.",
+                "RGB (3), RGBA (4) or grey (1) images.",
+                "Prepare the images as one of these, or choose the pipe 'bg', which leaves colours alone.",
             )
-        if self.has("imgfilter") and resolution <= FILTER_PADDING_PX:
+        if self.has("imgfilter") and min(height, width) <= FILTER_PADDING_PX:
             raise UserError(
-                "Images of {0}x{0} pixels are too small for the transform 'imgfilter'.".format(resolution),
-                "At least {0}x{0} pixels, because its filters reach {1} pixels far.".format(32, FILTER_PADDING_PX),
-                "Choose a pipe without 'f', such as '{}', or a larger resolution.".format(DEFAULT_PIPE),
+                f"Images of {width}x{height} pixels are too small for the transform 'imgfilter'.",
+                f"At least {32}x{32} pixels, because its filters reach {FILTER_PADDING_PX} pixels far.",
+                f"Choose a pipe without 'f', such as '{DEFAULT_PIPE}', or a larger resolution.",
             )
-        if self.has(*GEOMETRY) and resolution < MIN_GEOMETRY_PX:
+        if self.has(*GEOMETRY) and min(height, width) < MIN_GEOMETRY_PX:
             raise UserError(
-                "Images of {0}x{0} pixels are too small for the geometric transforms.".format(resolution),
-                "At least {0}x{0} pixels.".format(MIN_GEOMETRY_PX),
+                f"Images of {width}x{height} pixels are too small for the geometric transforms.",
+                f"At least {MIN_GEOMETRY_PX}x{MIN_GEOMETRY_PX} pixels.",
                 "Choose a larger resolution, or the pipe 'color'.",
             )
 

@@ -1,17 +1,25 @@
 """The corruptions: noise and cutout."""
 
+from typing import Dict
+
 from ..tf import tf
 
 
-def apply_noise(images, parameters):
-    """Return images + field · standard deviation; "noise" [N] and "noise_field" [N, H, W, C] of `parameters`."""
+def apply_noise(images: tf.Tensor, parameters: Dict[str, tf.Tensor]) -> tf.Tensor:
+    """Return images + field · standard deviation; "noise" [N] and "noise_field" [N, H, W, C] of `parameters`.
+
+    Alpha is a channel like the colours: left clean, it would give away every outline that the noise hides.
+    """
     if "noise" not in parameters:
         return images
     return images + parameters["noise_field"] * parameters["noise"][:, tf.newaxis, tf.newaxis, tf.newaxis]
 
 
-def apply_cutout(images, parameters, size):
-    """Return the images with a rectangle set to 0.
+def apply_cutout(images: tf.Tensor, parameters: Dict[str, tf.Tensor], size: float) -> tf.Tensor:
+    """Return the images with a rectangle set to 0, the middle of the range, in every channel.
+
+    Of alpha that is half opaque, as in the fork of stylegan2-ada-pytorch that trains on RGBA; no sprite has such a hole, while a
+    transparent one would look like part of the picture.
 
     Args:
         images: float32 [N, H, W, C].
@@ -25,4 +33,5 @@ def apply_cutout(images, parameters, size):
     outside_x = tf.abs((tf.range(width, dtype=tf.float32) + 0.5) / width - centre[:, 0]) >= size / 2
     outside_y = tf.abs((tf.range(height, dtype=tf.float32) + 0.5) / height - centre[:, 1]) >= size / 2
     keep = tf.logical_or(outside_x[:, tf.newaxis, :], outside_y[:, :, tf.newaxis])
-    return images * tf.cast(keep, images.dtype)[..., tf.newaxis]
+    keep = tf.cast(keep, images.dtype)[..., tf.newaxis]
+    return images * keep

@@ -1,12 +1,21 @@
 """The geometric part: each image's inverse transform, and its execution in one resampling."""
 
 import math
+from typing import Dict, Union
+
+import numpy as np
 
 from ..tf import tf
+from .fusion_barrier import fusion_barrier
 from .resample import resample
-from .settle import settled
+
+Scalar = Union[float, tf.Tensor]
+
 
 GEOMETRY_PARAMETERS = ("xflip", "rotate90", "xint", "scale", "rotate_pre", "aniso", "rotate_post", "xfrac")
+
+
+TRANSPARENT = np.array([0, 0, 0, -1], np.float32)  # a pixel of which nothing is seen
 
 
 class Affine:
@@ -15,44 +24,44 @@ class Affine:
     Plain scalars instead of [N, 3, 3] matrices: XLA fuses all of it into one kernel and needs no matrix library.
     """
 
-    def __init__(self, count):
+    def __init__(self, count: int) -> None:
         one, zero = tf.ones([count]), tf.zeros([count])
         self.a, self.b, self.c, self.d, self.tx, self.ty = one, zero, zero, one, zero, zero
 
-    def linear(self, a, b, c, d):
+    def linear(self, a: Scalar, b: Scalar, c: Scalar, d: Scalar) -> None:
         """Apply the linear map [[a, b], [c, d]] before this one (multiply from the right)."""
         self.a, self.b = self.a * a + self.b * c, self.a * b + self.b * d
         self.c, self.d = self.c * a + self.d * c, self.c * b + self.d * d
 
-    def translate(self, x, y):
+    def translate(self, x: Scalar, y: Scalar) -> None:
         """Apply a translation before this one (multiply from the right)."""
         self.tx, self.ty = self.tx + self.a * x + self.b * y, self.ty + self.c * x + self.d * y
 
-    def rotate(self, cos, sin):
+    def rotate(self, cos: tf.Tensor, sin: tf.Tensor) -> None:
         """Apply a rotation before this one (multiply from the right)."""
         self.linear(cos, -sin, sin, cos)
 
-    def moves(self):
+    def moves(self) -> tf.Tensor:
         """Return whether any of the maps is not the identity (bool tensor)."""
         identity = ((self.a, 1.0), (self.b, 0.0), (self.c, 0.0), (self.d, 1.0), (self.tx, 0.0), (self.ty, 0.0))
         return tf.reduce_any(tf.stack([tf.not_equal(value, neutral) for value, neutral in identity]))
 
-    def settled(self):
+    def behind_barrier(self) -> "Affine":
         """Return this map with coefficients that are computed once an image."""
-        rows = settled(tf.stack([self.a, self.b, self.c, self.d, self.tx, self.ty], axis=1))
+        rows = fusion_barrier(tf.stack([self.a, self.b, self.c, self.d, self.tx, self.ty], axis=1))
         self.a, self.b, self.c, self.d, self.tx, self.ty = tf.unstack(rows, axis=1)
         return self
 
 
-def inverse_transform(parameters, count):
+def inverse_transform(parameters: Dict[str, tf.Tensor], count: int) -> Affine:
     """Return the `Affine` that maps output to input pixel positions, both relative to the image's centre.
 
     Args:
-        parameters: Result of `parameters.parameters`; absent transforms are neutral.
+        parameters: Result of `parameters.sample_transforms`; absent transforms are neutral.
         count: Number of images N.
     """
     inverse = Affine(count)
-    get = parameters.get
+    get = parameters.__getitem__
     if "xflip" in parameters:
         inverse.linear(1 - 2 * get("xflip"), 0.0, 0.0, 1.0)
     if "rotate90" in parameters:
@@ -70,16 +79,22 @@ def inverse_transform(parameters, count):
         inverse.rotate(tf.cos(get("rotate_post")), tf.sin(get("rotate_post")))
     if "xfrac" in parameters:
         inverse.translate(-get("xfrac")[:, 0], -get("xfrac")[:, 1])
-    return inverse.settled()
+    return inverse.behind_barrier()
 
 
-def apply_geometry(images, parameters):
+def apply_geometry(images: tf.Tensor, parameters: Dict[str, tf.Tensor]) -> tf.Tensor:
     """Return the images after xflip, rotate90, xint, scale, rotate, aniso, rotate and xfrac, as one resampling.
 
+    Beyond an image lies its reflection, and beyond that nothing: colours are 0 there, and alpha is -1, transparent. All channels
+    are moved alike, straight colours beside alpha, as a network makes them.
+
     Args:
-        images: float32 [N, R, R, C], static shape.
-        parameters: Result of `parameters.parameters`.
+        images: float32 [N, H, W, C], static shape; the fourth of four channels is alpha.
+        parameters: Result of `parameters.sample_transforms`.
     """
     if not any(name in parameters for name in GEOMETRY_PARAMETERS):
         return images
-    return resample(images, inverse_transform(parameters, images.shape[0]))
+    inverse = inverse_transform(parameters, images.shape[0])
+    if images.shape[3] != 4:
+        return resample(images, inverse)
+    return resample(images - TRANSPARENT, inverse) + TRANSPARENT  # what is nothing to the resampling is transparent

@@ -1,9 +1,16 @@
 """The random part of the pipeline: raw draws, and the gated parameters of every image made from them."""
 
 import math
+from typing import Dict, Sequence, Union
+
+import numpy as np
 
 from ..draws import normal, uniform
 from ..tf import tf
+from .config import AugmentConfig
+
+Scalar = Union[float, tf.Tensor]
+
 
 # Columns of the two arrays of draws. They are the same for every pipe, so that a transform's draws do not depend on the others.
 _GATES = (
@@ -31,7 +38,7 @@ def _width(names):
     return sum(2 if name.endswith("/2") else 1 for name in names)
 
 
-def draw(seed, config, shape):
+def draw(seed: tf.Tensor, config: AugmentConfig, shape: Sequence[int]) -> Dict[str, tf.Tensor]:
     """Return the raw draws for a batch: "NAME.gate" in U[0,1), "NAME.value" in U[0,1) or N(0,1), "noise.field" in N(0,1).
 
     Args:
@@ -64,7 +71,9 @@ def _half_turns(draws, name, limit):
     return (draws[name + ".value"] * 2 - 1) * (math.pi * limit)
 
 
-def parameters(draws, p, config, resolution):
+def sample_transforms(
+    draws: Dict[str, tf.Tensor], p: Scalar, config: AugmentConfig, height: int, width: int
+) -> Dict[str, tf.Tensor]:
     """Return what each image of the batch undergoes at strength p; a closed gate gives the neutral value.
 
     Section 2.2 and Appendix B of the ADA paper (Karras et al. 2020).
@@ -73,15 +82,17 @@ def parameters(draws, p, config, resolution):
         draws: Result of `draw`.
         p: float32 scalar tensor or number, 0 or more; from 1 on every gate with multiplier 1 is open.
         config: AugmentConfig. Transforms with multiplier 0 have no entry in the result.
-        resolution: Width and height in pixels.
+        height, width: Of the images, px.
 
     Returns:
-        Dictionary of float32 tensors [N]: xflip (0, 1), rotate90 (0...3), scale, aniso, contrast, saturation (factors),
-        rotate_pre, rotate_post, hue (radians), brightness, lumaflip (0, 1), noise (standard deviation); [N, 2]: xint and
-        xfrac (pixels to the right and down), cutout (centre in image sizes; far outside where the gate is shut); [N, 4]:
+        Dictionary of float32 tensors [N]: xflip (0, 1), rotate90 (0...3; 0 or 2 of rectangles), scale, aniso, contrast,
+        saturation (factors), rotate_pre, rotate_post, hue (radians), brightness, lumaflip (0, 1), noise (standard deviation);
+        [N, 2]: xint and xfrac (pixels to the right and down), cutout (centre in widths and heights; far outside where the gate is
+        shut); [N, 4]:
         imgfilter (a factor for each band); and the noise field [N, H, W, C].
     """
     made = {}
+    sides = height if height == width else np.array([width, height], np.float32)  # what shifts x, y are shares of
 
     def add(name, value, neutral, multiplier=None):
         multiplier = getattr(config, name) if multiplier is None else multiplier
@@ -93,11 +104,13 @@ def parameters(draws, p, config, resolution):
 
     # Pixel blitting and general geometric transformations.
     add("xflip", tf.floor(draws["xflip.value"] * 2), 0)
-    add("rotate90", tf.floor(draws["rotate90.value"] * 4), 0)
-    add("xint", tf.round((draws["xint.value"] * 2 - 1) * config.xint_max * resolution), 0)
+    # A rectangle that is turned by 90 degrees does not fill its frame, so that it is turned by 180 degrees or not at all.
+    quarters = tf.floor(draws["rotate90.value"] * 4)
+    add("rotate90", quarters if height == width else 2 * tf.floor(quarters / 2), 0)
+    add("xint", tf.round((draws["xint.value"] * 2 - 1) * config.xint_max * sides), 0)
     add("scale", factor("scale", config.scale_std), 1)
     add("aniso", factor("aniso", config.aniso_std), 1)
-    add("xfrac", draws["xfrac.value"] * (config.xfrac_std * resolution), 0)
+    add("xfrac", draws["xfrac.value"] * (config.xfrac_std * sides), 0)
     if config.rotate > 0:
         # Two rotations, of which each opens so often that at least one of them does with probability p.
         once = 1 - tf.sqrt(tf.maximum(1 - config.rotate * tf.convert_to_tensor(p, tf.float32), 0))
@@ -113,7 +126,7 @@ def parameters(draws, p, config, resolution):
 
     # Filtering and corruption.
     if config.imgfilter > 0:
-        bands = ["imgfilter{}".format(band) for band in range(4)]
+        bands = [f"imgfilter{band}" for band in range(4)]
         gains = [_gated(draws, b, config.imgfilter * p, factor(b, config.imgfilter_std), 1) for b in bands]
         made["imgfilter"] = tf.stack(gains, axis=1)
     add("noise", tf.abs(draws["noise.value"]) * config.noise_std, 0)

@@ -1,20 +1,37 @@
 """A picture of what augmentation does to given images: a row per image, a column per strength, a panel per transform."""
 
 from dataclasses import replace
+from typing import Any, Callable, Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from ..errors import UserError
+from ..images.sheet import Sheet, SheetStyle, load_font, tile
 from ..seeds import step_seed
 from .config import TRANSFORMS, AugmentConfig
 
 STRENGTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+PLAIN_NAMES = {  # of the transforms, for people
+    "xflip": "mirrored", "rotate90": "turned by quarters", "xint": "moved", "scale": "enlarged or reduced",
+    "rotate": "turned a little", "aniso": "stretched in one direction", "xfrac": "moved by parts of a pixel",
+    "brightness": "brighter or darker", "contrast": "more or less contrast", "lumaflip": "light and dark exchanged",
+    "hue": "other colours", "saturation": "stronger or weaker colours", "imgfilter": "sharper or softer", "noise": "with noise",
+    "cutout": "with a piece cut out",
+}  # fmt: skip
 _LABEL_PX, _GAP_PX = 14, 12
 _INK, _PAPER = (20, 20, 20), (255, 255, 255)
 
 
-def preview(images, config, strengths=STRENGTHS, seed=0, tile_px=96, panels_across=3, progress=None):
+def preview(
+    images: np.ndarray,
+    config: AugmentConfig,
+    strengths: Sequence[float] = STRENGTHS,
+    seed: int = 0,
+    tile_px: int = 96,
+    panels_across: int = 3,
+    progress: Optional[Callable[[list], Iterable]] = None,
+) -> Image.Image:
     """Return a picture of the pipe and of each of its transforms alone, at several strengths.
 
     The draws of a row are the same in all columns, so that going right only opens more gates, and the same in every panel, so
@@ -22,7 +39,7 @@ def preview(images, config, strengths=STRENGTHS, seed=0, tile_px=96, panels_acro
     discriminator sees them.
 
     Args:
-        images: uint8 [n, R, R, C], a few of the user's own.
+        images: uint8 [n, H, W, C], a few of the user's own.
         config: AugmentConfig; its pipe is shown whole, then each of its members alone.
         strengths: Values of p from 0 upwards, one a column.
         seed: Integer.
@@ -36,15 +53,36 @@ def preview(images, config, strengths=STRENGTHS, seed=0, tile_px=96, panels_acro
     Raises:
         UserError: No images, a strength below 0, or images that the pipe cannot take.
     """
+    drawn = panels(images, config, strengths, seed, tile_px, progress)
+    return _arrange([picture for _, picture in drawn], panels_across)
+
+
+def panels(
+    images: np.ndarray,
+    config: AugmentConfig,
+    strengths: Sequence[float] = STRENGTHS,
+    seed: int = 0,
+    tile_px: int = 96,
+    progress: Optional[Callable] = None,
+    label_px: int = _LABEL_PX,
+) -> List[Tuple[str, Image.Image]]:
+    """Return [(name, PIL image)] of the pipe, whose name is "all together", and of each of its transforms alone.
+
+    Args:
+        images, config, strengths, seed, tile_px, progress: As for `preview`, which puts them on one picture.
+        label_px: Height of a line of text.
+
+    Raises UserError where there are no images, or a strength is no number from 0 upwards.
+    """
     _check(images, strengths)
-    config.check_images(images.shape[1], images.shape[3])
+    config.check_images(*images.shape[1:])
     members = [name for name in TRANSFORMS if config.has(name)]
-    panels = [("whole pipe", config)] + [(name, _alone(config, name)) for name in members if len(members) > 1]
-    drawn = [
-        _panel(name, images, _columns(images, panel, strengths, seed), strengths, tile_px)
-        for name, panel in (progress(panels) if progress else panels)
+    wanted = [("all together", config)]
+    wanted += [(f"{PLAIN_NAMES[name]} ({name})", _alone(config, name)) for name in members if len(members) > 1]
+    return [
+        (name, _panel(name, images, _columns(images, panel, strengths, seed), strengths, tile_px, label_px))
+        for name, panel in (progress(wanted) if progress else wanted)
     ]
-    return _arrange(drawn, panels_across)
 
 
 def _check(images, strengths):
@@ -52,7 +90,7 @@ def _check(images, strengths):
         raise UserError("There is nothing to show.", "At least one image and one strength.", "Ask for 4 images, for example.")
     wrong = [p for p in strengths if not (np.isfinite(p) and p >= 0)]
     if wrong:
-        raise UserError("Strengths that cannot be: {}.".format(wrong), "Numbers from 0 upwards.", "Try 0,0.2,0.4,0.6,0.8,1.")
+        raise UserError(f"Strengths that cannot be: {wrong}.", "Numbers from 0 upwards.", "Try 0,0.2,0.4,0.6,0.8,1.")
 
 
 def _alone(config, name):
@@ -71,19 +109,17 @@ def _columns(images, config, strengths, seed):
 
 
 def _tile(image, tile_px):
-    pixels = np.clip(np.rint((image + 1) * 127.5), 0, 255).astype(np.uint8)
-    picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels[:, :, :3]).convert("RGB")
-    return picture if picture.width == tile_px else picture.resize((tile_px, tile_px), Image.LANCZOS)
+    return tile(np.clip(np.rint((image + 1) * 127.5), 0, 255).astype(np.uint8), tile_px)
 
 
-def _panel(title, images, columns, strengths, tile_px):
+def _panel(title, images, columns, strengths, tile_px, label_px):
     """Draw the columns under a title and the strengths."""
-    head_px = 2 * _LABEL_PX
+    head_px, font = 2 * label_px, None if label_px == _LABEL_PX else load_font(label_px - 4)
     panel = Image.new("RGB", (len(columns) * tile_px, head_px + len(images) * tile_px), _PAPER)
     pen = ImageDraw.Draw(panel)
-    pen.text((2, 1), title, fill=_INK)
+    pen.text((2, 1), title, fill=_INK, font=font)
     for x, (p, column) in enumerate(zip(strengths, columns)):
-        pen.text((x * tile_px + 2, _LABEL_PX), "p = {:g}".format(p), fill=_INK)
+        pen.text((x * tile_px + 2, label_px), f"p = {p:g}", fill=_INK, font=font)
         for y, image in enumerate(column):
             panel.paste(_tile(image, tile_px), (x * tile_px, head_px + y * tile_px))
     return panel
@@ -92,15 +128,13 @@ def _panel(title, images, columns, strengths, tile_px):
 def _arrange(panels, across):
     """Put panels of one size side by side, `across` in a row."""
     across = min(across, len(panels))
-    width, height = panels[0].width + _GAP_PX, panels[0].height + _GAP_PX
-    rows = -(-len(panels) // across)
-    picture = Image.new("RGB", (across * width + _GAP_PX, rows * height + _GAP_PX), _PAPER)
-    for index, panel in enumerate(panels):
-        picture.paste(panel, (_GAP_PX + index % across * width, _GAP_PX + index // across * height))
-    return picture
+    sheet = Sheet(across, -(-len(panels) // across), panels[0].size, SheetStyle(_GAP_PX, paper=_PAPER))
+    for place, panel in enumerate(panels):
+        sheet.put(place, panel)
+    return sheet.image
 
 
-def preview_dataset(dataset, pipe="bgc", num_images=4, **options):
+def preview_dataset(dataset: Any, pipe: Union[str, AugmentConfig] = "bgc", num_images: int = 4, **options: Any) -> Image.Image:
     """Return `preview` of images spread evenly over a dataset.
 
     Args:
@@ -108,10 +142,26 @@ def preview_dataset(dataset, pipe="bgc", num_images=4, **options):
         pipe: Name of an augmentation pipe, or an AugmentConfig.
         num_images: Rows.
         options: Of `preview`.
+
+    Raises UserError where the dataset does not suit the pipe, and as `preview` does.
     """
+    return preview(*_of_dataset(dataset, pipe, num_images), **options)
+
+
+def panels_of_dataset(
+    dataset: Any, pipe: Union[str, AugmentConfig] = "bgc", num_images: int = 4, **options: Any
+) -> List[Tuple[str, Image.Image]]:
+    """Return `panels` of images spread evenly over a dataset; arguments as for `preview_dataset`.
+
+    Raises UserError where the dataset does not suit the pipe, and as `panels` does.
+    """
+    return panels(*_of_dataset(dataset, pipe, num_images), **options)
+
+
+def _of_dataset(dataset, pipe, num_images):
     config = pipe if isinstance(pipe, AugmentConfig) else AugmentConfig.from_pipe(pipe)
     if num_images < 1:
         raise UserError("There is nothing to show.", "At least one image.", "Ask for 4 images, for example.")
     count = min(num_images, dataset.num_images)
     indices = np.arange(count) * dataset.num_images // count
-    return preview(dataset.read(indices), config, **options)
+    return dataset.read(indices), config

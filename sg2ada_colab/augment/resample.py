@@ -1,27 +1,29 @@
 """Affine resampling of images: reflect at the borders, up-sample by 2 with sym6, sample bilinearly, down-sample by 2."""
 
+from typing import Any
+
 from ..networks.resampling import resample as filtered
 from ..tf import for_gpu_compiler, tf
-from .tables import SYM6, Joined, Woven, along, weighted
+from .resample_table import SYM6, ConcatenatedTable, InterleavedTable, along, weighted
 
 _BORDER_PX = 3  # a quarter of the filter: what the down-sampling needs around the output image
 
 
-def resample(images, inverse):
+def resample(images: tf.Tensor, inverse: Any) -> tf.Tensor:
     """Return images whose pixel at q (relative to the centre) shows the input at `inverse`(q).
 
     Section 2.1 and Appendix B of the ADA paper (Karras et al. 2020); the gradient is the exact adjoint, to any order. Where
     `inverse` moves no image at all, nothing is computed: sym6 is orthogonal, so the result would be the input.
 
     Args:
-        images: float32 [N, S, S, C], S at least 4, static shape.
+        images: float32 [N, H, W, C], H and W at least 4, static shape.
         inverse: geometry.Affine with coefficients [N].
     """
-    count, size, _, channels = images.shape.as_list()
-    margins_x = _margins(inverse.a, inverse.b, inverse.tx, size)
-    margins_y = _margins(inverse.c, inverse.d, inverse.ty, size)
+    count, height, width, channels = images.shape.as_list()
+    margins_x = _margins(inverse.a, inverse.b, inverse.tx, width, (width, height))
+    margins_y = _margins(inverse.c, inverse.d, inverse.ty, height, (width, height))
     moved = inverse.moves()
-    sampled_shape = [count, 2 * size + 10, 2 * size + 10]
+    sampled_shape = [count, 2 * height + 10, 2 * width + 10]
 
     def stage(function, x, shape, unmoved=tf.zeros):
         # What a branch returns is in memory. Without the branches XLA for GPUs fuses the stages, and evaluates both filters
@@ -30,12 +32,12 @@ def resample(images, inverse):
         flat = tf.cond(moved, lambda: tf.reshape(function(x), [-1]), lambda: tf.reshape(unmoved(shape), [-1]))
         return tf.reshape(flat, shape)
 
-    def kept(function):
+    def materialise(function):
         return tf.cond(moved, function, lambda: tuple(tf.zeros_like(x) for x in function()))
 
     def entries(form, shape):
-        x, y = _positions(inverse, size)
-        return _in_flat_table(shape, form.columns(x, margins_x, size, shape[3]), form.rows(y, margins_y, size))
+        x, y = _positions(inverse, height, width)
+        return _in_flat_table(shape, form.columns(x, margins_x, width, shape[3]), form.rows(y, margins_y, height))
 
     def sampled_from(form):
         def sample(table):
@@ -45,29 +47,29 @@ def resample(images, inverse):
         return sample
 
     def spread_over(shape):
-        """Return the adjoint of sampling from `Joined`."""
+        """Return the adjoint of sampling from `ConcatenatedTable`."""
 
         def stacked():
-            return tuple(tf.stack(values) for values in zip(*entries(Joined, shape)))
+            return tuple(tf.stack(values) for values in zip(*entries(ConcatenatedTable, shape)))
 
         def spread(d, at, weight):
             total = shape[0] * shape[1] * shape[2]
             return tf.reshape(tf.math.unsorted_segment_sum(d * weight, at, total), shape)
 
         if for_gpu_compiler():  # which would work out again, in the loop that adds, where each entry belongs
-            at, weight = kept(stacked)
+            at, weight = materialise(stacked)
             return lambda d: spread(d, at, weight)
         return lambda d: spread(d, *stacked())
 
     def down(sampled):
         if for_gpu_compiler():
-            return filtered(sampled, SYM6, down=2, size=(size, size))
+            return filtered(sampled, SYM6, down=2, size=(height, width))
         return along(_downsample, along(_downsample, sampled, axis=1), axis=2)
 
     def forward(x):
-        form, wide = (Woven, _with_fourth_channel(x)) if for_gpu_compiler() else (Joined, x)
+        form, wide = (InterleavedTable, _with_fourth_channel(x)) if for_gpu_compiler() else (ConcatenatedTable, x)
         shape = wide.shape.as_list()
-        up, table_shape = form.table(shape, margins_x, margins_y, kept)
+        up, table_shape = form.table(shape, margins_x, margins_y, materialise)
         table = stage(up, wide, table_shape)
         sampled = stage(sampled_from(form), table, sampled_shape + shape[3:])
         return stage(down, sampled, shape, lambda shape: wide)[..., :channels]
@@ -75,7 +77,7 @@ def resample(images, inverse):
     def backward(d):
         wide = _with_fourth_channel(d) if for_gpu_compiler() else d  # four numbers are added to the table at once, three are not
         shape = wide.shape.as_list()
-        up, table_shape = Joined.table(shape, margins_x, margins_y, kept)
+        up, table_shape = ConcatenatedTable.table(shape, margins_x, margins_y, materialise)
         sampled = stage(_adjoint(down, sampled_shape + shape[3:]), wide, sampled_shape + shape[3:])
         table = stage(spread_over(table_shape), sampled, table_shape)
         return stage(_adjoint(up, shape), table, shape, lambda shape: wide)[..., :channels]
@@ -115,10 +117,19 @@ def _adjoint(function, shape):
     return adjoint
 
 
-def _margins(across, along, shift, size):
-    """Return the padding (int32 scalars before, after) of an axis: what the batch's outermost corner needs, at most S - 1."""
+def _margins(of_x, of_y, shift, size, image_px):
+    """Return the padding (int32 scalars before, after) of an axis: what the batch's outermost corner needs, at most S - 1.
+
+    Args:
+        of_x, of_y: Coefficients [N].
+        size: Of the images along the axis, px.
+        image_px: Their width and height.
+    """
     centre = (size - 1) / 2
-    reach = (tf.abs(across) + tf.abs(along)) * centre
+    if image_px[0] == image_px[1]:
+        reach = (tf.abs(of_x) + tf.abs(of_y)) * centre
+    else:
+        reach = tf.abs(of_x) * ((image_px[0] - 1) / 2) + tf.abs(of_y) * ((image_px[1] - 1) / 2)
     before, after = tf.reduce_max(reach - shift), tf.reduce_max(reach + shift)
     return tuple(
         tf.cast(tf.clip_by_value(tf.math.ceil(corner - centre + 2 * _BORDER_PX), 0, size - 1), tf.int32)
@@ -126,21 +137,24 @@ def _margins(across, along, shift, size):
     )
 
 
-def _positions(inverse, size):
-    """Return x and y [N, P, P] in the up-sampled input for the P = 2S + 10 positions per axis that the down-sampling reads."""
-    centre = (size - 1) / 2
-    grid = (tf.range(1, 2 * size + 2 * _BORDER_PX * 2 - 1, dtype=tf.float32)) / 2 - (centre + _BORDER_PX)
-    x_out, y_out = grid[tf.newaxis, tf.newaxis, :], grid[tf.newaxis, :, tf.newaxis]
+def _positions(inverse, height, width):
+    """Return x and y [N, P, Q] in the up-sampled input that the down-sampling reads, P = 2H + 10 and Q = 2W + 10."""
+    centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
 
-    def place(across, along, shift):
+    def grid(size, centre):
+        return (tf.range(1, 2 * size + 2 * _BORDER_PX * 2 - 1, dtype=tf.float32)) / 2 - (centre + _BORDER_PX)
+
+    x_out, y_out = grid(width, centre_x)[tf.newaxis, tf.newaxis, :], grid(height, centre_y)[tf.newaxis, :, tf.newaxis]
+
+    def place(across, along, shift, centre):
         across, along, shift = (v[:, tf.newaxis, tf.newaxis] for v in (across, along, shift))
         return 2 * (across * x_out + along * y_out + (shift + centre))
 
-    return place(inverse.a, inverse.b, inverse.tx), place(inverse.c, inverse.d, inverse.ty)
+    return place(inverse.a, inverse.b, inverse.tx, centre_x), place(inverse.c, inverse.d, inverse.ty, centre_y)
 
 
 def _in_flat_table(shape, columns, rows):
-    """Return the pairs (entry in a flat table [N·H·W, C], weight) of rows and columns: int32 [N,P,P], float32 [N,P,P,1 or C]."""
+    """Return the pairs (entry in a flat table [N·H·W, C], weight) of rows and columns: int32 [N,P,Q], float32 [N,P,Q,1 or C]."""
     images = tf.range(shape[0])[:, tf.newaxis, tf.newaxis] * shape[1]
     return [((images + row) * shape[2] + column, of_row * of_column) for row, of_row in rows for column, of_column in columns]
 

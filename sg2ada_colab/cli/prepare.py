@@ -1,22 +1,32 @@
-"""`sg2ada prepare` and `sg2ada dataset doctor`: from images to a data set, and a look at them before."""
+"""`sg2ada prepare` and `sg2ada dataset doctor`: from images to a dataset, and a look at them before."""
 
 import argparse
-import json
-import os
+from typing import TYPE_CHECKING, Any
+
+from ..files import atomic_path
+from ..shape import size_words
+from ..words import shown
+
+if TYPE_CHECKING:
+    from ..dataset.preparation import PrepareResult
 
 
-def add_prepare(verbs):
+def add_prepare(verbs: Any) -> None:
     """Add `prepare` to argparse's sub-parsers."""
     parser = verbs.add_parser(
         "prepare",
-        help="convert images to a data set of TFRecords",
+        help="convert images to a dataset of TFRecords",
         description="Convert images of any kind to a folder of multi-resolution TFRecords. Files that cannot be used are left "
         "out and listed. A run that was stopped goes on where it was when it is started again.",
     )
-    parser.add_argument("source", help="folder, zip or tar of images; text file with one image path a line; or a data set")
-    parser.add_argument("destination", help="folder to make; its name becomes the name of the data set")
+    parser.add_argument(
+        "source",
+        help="folder, zip or tar of images, or a folder of such archives; text file with one image path a line; a dataset, or "
+        "TFRecords of another program",
+    )
+    parser.add_argument("destination", help="folder to make; its name becomes the name of the dataset")
     _add_image_options(parser)
-    group = parser.add_argument_group("what becomes part of the data set")
+    group = parser.add_argument_group("what becomes part of the dataset")
     group.add_argument(
         "--labels",
         default="auto",
@@ -46,18 +56,19 @@ def add_prepare(verbs):
 
 
 def _add_image_options(parser):
-    group = parser.add_argument_group("how images become squares")
+    group = parser.add_argument_group("how images become squares or rectangles")
     group.add_argument(
         "--resolution",
-        type=int,
+        type=_size,
         metavar="PX",
-        help="power of two (default: the largest, up to 1024, that nine images in ten reach)",
+        help="power of two; WIDTHxHEIGHT such as 768x512; or auto: the rectangle that keeps most of the images' pixels (default: "
+        "the largest square, up to 1024, that nine images in ten reach)",
     )
     group.add_argument(
         "--fit",
         default="crop",
         choices=("crop", "pad", "stretch", "tiles", "random", "boxes"),
-        help="crop: the largest centred square; pad: the whole image on the background; stretch: ignore the aspect"
+        help="crop: the largest centred region of that shape; pad: the whole image on the background; stretch: ignore the aspect"
         " ratio; tiles: a grid of squares from each image; random: squares at random places; boxes: from "
         "--boxes (default: %(default)s)",
     )
@@ -70,7 +81,11 @@ def _add_image_options(parser):
     )
     group.add_argument("--crops-per-image", type=int, default=8, metavar="N", help="for --fit random (default: %(default)s)")
     group.add_argument("--crop-seed", type=int, default=0, metavar="N", help="for --fit random (default: %(default)s)")
-    group.add_argument("--boxes", metavar="FILE", help='JSON {"name": [left, top, right, bottom], ...} for --fit boxes')
+    group.add_argument(
+        "--boxes",
+        metavar="FILE",
+        help='JSON {"name": [left, top, right, bottom], ...} for --fit boxes; with crop, pad and stretch, for those images alone',
+    )
     group.add_argument(
         "--filter",
         default="lanczos",
@@ -78,6 +93,16 @@ def _add_image_options(parser):
         help="for resizing, all antialiased (default: %(default)s)",
     )
     group.add_argument("--upscale", action="store_true", help="enlarge images that are too small instead of leaving them out")
+    group.add_argument(
+        "--frames",
+        default="first",
+        choices=("first", "all"),
+        help="of animations and files of several pages; all: each frame is an image of its own (default: %(default)s)",
+    )
+    _add_colour_options(parser)
+
+
+def _add_colour_options(parser):
     group = parser.add_argument_group("how colours are read")
     group.add_argument(
         "--color",
@@ -86,30 +111,69 @@ def _add_image_options(parser):
         help="auto: grey if every image is stored in grey (default: %(default)s)",
     )
     group.add_argument(
+        "--alpha",
+        default="flatten",
+        choices=("flatten", "keep"),
+        help="flatten: transparent images over --background; keep: make an RGBA dataset (default: %(default)s)",
+    )
+    group.add_argument(
         "--background",
         type=_color,
         default=(255, 255, 255),
         metavar="COLOR",
-        help="under transparency and around padded images: a name or #rrggbb (default: white)",
+        help="under transparency that is not kept, and around padded images: a name or #rrggbb (default: white)",
     )
     group.add_argument(
         "--ignore-icc", action="store_true", help="take the numbers as they are, whatever colour profile is embedded"
+    )
+    group.add_argument(
+        "--grey-range",
+        type=_grey_range,
+        default="full",
+        metavar="RANGE",
+        help="of images of grey in more than 8 bits: full: 0 to 65535, whatever they use of it; used: from the lowest to the "
+        "highest value of all images; or LOW:HIGH, such as 0:4095 (default: %(default)s)",
     )
     group.add_argument(
         "--max-megapixels", type=float, default=89.478485, metavar="N", help="refuse larger images (default: %(default)s)"
     )
 
 
+def _size(text):
+    """Return the side of a square, (height, width), or "auto"."""
+    from ..errors import UserError
+    from ..images.suggest_size import AUTO
+    from ..shape import compact_size, parse_size
+
+    if text == AUTO:
+        return AUTO
+    try:
+        return int(text) if text.isdigit() else compact_size(*parse_size(text))
+    except UserError as error:
+        raise argparse.ArgumentTypeError(f"{error.what} Expected: {error.expected}, or auto; {error.next_step}") from None
+
+
 def _color(text):
-    from PIL import ImageColor
+    from ..errors import UserError
+    from ..images.colour import parse_colour
 
     try:
-        return ImageColor.getrgb(text)[:3]
-    except ValueError:
-        raise argparse.ArgumentTypeError("{!r} is no color; write a name such as black, or #rrggbb".format(text)) from None
+        return parse_colour(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(f"{error.what}; write {error.expected}") from None
 
 
-def add_doctor(actions):
+def _grey_range(text):
+    from ..errors import UserError
+    from ..images.grey_range import parse_grey_range
+
+    try:
+        return parse_grey_range(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a range; write {error.expected}") from None
+
+
+def add_doctor(actions: Any) -> None:
     """Add `doctor` to the sub-parsers of `sg2ada dataset`."""
     parser = actions.add_parser("doctor", help="examine images before they are converted")
     parser.add_argument("source", help="folder, zip or tar of images, or text file with one image path a line")
@@ -124,26 +188,14 @@ def add_doctor(actions):
 
 
 def _fit_options(args):
-    from ..errors import UserError
+    from ..images.crop_boxes import read_boxes
     from ..images.fit import FitOptions
 
-    boxes = {}
-    if args.fit == "boxes":
-        try:
-            with open(args.boxes or "", encoding="utf-8") as file:
-                boxes = {name: tuple(int(edge) for edge in box) for name, box in json.load(file).items()}
-            if any(len(box) != 4 for box in boxes.values()):
-                raise ValueError("a box needs four numbers")
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise UserError(
-                "--boxes {} cannot be read: {}".format(args.boxes, error),
-                'JSON {"name": [left, top, right, bottom], ...}',
-                "give the file that holds the crop boxes",
-            ) from error
+    boxes = read_boxes(args.boxes) if args.fit == "boxes" or args.boxes else {}
     return FitOptions(args.fit, args.filter, args.upscale, args.tile_px, args.crops_per_image, args.crop_seed, boxes)
 
 
-def run_prepare(args):
+def run_prepare(args: argparse.Namespace) -> None:
     """Convert images; print what came of them."""
     from ..dataset.options import PrepareOptions
     from ..dataset.preparation import prepare
@@ -151,9 +203,12 @@ def run_prepare(args):
     options = PrepareOptions(
         resolution=args.resolution,
         color=args.color,
+        alpha=args.alpha,
         fit=_fit_options(args),
         background=args.background,
         use_icc=not args.ignore_icc,
+        grey_range=args.grey_range,
+        frames=args.frames,
         max_megapixels=args.max_megapixels,
         labels=args.labels,
         shuffle=not args.no_shuffle,
@@ -171,49 +226,59 @@ def run_prepare(args):
 
 def _write_json(path, content):
     from ..dataset.disk import reporting
-    from ..dataset.manifest import write_json
+    from ..files import write_json
 
     with reporting(path):
         write_json(path, content)
 
 
-def print_result(result):
+def print_result(result: "PrepareResult") -> None:
     """Print what became of the images: a `PrepareResult`."""
-    kind = "RGB" if result.channels == 3 else "grey"
-    labels = ", {} labels each".format(result.label_size) if result.label_size else ""
-    print("{}: {} {} images of {} pixels{}".format(result.path, result.num_images, kind, result.resolution, labels))
+    kind = {1: "grey", 3: "RGB", 4: "RGBA"}[result.channels]
+    labels = f", {result.label_size} labels each" if result.label_size else ""
+    print(f"{result.path}: {result.num_images} {kind} images of {size_words(result.resolution)} pixels{labels}")
     for reason, count in sorted(result.ignored.items()):
-        print("ignored: {} x {}".format(count, reason))
+        print(f"ignored: {count} x {shown(reason)}")
+    for note in result.notes:
+        print(note)
     if result.problems:
-        print("left out: {}".format(len(result.problems)))
+        print(f"left out: {len(result.problems)}")
         for name, _, text in result.problems[:20]:
-            print("  {}: {}".format(name, text))
+            print(f"  {shown(name)}: {shown(text)}")
         if len(result.problems) > 20:
-            print("  and {} more; --report FILE lists all".format(len(result.problems) - 20))
+            print(f"  and {len(result.problems) - 20} more; --report FILE lists all")
 
 
-def run_doctor(args):
+def run_doctor(args: argparse.Namespace) -> int:
     """Examine images and print the report."""
     from ..dataset.disk import reporting
+    from ..dataset.options import PrepareOptions
     from ..dataset.plan import check_resolution
     from ..dataset.sources import open_any_source
     from ..images.contact_sheet import contact_sheet
     from ..images.doctor import diagnose, report_text
+    from ..images.frames import all_frames
     from ..images.progress import Progress
     from ..images.read import ReadOptions
+    from ..images.scan import scan
+    from ..images.suggest_size import AUTO
 
-    if args.resolution:
+    if args.resolution and args.resolution != AUTO:
         check_resolution(args.resolution)
-    read = ReadOptions(1 if args.color == "grey" else 3, args.background, not args.ignore_icc, int(args.max_megapixels * 1e6))
+    grey_range = args.grey_range if isinstance(args.grey_range, tuple) else None
+    PrepareOptions(color=args.color, alpha=args.alpha).check()
+    channels = 4 if args.alpha == "keep" else 1 if args.color == "grey" else 3
+    read = ReadOptions(channels, args.background, not args.ignore_icc, grey_range, int(args.max_megapixels * 1e6))
     source, fit = open_any_source(args.source), _fit_options(args)
+    if args.frames == "all":
+        source, _ = all_frames(source, scan(source, read, args.workers))
     with Progress(not args.quiet, len(source), "Examining") as bar:
         report, findings = diagnose(source, args.resolution, fit, read, args.workers, bar.update)
     print(report_text(report))
     if args.json:
         _write_json(args.json, report.as_json())
     if args.sheet and report.good:
-        sheet = contact_sheet(source, findings, report.resolution, fit, read, args.workers)
-        with reporting(args.sheet):
-            sheet.save(args.sheet + ".tmp", "PNG")
-            os.replace(args.sheet + ".tmp", args.sheet)
+        sheet = contact_sheet(source, findings, report.resolution, fit, read, args.workers)  # type: ignore[arg-type]
+        with reporting(args.sheet), atomic_path(args.sheet) as temporary:
+            sheet.save(temporary, "PNG")
     return 1 if not report.good or (args.strict and report.problems) else 0

@@ -1,19 +1,29 @@
 """The verbs about single snapshots: `inspect`, `convert`, `export`."""
 
 import argparse
+import math
 import os
+from typing import Any, Optional
 
 from ..errors import UserError
 
-SOURCE_HELP = "snapshot: a file, a URL (may end in #sha256=HEX), or ffhq256, ffhq512, ffhq1024, celebahq256, lsundog256"
+SOURCE_HELP = (
+    "snapshot: a file, a URL (may end in #sha256=HEX), a preset (ffhq256, ffhq512, ffhq1024, celebahq256, lsundog256), flags, or "
+    "a run by folder or number (its newest snapshot, or RUN:best)"
+)
 INSPECT = """\
 Say what a snapshot is: family, resolution, labels, channels, mapping depth, parameters, the table of its layers, and the options
 it was trained with if training_options.json lies beside it. Nothing in the file is run."""
 CONVERT = """\
 Write a snapshot in another form, by the ending of OUT. Reads the pickles of stylegan2, stylegan2-ada, stylegan2-ada-pytorch and
-stylegan3 (--cfg=stylegan2), and safetensors.
+stylegan3 (--cfg=stylegan2), checkpoints of rosinality's stylegan2-pytorch, and safetensors.
   .pkl           TensorFlow pickle; opens in stylegan2-ada, and through legacy.py in stylegan2-ada-pytorch and stylegan3
-  .safetensors   all three networks, names as in the pickle after the network's: Gs/synthesis/4x4/Conv/weight"""
+  .pt            checkpoint of rosinality's stylegan2-pytorch, which encoders and editing programs take (RGB, no labels)
+  .safetensors   all three networks, names as in the pickle after the network's: Gs/synthesis/4x4/Conv/weight
+
+For images of another form, as a beginning for training; what is new in it is said:
+  sg2ada convert rgb.pkl rgba.pkl --alpha                    a fourth channel, which begins opaque
+  sg2ada convert square512.pkl wide.pkl --resolution 768x512  a rectangle (width x height), or another resolution"""
 EXPORT = """\
 Write the generator for use without this program, by the form of OUT.
   .onnx          ONNX: z, psi -> images (needs the package onnx)
@@ -21,7 +31,7 @@ Write the generator for use without this program, by the form of OUT.
   a folder       TensorFlow SavedModel: z, psi -> uint8 images"""
 
 
-def register(verbs):
+def register(verbs: Any) -> None:
     """Add the verbs to the argparse subparsers `verbs`."""
     parser = _verb(verbs, "inspect", "say what a snapshot is", INSPECT, "sg2ada inspect FILE [FILE ...]")
     parser.add_argument("files", metavar="FILE", nargs="+", help=SOURCE_HELP)
@@ -29,7 +39,14 @@ def register(verbs):
     parser.set_defaults(run=run_inspect)
 
     parser = _verb(verbs, "convert", "write a snapshot in another form", CONVERT, "sg2ada convert IN OUT [options]")
-    _source_and_target(parser, "file to write, ending in .pkl or .safetensors")
+    _source_and_target(parser, "file to write, ending in .pkl, .pt or .safetensors")
+    parser.add_argument("--compact", action="store_true", help="of a .safetensors file: Gs and D alone, in float16")
+    parser.add_argument(
+        "--resolution", metavar="PX", help="for images of another size: one side, or WIDTHxHEIGHT such as 768x512"
+    )
+    alpha = parser.add_mutually_exclusive_group()
+    alpha.add_argument("--alpha", action="store_true", default=None, help="give an RGB network a fourth channel, transparency")
+    alpha.add_argument("--no-alpha", dest="alpha", action="store_false", help="take the fourth channel of an RGBA network away")
     parser.set_defaults(run=run_convert)
 
     parser = _verb(verbs, "export", "write the generator for other programs", EXPORT, "sg2ada export IN OUT [options]")
@@ -37,6 +54,7 @@ def register(verbs):
     parser.add_argument(
         "--network", choices=("Gs", "G"), default="Gs", help="Gs: the moving average, G: as last trained (default: Gs)"
     )
+    parser.add_argument("--trunc", type=float, metavar="PSI", help="a fixed truncation, instead of the input psi")
     parser.set_defaults(run=run_export)
 
 
@@ -56,16 +74,15 @@ def _source_and_target(parser, target_help):
     parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
 
 
-def run_inspect(args):
+def run_inspect(args: argparse.Namespace) -> int:
     """Print the description of each file; returns 1 when one of several could not be read."""
-    from ..snapshots.inspect import describe
-    from ..snapshots.read import read_snapshot
+    from ..formats.inspect import describe
 
     failed = []
     for index, name in enumerate(args.files):
         try:
-            path = _local(name)
-            lines = describe(read_snapshot(path), path, layers=not args.no_layers)
+            found = _found(name)
+            lines = describe(found.snapshot, found.path, layers=not args.no_layers)
         except UserError as error:
             failed.append(error)
             continue
@@ -73,72 +90,95 @@ def run_inspect(args):
     if len(args.files) == 1 and failed:
         raise failed[0]
     for problem in failed:
-        print("\n{}".format(problem))
+        print(f"\n{problem}")
     return 1 if failed else 0
 
 
-def run_convert(args):
+def run_convert(args: argparse.Namespace) -> None:
     """Convert and say what was written."""
-    from ..snapshots.convert import convert, form_of
+    from ..formats.convert import check_target, write_snapshot
+    from ..formats.reshape import reshaped
+    from ..shape import parse_size
 
-    form_of(args.target)  # before anything is downloaded
+    size = parse_size(args.resolution) if getattr(args, "resolution", None) else None
+    alpha = getattr(args, "alpha", None)
+    compact = getattr(args, "compact", False)
+    check_target(args.target, compact)  # before anything is downloaded
     _check_target(args)
-    _report(convert(_local(args.source), args.target), args.target)
+    snapshot = _found(args.source).snapshot
+    if size is not None or alpha is not None:
+        snapshot = reshaped(snapshot, size, alpha)
+    write_snapshot(args.target, snapshot, compact)
+    _report(snapshot, args.target)
+    if snapshot.Gs.num_channels == 4 and args.target.lower().endswith(".pkl"):
+        print(
+            "The network makes RGBA. Where a program of the PyTorch family stops at colour transforms of four channels, train "
+            "there with --augpipe=bg."
+        )
+    if not snapshot.Gs.config.is_square and args.target.lower().endswith(".pkl"):
+        print("The network is not square: stylegan2-ada opens it with the code inside; the PyTorch programs refuse it.")
 
 
-def run_export(args):
+def run_export(args: argparse.Namespace) -> int:
     """Export the generator by the form of the target's name."""
-    from ..snapshots.read import read_snapshot
-
     ending = os.path.splitext(args.target)[1].lower()
     if ending in (".pkl", ".pt", ".pth", ".h5", ".keras", ".tflite", ".pb"):
-        raise UserError("{} is no form that can be exported.".format(args.target), "NAME.onnx, NAME.safetensors or a new folder",
+        raise UserError(f"{args.target} is not a format that can be exported.", "NAME.onnx, NAME.safetensors or a new folder",
                         "for a pickle use `sg2ada convert`; PyTorch opens that one through legacy.py")  # fmt: skip
     _check_target(args)
+    if args.trunc is not None and not math.isfinite(args.trunc):
+        raise UserError(f"The truncation is {args.trunc}.", "a number, 1 for none", "write --trunc=0.7")
     if ending == ".safetensors":
-        return run_convert(args)
-    snapshot = read_snapshot(_local(args.source))
+        if args.trunc is not None:
+            raise UserError("A .safetensors file holds weights, which truncation does not change.", "NAME.onnx or a new folder",
+                            "leave --trunc out, or choose another form")  # fmt: skip
+        run_convert(args)
+        return 0
+    snapshot = _found(args.source).snapshot
     network = snapshot.Gs if args.network == "Gs" else snapshot.G
     if ending == ".onnx":
-        from ..snapshots.export_onnx import export_onnx
+        from ..formats.export_onnx import export_onnx
 
-        export_onnx(args.target, network)
+        export_onnx(args.target, network, args.trunc)
     else:
-        from ..snapshots.export_savedmodel import export_savedmodel
+        from ..formats.export_savedmodel import export_savedmodel
 
-        export_savedmodel(args.target, network)
+        export_savedmodel(args.target, network, args.trunc)
     _report(snapshot, args.target)
     return 0
 
 
 def _check_target(args):
     if os.path.exists(args.target) and not (args.force and os.path.isfile(args.target)):
-        raise UserError(
-            "{} exists already.".format(args.target), "a new name", "choose another name, or add --force to replace a file"
-        )
+        raise UserError(f"{args.target} exists already.", "a new name", "choose another name, or add --force to replace a file")
     if os.path.abspath(args.target) == os.path.abspath(args.source):
         raise UserError("IN and OUT are the same file.", "another name for the result", "choose another name")
 
 
-def _local(name):
-    from ..snapshots.download import local_snapshot
+def _found(name):
+    """Return the FoundNetwork of a name, and say what was passed over."""
+    from ..colab.session import results_folders
+    from ..generate.find_network import find_network
 
-    return local_snapshot(name, progress=_Progress(name))
+    found = find_network(name, results_folders(), progress=_Progress(name))
+    for note in found.notes:
+        print("Note: " + note)
+    return found
 
 
 class _Progress:
     """Prints every tenth of a download."""
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         self.name, self.tenth = name, -1
 
-    def __call__(self, done, total):
+    def __call__(self, done: int, total: Optional[int]) -> None:
         if total and done * 10 // total > self.tenth:
             self.tenth = done * 10 // total
-            print("Downloading {}: {:,} of {:,} bytes".format(self.name, done, total), flush=True)
+            print(f"Downloading {self.name}: {done:,} of {total:,} bytes", flush=True)
 
 
 def _report(snapshot, target):
     for note in snapshot.notes:
         print("Note: " + note)
-    print("Wrote {}".format(target))
+    print(f"Wrote {target}")

@@ -1,30 +1,26 @@
 """The verbs `train` and `resume`: their flags and help, the dry run, and the start of training."""
 
 import argparse
-import glob
 import os
-import shutil
-from dataclasses import fields
+from dataclasses import fields, replace
+from typing import Any
 
-from ..colab.places import find_run, newest_run, results_places, run_places, usual_results
-from ..colab.runtime import gpu_memory_bytes
+from ..compile.cache import use_for_run
+from ..config.estimate import estimate
+from ..config.options import GROUPS, TrainOptions, flag_of, switch
+from ..config.options_file import options_text
+from ..config.resume_check import resumable
 from ..errors import UserError
-from ..metrics.catalogue import parse_metric
-from ..runs import compile_cache
-from ..snapshots.choose import newest_good
-from ..snapshots.verified_copy import fetch_run
-from ..training.config import DatasetInfo
-from ..training.estimate import GIB, estimate
-from ..training.fit_card import resolve_for_card
-from ..training.options import GROUPS, TrainOptions, flag_of, switch
-from ..training.options_file import FILE_NAME, options_text, read_config
-from ..training.refusals import together
-from ..training.resolve import option_refusals, resolve
-from ..training.resume_check import check_resume, continued
-from ..training.run_name import run_folder
+from ..native_log import filtered
+from ..runs.cluster import find_cluster
+from ..runs.launch import Job, launch
+from ..runs.plan import RunPlan, bring_here, plan_run
+from ..shape import size_words
+from ..storage.choose import run_names
+from ..storage.places import find_places, results_places, usual_results
 
 
-def register(verbs):
+def register(verbs: Any) -> None:
     """Add the verbs to the argparse subparsers `verbs`."""
     begin = _add_verb(
         verbs,
@@ -40,14 +36,20 @@ def register(verbs):
         verbs,
         "resume",
         "sg2ada resume [RUN] [options]",
-        "Go on with a run from its newest whole snapshot, in the same folder, as if it had never stopped. Options that are "
+        "Go on with a run from its newest complete snapshot, in the same folder, as if it had never stopped. Options that are "
         "not given stay as they were.",
     )
     again.add_argument(
         "run_folder", metavar="RUN", nargs="?", default=".",
-        help="folder of the run, or folder of runs, whose newest is taken (default: this folder, or the workspace's results)",
+        help="folder of the run, or folder of runs, of which the one with the newest snapshot goes on (default: this folder, or "
+        "the workspace's results)",
     )  # fmt: skip
-    _add_flags(again, [f for f in fields(TrainOptions) if f.metadata["resumable"] or f.default is False])
+    shown = [f for f in fields(TrainOptions) if resumable(f.name) or f.default is False or f.name == "gpus"]
+    _add_flags(again, shown)
+    # Flags of train are understood, not shown: none is taken for the beginning of another, and each is refused with the reason.
+    for option in fields(TrainOptions):
+        if option not in shown:
+            _add_flag(again, option, required=False, hidden=True)
     again.set_defaults(run=run_resume)
 
 
@@ -89,9 +91,10 @@ def _add_flags(parser, options, required=()):
     groups["general"].add_argument("-h", "--help", action="help", help="show this help and stop")
 
 
-def _add_flag(group, option, required):
+def _add_flag(group, option, required, hidden=False):
     flag = option.metadata
     help_text = flag["help"] if required else flag["help"].replace(" (required)", "")
+    help_text = argparse.SUPPRESS if hidden else help_text
     if flag["kind"] is bool:
         group.add_argument(*flag["names"], flag_of(option.name), action="store_true", help=flag["help"])
         return
@@ -104,11 +107,11 @@ def _add_flag(group, option, required):
         group.add_argument(name, dest=option.name, type=flag["kind"], default=argparse.SUPPRESS, help=argparse.SUPPRESS)
 
 
-def run_train(args):
+def run_train(args: argparse.Namespace) -> int:
     return train(TrainOptions.from_args(args))
 
 
-def train(options):
+def train(options: TrainOptions) -> int:
     """Check the options, begin a run or go on with one for resume="latest", and train; return the exit code.
 
     Args:
@@ -124,182 +127,94 @@ def train(options):
             "A folder for runs and the folder of a dataset.",
             "Pass --outdir=<folder> and --data=<folder>.",
         )
-    latest = newest_run(options.outdir, FILE_NAME) if options.resume == "latest" else None
-    if latest:
-        return go_on(latest, options)
-    config = resolve_for_card(options, *open_data(options), check_metric=parse_metric, memory_bytes=gpu_memory_bytes())
-    taken = [run_folder(place, config.run_description) for place in results_places(options.outdir)]
-    places = run_places(os.path.join(options.outdir, max(map(os.path.basename, taken))))
-    print_plan(config, places, options)
-    if options.dry_run:
-        return 0
-    _check_network_file(config.resume_pkl)
-    _check_disk(config, os.path.dirname(places.here))
-    return start(config, places.here, resume=False, quiet=options.quiet, drive_dir=places.drive)
+    return execute(plan_run(options, results_places(str(options.outdir)), new_run=options.resume != "latest"), options)
 
 
-def run_resume(args):
-    return resume(args.run_folder, TrainOptions.from_args(args))
+def run_resume(args: argparse.Namespace) -> int:
+    options = TrainOptions.from_args(args)
+    if options.outdir is not None:
+        raise UserError(
+            "--outdir is given, but a run goes on in its own folder.",
+            "The run's folder, or the folder of runs, without a flag.",
+            f"sg2ada resume {options.outdir}",
+        )
+    if options.resume is not None:
+        raise UserError(
+            f"--resume={options.resume} is given, but `sg2ada resume` goes on from the run's own snapshots.",
+            "The run's folder alone; a network to begin a new run with is for `sg2ada train`.",
+            f"Leave it out, or begin a new run: sg2ada train --resume={options.resume} --outdir=DIR --data=DIR.",
+        )
+    return resume(args.run_folder, options)
 
 
-def resume(folder, options):
+def resume(folder: str, options: TrainOptions) -> int:
     """Go on with a run; return the exit code.
 
-    In Colab a run on Drive and its copy on the machine's disk are one: the newest whole snapshot of both is taken.
+    In Colab a run on Drive and its copy on the machine's disk are one: the newest complete snapshot of both is taken.
 
     Args:
-        folder: The run's folder, or a folder of runs, whose newest is taken.
+        folder: The run's folder, or a folder of runs, of which `runs.plan` chooses.
         options: `TrainOptions`; what is given must be the run's, or be free to change.
 
     Raises:
         UserError: There is no run of ours, the data are others, or an option would make another run of it.
     """
-    places = find_run(folder, FILE_NAME)
-    if places is None and folder == os.curdir:
-        places = newest_run(usual_results(), FILE_NAME)
-    if places is None:
-        raise UserError(
-            "There is no run in {}.".format(folder),
-            "The folder of a run, or one that has such folders: each with a {}.".format(FILE_NAME),
-            "Name the folder that was --outdir of sg2ada train, or begin a run: sg2ada train --help.",
-        )
-    return go_on(places, options)
+    places = find_places(folder)
+    if folder == os.curdir and places.run is None and not any(map(run_names, places.results)):
+        places = results_places(usual_results())
+    return execute(plan_run(options, places), options)
 
 
-def go_on(places, options):
-    """Go on with the run in `places` (a `RunPlaces`), as `resume` does."""
-    run_dir = places.folder_with(FILE_NAME)
-    saved = read_config(run_dir)
-    given = {name: value for name, value in options.given().items() if name not in ("outdir", "resume", "dry_run", "quiet")}
-    wished = TrainOptions(**dict(saved.options, **given))
-    opened = open_data(wished)
-    as_begun = resolve(TrainOptions(**saved.options), *opened, check_metric=parse_metric)
-    config = continued(saved, as_begun, resolve(wished, *opened, check_metric=parse_metric))
-    changes = ["Changed:           {}".format(difference) for difference in check_resume(saved, config, run_dir)]
-    has_snapshots = any(glob.glob(os.path.join(glob.escape(one), "network-snapshot-*.pkl")) for one in places.folders)
-    if not has_snapshots:
-        changes.append("The run was stopped before its first snapshot: it begins anew.")
-    candidate = newest_of(places) if has_snapshots and places.drive else None
-    if candidate:
-        changes.append("Going on from:     {}".format(candidate.pickle))
-    print_plan(config, places, options, changes)
-    if options.dry_run:
+def execute(plan: RunPlan, options: TrainOptions) -> int:
+    """Print a `RunPlan`, and train unless it is a dry run or there is nothing left to train; return the exit code."""
+    cluster, sharing = find_cluster(plan.config, plan.gpus)
+    print_plan(replace(plan, sentences=plan.sentences + ((sharing,) if sharing else ())), options)
+    if options.dry_run or plan.is_finished:
         return 0
-    if candidate:
-        fetch_run(candidate, os.path.dirname(places.here), None if options.quiet else print)
-    return start(config, places.here, resume=has_snapshots, quiet=options.quiet, drive_dir=places.drive)
+    plan = bring_here(plan, None if options.quiet else print)
+    return start(plan, options.quiet) if cluster is None else launch(Job.of_plan(plan, options.quiet), cluster)
 
 
-def newest_of(places):
-    """Return the newest whole snapshot of a run, on this machine and on Drive together; print what is passed over.
-
-    Raises:
-        UserError: None is whole.
-    """
-    choice = newest_good(places.folders)
-    for sentence in choice.skipped:
-        print("Passed over:       " + sentence)
-    if choice.candidate is None:
-        raise UserError(
-            "{} has no snapshot to go on from, neither here nor on Drive.".format(os.path.basename(places.here)),
-            "a network-snapshot-NNNNNN.pkl with its training-state-NNNNNN.npz, both whole",
-            "begin a new run: sg2ada train",
-        )
-    return choice.candidate
-
-
-def open_data(options):
-    """Return the `DatasetInfo`s of --data and --metricdata (None where not given); all that is wrong comes in one UserError."""
-    opened, problems = [], option_refusals(options, parse_metric)
-    for name in ("data", "metricdata"):
-        path = getattr(options, name)
-        try:
-            opened.append(None if path is None else DatasetInfo.open(path))
-        except UserError as problem:
-            what = "{}: {}".format(flag_of(name), problem.what)
-            problems.append(UserError(what, problem.expected, problem.next_step))
-    if problems:
-        raise together(problems)
-    return opened
-
-
-def _check_network_file(path):
-    if path is None or "://" in path or os.path.isfile(path):
-        return
-    raise UserError(
-        "--resume: {} does not exist.".format(path),
-        "A network pickle, its URL, one of NVIDIA's names (see --help), or latest.",
-        "Check the path.",
-    )
-
-
-def _check_disk(config, outdir):
-    """Refuse a run whose first two snapshots would not fit on the disk: the second is whole before the first may go."""
-    cost, folder = estimate(config), os.path.abspath(outdir)
-    while not os.path.isdir(folder):
-        folder = os.path.dirname(folder)
-    free, needed = shutil.disk_usage(folder).free, 2 * (cost.snapshot_bytes + cost.state_bytes)
-    if free < needed:
-        raise UserError(
-            "The disk of {} has {:.1f} GiB free.".format(folder, free / GIB),
-            "{:.1f} GiB for two snapshots; the whole run takes about {:.1f} GiB.".format(needed / GIB, cost.disk_bytes / GIB),
-            "Delete what is not needed, or choose an --outdir on another disk.",
-        )
-
-
-def print_plan(config, places, options, changes=()):
-    """Print the settings as NVIDIA's program does, where gamma came from, notes, changes and, for a dry run, the estimate.
+def print_plan(plan: RunPlan, options: TrainOptions) -> None:
+    """Print the settings as NVIDIA's program does, where gamma came from, notes, and for a dry run the estimate.
 
     Args:
-        config: `TrainConfig`.
-        places: `RunPlaces` of the run.
+        plan: `RunPlan`.
         options: `TrainOptions`, of which `dry_run` and `quiet` count here.
-        changes: Lines on what is new when a run goes on.
     """
     if options.quiet and not options.dry_run:
         return
+    config = plan.config
     lines = [
         "",
         "Training options:",
-        options_text(config, places.here),
+        options_text(config, plan.run_dir),
         "",
-        "Output directory:  {}".format(places.here),
-        "Training data:     {}".format(config.data_path),
-        "Training length:   {} kimg".format(config.total_kimg),
-        "Resolution:        {}".format(config.resolution),
-        "Number of GPUs:    {}".format(config.num_gpus),
-        "Gamma:             {} ({})".format(config.r1_gamma, config.gamma_rule),
+        f"Output directory:  {plan.run_dir}",
+        f"Training data:     {config.data.path}",
+        f"Training length:   {config.schedule.total_kimg} kimg",
+        f"Resolution:        {size_words(config.size)}",
+        f"Number of GPUs:    {config.schedule.num_gpus}",
+        f"Gamma:             {config.losses.r1_gamma} ({config.losses.gamma_rule})",
     ]
-    lines += ["Copied to:         {}".format(places.drive)] if places.drive else []
-    lines += ["Note:              {}".format(note) for note in config.notes]
-    lines += changes
+    lines += [f"Copied to:         {plan.drive_dir}"] if plan.drive_dir else []
+    if options.dry_run:  # otherwise the run's log begins with them
+        lines += [f"Note:              {note}" for note in config.notes]
+    lines += [sentence for sentence in plan.sentences if sentence not in config.notes]
     lines += estimate(config).lines() if options.dry_run else []
+    kimg = config.schedule.total_kimg
+    lines += [f"The run has its {kimg:g} kimg already; for more, give a larger --kimg."] if plan.is_finished else []
     lines += ["", "Dry run; exiting."] if options.dry_run else [""]
     print("\n".join(lines))
 
 
-def start(config, run_dir, resume, quiet=False, drive_dir=None):
-    """Train, in this process; return the exit code.
+def start(plan: RunPlan, quiet: bool = False) -> int:
+    """Train a `RunPlan` that `bring_here` has made ready, in this process; return the exit code."""
+    config = plan.config
+    cache = use_for_run(config.engine.xla, config.engine.deterministic, plan.drive_dir)
+    with filtered(quiet):
+        from ..runs import start as runs  # imports TensorFlow: only now, when all is checked
 
-    Args:
-        config: `TrainConfig`.
-        run_dir: The run's folder; made if `resume` is false.
-        resume: Go on from the newest whole snapshot in it.
-        quiet: Print nothing.
-        drive_dir: The run's folder on Drive, to which it is copied in the background; None: none.
-    """
-    try:
-        os.makedirs(run_dir, exist_ok=True)
-    except OSError as problem:
-        raise UserError(
-            "The folder {} cannot be made: {}.".format(run_dir, problem.strerror),
-            "A folder that can be written to.",
-            "Choose another --outdir.",
-        ) from problem
-    if config.xla:
-        compile_cache.use(drive=os.path.join(os.path.dirname(drive_dir), "compiled") if drive_dir else None)
-        if config.deterministic:
-            compile_cache.prefer_fast_deterministic_scatters()
-    from ..runs import start as runs  # imports TensorFlow: only now, when all is checked
-
-    return runs.start(config, run_dir, resume=resume or None, quiet=quiet, drive_dir=drive_dir)
+        return runs.start(
+            config, plan.run_dir, plan.candidate, quiet=quiet, drive_dir=plan.drive_dir, cache=cache, store=plan.store
+        )

@@ -1,0 +1,1 @@
+"""What a notebook calls: workspace, Drive, the training process and its live panel."""

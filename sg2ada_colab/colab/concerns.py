@@ -2,17 +2,23 @@
 
 import math
 import os
+from typing import Any, List, Mapping, Optional, Sequence
 
-from ..previews.timeline import spread_of_grid
+from ..augment.adapt import LEAK_P
+from ..previews.timeline import grid_diversity
+from ..shape import Size
+from ..words import size_text
+from .run_view import RunView
 
-P_LEAK = 0.8  # from about here on the generator begins to imitate the augmentations (Section 2.2 of the ADA paper)
-DECIDED_SIGN, DECIDED_TICKS = 0.97, 5  # the discriminator is never wrong, for so many ticks
-ALIKE, ALIKE_KIMG = 0.3, 40.0  # spread of the fakes as a share of the reals', after so many kimg
+DECIDED_SIGN, DECIDED_TICKS = 0.97, 5  # the discriminator is never wrong, for this many ticks
+ALIKE, ALIKE_KIMG = 0.3, 40.0  # diversity of the fakes as a share of the reals', and from which kimg on it is judged
 SILENT_S = 900.0  # training says nothing for so long: longer than compiling takes
 SNAPSHOTS_THAT_MUST_FIT = 3
 
 
-def concerns(view, free_bytes=None, silent_s=0.0, resolution=None):
+def concerns(
+    view: RunView, free_bytes: Optional[int] = None, silent_s: float = 0.0, resolution: Optional[Size] = None
+) -> List[str]:
     """Return the sentences about a run, the most urgent first.
 
     Args:
@@ -21,36 +27,40 @@ def concerns(view, free_bytes=None, silent_s=0.0, resolution=None):
         silent_s: Seconds since training last gave a sign of life.
         resolution: Pixels of one image; None leaves the pictures out.
     """
-    found = [disk(view, free_bytes), drive(view.drive_status()), not_finite(view), strength(view), decided(view)]
-    found += [alike(view, resolution), metric(view), device(view.devices), silence(silent_s)]
+    found = [disk_is_full(view, free_bytes), drive_lags(view.drive_status()), not_finite(view), augmentation_too_strong(view)]
+    found += [discriminator_too_strong(view), fakes_collapsed(view, resolution), metric_worsened(view)]
+    found += [gpu_changed(view.devices), no_progress(silent_s)]
     return [sentence for sentence in found if sentence] + _of_the_log(view)
 
 
-def disk(view, free_bytes):
+def disk_is_full(view: RunView, free_bytes: Optional[int]) -> Optional[str]:
+    """Return the warning that this machine's disk has little room (bytes), or None."""
     snapshots = view.snapshots()
     if free_bytes is None or not snapshots:
         return None
     needed = SNAPSHOTS_THAT_MUST_FIT * max(size for _, _, size, _ in snapshots)
     if free_bytes >= needed:
         return None
-    return "This machine's disk is nearly full: {:.1f} GB free. Delete what is not needed, or the next snapshots fail.".format(
-        free_bytes / 1e9
+    return (
+        f"This machine's disk is nearly full: {size_text(free_bytes)} free. Delete what is not "
+        "needed, or the next snapshots fail."
     )
 
 
-def drive(status):
-    """Judge what the copier says of itself."""
+def drive_lags(status: Optional[Mapping[str, Any]]) -> Optional[str]:
+    """Return the sentence on copies to Drive that do not keep up or have stopped, by the copier's status; None without."""
     if not status:
         return None
     if status["state"] in ("waiting", "full", "lost"):
         return status["sentence"]
     if status["waiting"] >= 3:
-        text = "Drive is behind: {} snapshots ({:.1f} GB) are on this machine only, the oldest for {:.0f} minutes."
-        return text.format(status["waiting"], status["waiting_bytes"] / 1e9, status["behind_s"] / 60)
+        text = "Drive is behind: {} snapshots ({}) are on this machine only, the oldest for {:.0f} minutes."
+        return text.format(status["waiting"], size_text(status["waiting_bytes"]), status["behind_s"] / 60)
     return None
 
 
-def not_finite(view):
+def not_finite(view: RunView) -> Optional[str]:
+    """Return the warning that most steps of the last ticks were left out because their numbers were not finite, or None."""
     overflow = [value for _, value in view.curves["overflow"][-DECIDED_TICKS:]]
     if len(overflow) == DECIDED_TICKS and min(overflow) > 0.5:
         return (
@@ -60,22 +70,25 @@ def not_finite(view):
     return None
 
 
-def strength(view):
+def augmentation_too_strong(view: RunView) -> Optional[str]:
+    """Return the warning that the augmentation strength p runs away, or is so high that fakes may show it, or None."""
     p = view.last("p")
-    if p is None or not math.isfinite(p) or p <= P_LEAK:
+    if p is None or not math.isfinite(p) or p <= LEAK_P:
         return None
     if p <= 1:
         return (
-            "The augmentation strength p is {:.2f}. Above about 0.8 the fakes may begin to look tilted, shifted or "
-            "discoloured like the augmented images. More images help most; a cap is max_p=0.8.".format(p)
+            f"The augmentation strength p is {p:.2f}. Above about 0.8 the fakes may begin to look tilted, shifted or "
+            "discoloured like the augmented images. More images help most; a cap is max_p=0.8."
         )
     return (
-        "The augmentation strength p runs away: {:.2f}, where 1 is all there is. The discriminator knows the training images by "
-        "heart. The best snapshot is probably an earlier one; more images help most.".format(p)
+        f"The augmentation strength p runs away: {p:.2f}, where 1 is all there is. The discriminator knows the training "
+        "images by "
+        "heart. The best snapshot is probably an earlier one; more images help most."
     )
 
 
-def decided(view):
+def discriminator_too_strong(view: RunView) -> Optional[str]:
+    """Return the warning that D told all reals from all fakes in the last ticks, by the signs of its outputs, or None."""
     reals, fakes = ([value for _, value in view.curves[name][-DECIDED_TICKS:]] for name in ("r_t", "fake sign"))
     if min(len(reals), len(fakes)) < DECIDED_TICKS or min(reals) < DECIDED_SIGN or max(fakes) > -DECIDED_SIGN:
         return None
@@ -85,57 +98,62 @@ def decided(view):
     )
 
 
-def alike(view, resolution):
-    """Compare the spread of the newest fakes with that of the reals, both as grids."""
+def fakes_collapsed(view: RunView, resolution: Optional[Size]) -> Optional[str]:
+    """Compare how much the newest fakes differ from each other with how much the reals do, both as grids."""
     fakes, reals = view.fakes(), view.reals()
     if not resolution or not reals or not fakes or fakes[-1][0] < ALIKE_KIMG:
         return None
-    ratio = _spread(fakes[-1][1], resolution) / max(_spread(reals, resolution), 1e-6)
+    ratio = _diversity(fakes[-1][1], resolution) / max(_diversity(reals, resolution), 1e-6)
     if ratio >= ALIKE:
         return None
     return (
-        "The fakes look much alike ({:.0%} of the variety of your images, roughly): a collapse is suspected. Look at the grid; "
-        "if it is so, go back to an earlier snapshot with a larger gamma.".format(ratio)
+        f"The fakes look much alike ({ratio:.0%} of the variety of your images, roughly): a collapse is suspected. Look "
+        "at the grid; "
+        "if it is so, go back to an earlier snapshot with a larger gamma."
     )
 
 
-_spreads: dict = {}  # path and size -> spread; a grid is large, and is looked at once
+_diversities: dict = {}  # path and size -> diversity; a grid is large, and is read once
 
 
-def _spread(path, resolution):
+def _diversity(path, resolution):
     try:
         key = (path, os.path.getmtime(path), resolution)
-        if key not in _spreads:
-            _spreads[key] = spread_of_grid(path, resolution)
-        return _spreads[key]
+        if key not in _diversities:
+            _diversities[key] = grid_diversity(path, resolution)
+        return _diversities[key]
     except OSError:  # it is just being replaced
         return 1.0
 
 
-def metric(view):
+def metric_worsened(view: RunView) -> Optional[str]:
+    """Return the warning that a metric has become clearly worse than its best value, or None."""
     for name, points in sorted(view.metrics.items()):
         values = [value for _, value in points if math.isfinite(value)]
         if name.startswith(("fid", "kid", "fd")) and len(values) >= 3 and min(values[-2:]) > 1.5 * max(min(values[:-2]), 1e-9):
             best = min(points[:-2], key=lambda point: point[1] if math.isfinite(point[1]) else math.inf)
-            return "{} has become worse: {:.4g} now, {:.4g} at {:.0f} kimg. That snapshot is kept as the best.".format(
-                name, values[-1], best[1], best[0]
+            return (
+                f"{name} has become worse: {values[-1]:.4g} now, {best[1]:.4g} at {best[0]:.0f} "
+                "kimg. That snapshot is kept as the best."
             )
     return None
 
 
-def device(devices):
+def gpu_changed(devices: Sequence[str]) -> Optional[str]:
+    """Return the note that this session's GPU is not that of the session before, or None."""
     if len(devices) < 2 or devices[-1] == devices[-2]:
         return None
-    return "This session trains on {}; the one before had {}. The run goes on; only the speed changes.".format(
-        devices[-1], devices[-2]
-    )
+    return f"This session trains on {devices[-1]}; the one before had {devices[-2]}. The run goes on; only the speed changes."
 
 
-def silence(silent_s):
+def no_progress(silent_s: float) -> Optional[str]:
+    """Return the warning that training has given no sign of life for this many seconds, or None."""
     if silent_s < SILENT_S:
         return None
-    return "Training has not said anything for {:.0f} minutes. A first compilation takes up to ten; if this goes on, stop and " \
-        "run this cell again.".format(silent_s / 60)  # fmt: skip
+    return (
+        f"Training has not said anything for {silent_s / 60:.0f} minutes. A first compilation takes up to ten; "
+        "if this goes on, stop and run this cell again."
+    )
 
 
 def _of_the_log(view):

@@ -3,15 +3,19 @@
 import os
 import sys
 from dataclasses import dataclass
+from typing import List, Optional, Sequence
 
 from .. import __version__
+from ..files import FilePath
+from ..machine import disk_bytes, gpus, in_colab, in_kaggle, memory_bytes, package_version, python_version, tensorflow_version
+from ..storage.workspace import FILE_NAME, workspace_root
+from ..words import size_text, table
 from .drive import choose_drive
-from .runtime import disk_bytes, gpus, in_colab, memory_bytes, package_version, python_version
-from .workspace import FILE_NAME, workspace_root
 
 TESTED_TENSORFLOW = ("1.14", "2.16", "2.17", "2.18", "2.19", "2.20", "2.21")
 LEAST_RAM, LEAST_DISK, LEAST_DRIVE = 6e9, 10e9, 3e9  # bytes
 CHANGE_RUNTIME = "Runtime > Change runtime type > T4 GPU"
+CHANGE_ACCELERATOR = "Settings > Accelerator > GPU T4 x2 (your account needs a verified phone number)"
 
 
 @dataclass(frozen=True)
@@ -23,17 +27,16 @@ class Finding:
     problem: str = ""  # what is wrong and what to do; empty when all is well
 
 
-def examine(folder=None):
+def examine(folder: Optional[FilePath] = None) -> List[Finding]:
     """Return the `Finding`s about this machine and the workspace; imports TensorFlow if there is one.
 
     Args:
         folder: Folder of the workspace; None for Drive in Colab, else the home folder.
     """
     drive = choose_drive(folder)
-    found = [Finding("sg2ada_colab", __version__), _python(), _system(), _tensorflow()]
-    found += [Finding(name, package_version(name) or "-") for name in ("numpy", "pillow", "ipywidgets", "tqdm")]
-    found += _gpus() + [_memory(), _disk(), _drive(drive), _workspace(drive)]
-    return found
+    found = _gpus() + [_drive(drive), _workspace(drive), _disk(), _memory()]
+    found += [Finding("sg2ada_colab", __version__), _python(), _system(), _tensorflow()]
+    return found + [Finding(name, package_version(name) or "-") for name in ("numpy", "pillow", "ipywidgets", "tqdm")]
 
 
 def _python():
@@ -43,19 +46,20 @@ def _python():
 
 def _system():
     release = os.environ.get("COLAB_RELEASE_TAG")
-    return Finding("System", "Colab {}".format(release or "") if in_colab() else sys.platform)
+    kaggle = "Kaggle {}".format(os.environ.get("KAGGLE_KERNEL_RUN_TYPE", ""))
+    return Finding("System", "Colab {}".format(release or "") if in_colab() else kaggle if in_kaggle() else sys.platform)
 
 
 def _tensorflow():
-    version = package_version("tensorflow")
+    installed = tensorflow_version()
     try:
-        from ..tf import VERSION as version  # noqa: N811  the module's own word counts, if it can be imported
+        from ..tf import VERSION  # the module's own word counts, if it can be imported
     except Exception as error:  # a broken installation raises what it likes
-        what = version or "not installed"
-        return Finding("TensorFlow", what, "cannot be imported ({}): pip install tensorflow".format(error))
-    tested = any(version.startswith(one + ".") for one in TESTED_TENSORFLOW)
+        what = installed or "not installed"
+        return Finding("TensorFlow", what, f"cannot be imported ({error}): pip install tensorflow")
+    tested = any(VERSION.startswith(one + ".") for one in TESTED_TENSORFLOW)
     advice = "not tested with this release; if training fails: pip install tensorflow==2.20"
-    return Finding("TensorFlow", version, "" if tested else advice)
+    return Finding("TensorFlow", VERSION, "" if tested else advice)
 
 
 def _gpus():
@@ -63,7 +67,8 @@ def _gpus():
     rows = [Finding("GPU", "{name}, {memory_mib} MiB, driver {driver}".format(**card)) for card in cards]
     seen = _gpus_of_tensorflow()
     if not cards:
-        advice = CHANGE_RUNTIME if in_colab() else "training on the processor is slow; use a machine with an NVIDIA GPU"
+        elsewhere = "training on the processor is slow; use a machine with an NVIDIA GPU"
+        advice = CHANGE_RUNTIME if in_colab() else CHANGE_ACCELERATOR if in_kaggle() else elsewhere
         rows = [Finding("GPU", "none", "no GPU: " + advice)]
     elif seen is not None and seen < len(cards):
         advice = "Runtime > Disconnect and delete runtime, then Run all" if in_colab() else "pip install tensorflow[and-cuda]"
@@ -84,14 +89,14 @@ def _memory():
     memory = memory_bytes()
     if memory is None:
         return Finding("Memory", "not known")
-    value = "{:.1f} GB, {:.1f} GB free, {} processors".format(memory[0] / 1e9, memory[1] / 1e9, os.cpu_count())
+    value = f"{size_text(memory[0])}, {size_text(memory[1])} free, {os.cpu_count()} processors"
     return Finding("Memory", value, "short: close other notebooks of this machine" if memory[1] < LEAST_RAM else "")
 
 
 def _disk():
     total, free = disk_bytes("/content" if in_colab() else os.getcwd())
     short = "short: delete what is not needed from this machine's disk" if free < LEAST_DISK else ""
-    return Finding("Disk", "{:.0f} GB, {:.0f} GB free".format(total / 1e9, free / 1e9), short)
+    return Finding("Disk", f"{size_text(total)}, {size_text(free)} free", short)
 
 
 def _drive(drive):
@@ -106,8 +111,8 @@ def _drive(drive):
     if free is not None and free < LEAST_DRIVE:
         problem = "nearly full: delete old runs (sg2ada runs shows their sizes) and empty the trash"
     problem = problem or "; ".join(drive.complaints())
-    room = "free space not known" if free is None else "{:.1f} GB free".format(free / 1e9)
-    return Finding("Drive" if drive.is_remote else "Folder", "{}: {}, {}".format(drive.root, state, room), problem)
+    room = "free space not known" if free is None else f"{size_text(free)} free"
+    return Finding("Drive" if drive.is_remote else "Folder", f"{drive.root}: {state}, {room}", problem)
 
 
 def _workspace(drive):
@@ -116,9 +121,8 @@ def _workspace(drive):
     return Finding("Workspace", root, "" if there else "not there yet: sg2ada init" + ("" if drive.is_remote else " FOLDER"))
 
 
-def report(found):
+def report(found: Sequence[Finding]) -> List[str]:
     """Return the lines of the table, with the problems and their remedies below it."""
-    width = max(len(one.name) for one in found)
-    lines = ["{}{}  {}".format("!" if one.problem else " ", one.name.ljust(width), one.value) for one in found]
-    problems = ["{}: {}".format(one.name, one.problem) for one in found if one.problem]
+    lines = table([[("!" if one.problem else " ") + one.name, one.value] for one in found])
+    problems = [f"{one.name}: {one.problem}" for one in found if one.problem]
     return lines + [""] + (["To do:"] + ["  " + problem for problem in problems] if problems else ["No problems found."])

@@ -4,14 +4,21 @@ import errno
 import os
 import subprocess
 import threading
+import time
+from typing import Any, Callable, List, Optional, Union
 
+from .. import machine
 from ..errors import UserError
-from ..snapshots.verified_copy import is_uploaded
-from .runtime import disk_bytes, has_front_end, in_colab
+from ..files import FilePath
+from ..machine import disk_bytes, drive_free_bytes, has_front_end, in_colab, in_kaggle
+from ..storage.verified_copy import is_uploaded
+from ..storage.workspace import MOUNTPOINT, usual_folder
+from ..words import counted
+from .kaggle import KEPT
 
-MOUNTPOINT = "/content/drive"
 DRIVEFS_LOG = "/root/.config/Google/DriveFS/Logs/drive_fs.txt"
 LOG_TAIL_BYTES = 1 << 20
+LONGEST_WAIT_S, LOOK_EVERY_S = 1800.0, 5.0  # for uploads without unmounting
 ANSWER_S = 30.0  # a Drive that takes longer to list its top folder counts as silent
 
 # What google.colab raises, in the order of its own checks: a piece of its text, and the three parts of ours.
@@ -25,7 +32,7 @@ MOUNT_FAILURES = (
     (
         "must not contain a space",
         "Google Drive cannot be mounted at a path with a space.",
-        "the usual place, {}".format(MOUNTPOINT),
+        f"the usual place, {MOUNTPOINT}",
         "leave the mount point as it is",
     ),
     (
@@ -43,29 +50,28 @@ MOUNT_FAILURES = (
     ),
     (
         "must not be a symlink",
-        "{} is a symbolic link.".format(MOUNTPOINT),
+        f"{MOUNTPOINT} is a symbolic link.",
         "a folder, or nothing, at that path",
-        "remove the link (!rm {}), then run this cell again".format(MOUNTPOINT),
+        f"remove the link (!rm {MOUNTPOINT}), then run this cell again",
     ),
     (
         "must not already contain files",
-        "{} already holds files, which were written while Drive was not mounted.".format(MOUNTPOINT),
+        f"{MOUNTPOINT} already holds files, which were written while Drive was not mounted.",
         "an empty folder, or nothing, at that path",
-        "look at them (!ls -R {0}), move what you need with !mv {0} /content/drive-before, then run this cell again".format(
-            MOUNTPOINT
-        ),
+        f"look at them (!ls -R {MOUNTPOINT}), move what you need with !mv {MOUNTPOINT} /content/drive-before, then run "
+        "this cell again",
     ),
     (
         "must either be a directory or not exist",
-        "{} is a file.".format(MOUNTPOINT),
+        f"{MOUNTPOINT} is a file.",
         "a folder, or nothing, at that path",
-        "remove it (!rm {}), then run this cell again".format(MOUNTPOINT),
+        f"remove it (!rm {MOUNTPOINT}), then run this cell again",
     ),
     (
         "must be in a directory that exists",
-        "The folder above {} does not exist.".format(MOUNTPOINT),
+        f"The folder above {MOUNTPOINT} does not exist.",
         "the folder /content, which every Colab machine has",
-        "make it (!mkdir -p {}), then run this cell again".format(os.path.dirname(MOUNTPOINT)),
+        f"make it (!mkdir -p {os.path.dirname(MOUNTPOINT)}), then run this cell again",
     ),
     (
         "timeout during initial read of root folder",
@@ -94,7 +100,7 @@ LOG_COMPLAINTS = (
 )
 
 
-def mount_failure(error):
+def mount_failure(error: BaseException) -> UserError:
     """Return the UserError for an exception of google.colab's `drive.mount`."""
     text = str(error)
     for piece, what, expected, next_step in MOUNT_FAILURES:
@@ -103,7 +109,7 @@ def mount_failure(error):
     if os.environ.get("VERTEX_PRODUCT") == "COLAB_ENTERPRISE":
         return UserError(*MOUNT_FAILURES[2][1:])
     return UserError(
-        "Google Drive could not be mounted: {}: {}".format(type(error).__name__, text),
+        f"Google Drive could not be mounted: {type(error).__name__}: {text}",
         "a Drive that answers",
         "run this cell again; if it stays so, Runtime > Disconnect and delete runtime, then Run all",
     )
@@ -117,43 +123,53 @@ class LocalDrive:
     """
 
     is_remote = False  # runs are written into it directly; nothing needs copying
+    kept = ", on this computer. There is nothing to wait for."  # what follows "Everything lies in FOLDER"
 
-    def __init__(self, folder):
+    def __init__(self, folder: FilePath) -> None:
         self.root = os.path.abspath(os.path.expanduser(str(folder)))
 
-    def mount(self):
+    def mount(self) -> str:
         """Make the folder ready and return its path. Raises UserError when it cannot be made."""
         try:
             os.makedirs(self.root, exist_ok=True)
         except OSError as error:
             raise UserError(
-                "The folder {} cannot be made: {}".format(self.root, error.strerror),
+                f"The folder {self.root} cannot be made: {error.strerror}",
                 "a folder that you may write to",
                 "choose another one: sg2ada init FOLDER",
             ) from error
         return self.root
 
-    def state(self):
+    def state(self) -> str:
         """Return "alive", "absent", "dead" (its process has died) or "silent" (it hangs or fails)."""
         return state_of(self.root)
 
-    def free_bytes(self):
+    def free_bytes(self) -> Optional[int]:
         """Return the free bytes, or None where they cannot be read."""
         return disk_bytes(self.root)[1]
 
-    def complaints(self):
+    def complaints(self) -> List[str]:
         """Return sentences about what Drive's own log complains of."""
         return []
 
-    def pending_uploads(self, folder):
+    def pending_uploads(self, folder: FilePath) -> List[str]:
         """Return the paths under `folder` that are known not to be uploaded yet."""
         return []
 
-    def flush(self):
+    def flush(self) -> None:
         """Do nothing: a folder needs no flush."""
 
-    def disconnect(self):
+    def disconnect(self) -> None:
         """Do nothing: there is no session to end."""
+
+
+class KaggleDrive(LocalDrive):
+    """The folder that Kaggle keeps of a notebook, once a version of it is saved. There is no Drive to mount."""
+
+    kept = ". " + " ".join(KEPT)
+
+    def __init__(self) -> None:
+        super().__init__(machine.KAGGLE_WORKING)
 
 
 class ColabDrive:
@@ -164,12 +180,13 @@ class ColabDrive:
     """
 
     is_remote = True
+    kept = ", on Drive."
 
-    def __init__(self, mountpoint=MOUNTPOINT):
+    def __init__(self, mountpoint: FilePath = MOUNTPOINT) -> None:
         self.mountpoint = str(mountpoint)
         self.root = os.path.join(self.mountpoint, "MyDrive")
 
-    def mount(self):
+    def mount(self) -> str:
         """Mount Drive, if it is not, and return the path of MyDrive.
 
         Never remounts by force, which would lose files that are still to be uploaded. A mount whose process has died holds
@@ -201,20 +218,15 @@ class ColabDrive:
             raise _silent(self.mountpoint)
         return self.root
 
-    def state(self):
+    def state(self) -> str:
         """Return "alive", "absent", "dead" (its process has died) or "silent" (it hangs or fails)."""
         return state_of(self.root, self.mountpoint)
 
-    def free_bytes(self):
-        """Return the free bytes of the Drive, or None: for some accounts DriveFS shows the VM's disk in their place."""
-        try:
-            total, free = disk_bytes(self.root)
-            machine_total, _ = disk_bytes(os.path.dirname(self.mountpoint))
-        except OSError:
-            return None
-        return None if total == machine_total else free
+    def free_bytes(self) -> Optional[int]:
+        """Return the free bytes of the Drive, or None where they cannot be known."""
+        return drive_free_bytes(self.root, os.path.dirname(self.mountpoint))
 
-    def complaints(self):
+    def complaints(self) -> List[str]:
         """Return sentences about what Drive's own log complains of; quotas run out without an error for the writer."""
         try:
             with open(DRIVEFS_LOG, "rb") as file:
@@ -224,12 +236,12 @@ class ColabDrive:
             return []
         return [sentence for word, sentence in LOG_COMPLAINTS if word in tail]
 
-    def pending_uploads(self, folder):
+    def pending_uploads(self, folder: FilePath) -> List[str]:
         """Return the paths under `folder` that are known not to be uploaded yet."""
         paths = [os.path.join(where, name) for where, _, names in os.walk(str(folder)) for name in names]
         return [path for path in paths if is_uploaded(path) is False]
 
-    def flush(self):
+    def flush(self) -> None:
         """Wait until all is uploaded, then unmount; there is no flush that keeps the mount. Raises UserError on failure."""
         from google.colab import drive
 
@@ -237,13 +249,13 @@ class ColabDrive:
             drive.flush_and_unmount()
         except Exception as error:
             raise UserError(
-                "Google Drive did not take all files: {}".format(error),
+                f"Google Drive did not take all files: {error}",
                 "every file uploaded before the machine is given back",
                 "keep this session, see in the browser which files of the run are there and whether Drive is full, then "
                 "run this cell again",
             ) from error
 
-    def disconnect(self):
+    def disconnect(self) -> None:
         """Give the machine back, which saves compute units. Raises UserError on failure."""
         from google.colab import runtime
 
@@ -251,7 +263,7 @@ class ColabDrive:
             runtime.unassign()
         except Exception as error:
             raise UserError(
-                "The session could not be ended: {}".format(error),
+                f"The session could not be ended: {error}",
                 "Colab to give the machine back",
                 "Runtime > Disconnect and delete runtime",
             ) from error
@@ -259,16 +271,16 @@ class ColabDrive:
 
 def _silent(mountpoint):
     return UserError(
-        "Google Drive is mounted at {} but does not answer.".format(mountpoint),
-        "a listing of My Drive within {:.0f} s".format(ANSWER_S),
+        f"Google Drive is mounted at {mountpoint} but does not answer.",
+        f"a listing of My Drive within {ANSWER_S:.0f} s",
         "wait a minute and run this cell again. Training may go on meanwhile: its snapshots wait on this machine and are copied "
         "later. Do not remount by force, which loses files that are being uploaded",
     )
 
 
-def state_of(root, mountpoint=None, timeout_s=ANSWER_S):
+def state_of(root: str, mountpoint: Optional[str] = None, timeout_s: float = ANSWER_S) -> str:
     """Return how a Drive folder answers: "alive", "absent", "dead" (Errno 107) or "silent" (it hangs or fails)."""
-    answer = []
+    answer: List[Union[str, int, None]] = []  # or the number of the error
 
     def look():
         try:
@@ -288,30 +300,67 @@ def state_of(root, mountpoint=None, timeout_s=ANSWER_S):
     return {"alive": "alive", errno.ENOTCONN: "dead"}.get(answer[0], "silent")
 
 
-def choose_drive(folder=None):
-    """Return the Drive to work with: a folder if one is given, Colab's Drive in Colab, else the home folder."""
+def choose_drive(folder: Optional[FilePath] = None) -> Union[LocalDrive, ColabDrive]:
+    """Return the Drive to work with: a folder if one is given, Colab's Drive, Kaggle's working folder, else the home folder."""
     if folder is not None:
         return LocalDrive(folder)
-    return ColabDrive() if in_colab() else LocalDrive("~")
+    if in_kaggle():
+        return KaggleDrive()
+    return ColabDrive() if in_colab() else LocalDrive(usual_folder())
 
 
-def finish(drive, results_dir=None, disconnect=False, say=print):
-    """End a session: upload everything, and give the machine back if asked.
+def finish(
+    drive: Union[LocalDrive, ColabDrive],
+    folder: FilePath,
+    unmount: bool = False,
+    disconnect: bool = False,
+    unmounted: Callable[[], Any] = lambda: None,
+    say: Callable[[str], Any] = print,
+    wait_s: float = LONGEST_WAIT_S,
+) -> None:
+    """Wait until Drive has taken in a folder; unmount it, and give the machine back, if asked.
 
     Args:
         drive: `ColabDrive` or `LocalDrive`.
-        results_dir: Folder on it whose waiting uploads are counted for the user.
+        folder: Folder on it whose waiting uploads are counted.
+        unmount: Flush and unmount, which is the only way to be sure of every file.
         disconnect: End the session afterwards.
+        unmounted: Called when Drive is unmounted.
         say: Callable that gets sentences.
+        wait_s: Longest wait for uploads without unmounting, seconds.
 
     Raises:
         UserError: Drive did not take everything; the machine is kept.
     """
-    waiting = drive.pending_uploads(results_dir) if results_dir else []
+    if not drive.is_remote:
+        say(f"Everything lies in {folder}{drive.kept}")
+        return
+    if not (unmount or disconnect):
+        _wait_for_uploads(drive, folder, say, wait_s)
+        return
+    waiting = drive.pending_uploads(folder)
     if waiting:
-        say("{} files are still being uploaded; waiting for them.".format(len(waiting)))
+        say(f"{counted(len(waiting), 'file is', 'files are')} still being uploaded; waiting for Drive.")
     drive.flush()
-    say("Everything is on Drive.")
+    unmounted()
+    say("Everything is on Drive, and Drive is unmounted. Running another cell mounts it again.")
     if disconnect:
         say("Giving the machine back.")
         drive.disconnect()
+
+
+def _wait_for_uploads(drive, folder, say, wait_s):
+    """Wait until no file is known to wait for its upload; say how many are left whenever that changes."""
+    deadline, said = time.monotonic() + wait_s, None
+    waiting = drive.pending_uploads(folder)
+    while waiting and time.monotonic() < deadline:
+        if len(waiting) != said:
+            said = len(waiting)
+            say(f"{counted(said, 'file is', 'files are')} still being uploaded; waiting for Drive.")
+        time.sleep(LOOK_EVERY_S)
+        waiting = drive.pending_uploads(folder)
+    if waiting:
+        say(f"{counted(len(waiting), 'file is', 'files are')} still waiting. Keep this tab open and run this cell again.")
+    else:
+        say("Drive shows no file that still waits for its upload. To be sure before you close the session, tick unmount and run "
+            "this cell again.")  # fmt: skip

@@ -2,10 +2,12 @@
 
 import threading
 from contextlib import suppress
+from typing import Callable, Dict
 
+from ..files import FilePath
 from ..previews.timeline import thinned
-from ..snapshots.manifest import read_manifest
-from .run_view import grids_in
+from ..storage import run_folder
+from ..storage.manifest import SnapshotRecord, read_manifest
 
 EVERY_S = 20.0
 
@@ -15,7 +17,7 @@ class DriveLook:
 
     Args:
         drive_dir: The run's folder on Drive.
-        most_frames: Of the pictures of earlier sessions, so many, spread evenly.
+        most_frames: At most this many pictures of earlier sessions, spread evenly.
         jpeg_of: Callable of the path of a grid that returns its JPEG.
 
     Attributes:
@@ -23,14 +25,15 @@ class DriveLook:
         frames: {kimg: JPEG bytes} of the grids of fakes.
     """
 
-    def __init__(self, drive_dir, most_frames, jpeg_of, every_s=EVERY_S):
+    def __init__(self, drive_dir: FilePath, most_frames: int, jpeg_of: Callable[[str], bytes], every_s: float = EVERY_S) -> None:
         self.drive_dir, self.most_frames, self.jpeg_of, self.every_s = str(drive_dir), most_frames, jpeg_of, every_s
-        self.records, self.frames = {}, {}
+        self.records: Dict[str, SnapshotRecord] = {}
+        self.frames: Dict[float, bytes] = {}
         self._stop = threading.Event()
         self._has_frames = False  # read once: later grids are this session's, and lie on the machine's disk too
         threading.Thread(target=self._run, name="drive-look", daemon=True).start()
 
-    def stop(self):
+    def stop(self) -> None:
         """Ask the thread to end; does not wait for a Drive that hangs."""
         self._stop.set()
 
@@ -43,7 +46,7 @@ class DriveLook:
     def _look(self):
         self.records = {record.name: record for record in read_manifest(self.drive_dir).snapshots}
         if not self._has_frames:
-            self._has_frames, grids = True, grids_in(self.drive_dir)
+            self._has_frames, grids = True, run_folder.grids(self.drive_dir)
             for kimg in thinned(sorted(grids), self.most_frames):
                 if not self._stop.is_set():
                     self.frames = self._with_frame(kimg, grids[kimg])

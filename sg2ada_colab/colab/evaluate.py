@@ -1,159 +1,243 @@
-"""Measure the snapshots of a run from a notebook, in a process of its own, and show the curves and the best."""
+"""Measure the snapshots of a run from a notebook, in a separate process, and show the curves and the best."""
 
-import glob
 import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
 import time
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
+from ..config.metric_names import lower_is_better
 from ..dataset.local_copy import local_copy
 from ..errors import UserError
-from ..metrics.report import best_measurement, lower_is_better, measured_names, read_measurements
+from ..files import FilePath
+from ..generate.find_network import run_pickles
+from ..machine import in_colab
+from ..metrics.report import best_measurement, measured_names, read_measurements
+from ..native_log import ENTRY
 from ..previews.timeline import as_jpeg
-from ..training.options_file import FILE_NAME, read_config
-from .html import picture, show, table
-from .plan import find_dataset, runs_of
-from .runtime import in_colab
+from ..processes import STOP_S, ChildProcess
+from ..run_files import PICKLE, metric_picture, neighbours_name, order_of, snapshot_name
+from ..storage import run_folder
+from ..storage.saved_config import saved_config
+from ..storage.workspace import MACHINE_FOLDER, Workspace
+from ..words import duration
+from .html import escape, heading, picture, show, table
+from .plan import find_dataset, find_run
 from .session import plainly, tell, workspace
-from .supervisor import search_path
-from .workspace import MACHINE_FOLDER
+from .status_line import StatusLine
 
-BAR_EVERY_S, STOP_S = 15.0, 60.0
+# What the verb prints for the log: results, which the curves show, paths, and what `nearest_images` shows itself.
+NOT_SHOWN = re.compile(r"\stime\s+\d|[/\\]|nearer to a training image|^Traceback|^  |^Error: |^Not measured: ")
 
 
-def find_run(here, run=None):
-    """Return (run name, its folders, the nearest first): a run by its name or number, or the newest.
+@plainly
+def evaluate(
+    run: Union[str, int, None] = None,
+    metrics: Union[str, Sequence[str], None] = None,
+    every: int = 1,
+    budget_minutes: Optional[float] = None,
+    **options: Any,
+) -> Dict[str, Tuple[float, str]]:
+    """Measure the snapshots of a run and show the curves; what was measured before is not measured again.
 
     Args:
-        here: `Workspace`.
+        run: Name or number of the run; None is the newest.
+        metrics: Names with commas, such as "fid50k_full,kid50k_full"; None takes those that the run was begun with; "none"
+            measures nothing.
+        every: N: measure every N-th snapshot.
+        budget_minutes: Take as many fakes as fit into this time for a snapshot.
+        options: Further options of `sg2ada metrics`, with underscores.
+
+    Returns:
+        {metric: (best value, snapshot)} of what was asked for.
+    """
+    here = workspace()
+    name, folders = find_run(here, run)
+    names = [one.strip() for one in metrics.split(",")] if isinstance(metrics, str) else metrics
+    if names is not None and set(names) <= {"none", ""}:
+        tell("info", "Nothing is measured: choose a metric in the form first.")
+        return {}
+    words = ["metrics", folders[0], "--every", str(every)] + (["--metrics", ",".join(names)] if names else [])
+    words += ["--budget", str(budget_minutes)] if budget_minutes else []
+    before = run_folder.measured(folders[0])
+    _measure(here, folders, words, options)
+    best = asked_for(best_of(folders[0]), names, before, run_folder.measured(folders[0]))
+    show_results(name, folders[0], best)
+    return {metric: (value, snapshot) for metric, value, snapshot in best}
+
+
+@plainly
+def nearest_images(run: Union[str, int, None] = None, how_many: int = 8, snapshot: Union[str, int] = "best") -> None:
+    """Show fakes of one snapshot, each beside the training images that are most like it.
+
+    Args:
+        run: Name or number of the run; None is the newest.
+        how_many: Fakes to show.
+        snapshot: "best" of what was measured, "newest", or the kimg of a snapshot.
+    """
+    here = workspace()
+    name, folders = find_run(here, run)
+    path = find_snapshot(folders, snapshot)
+    words = ["metrics", path, "--metrics", "none", "--neighbours", str(how_many)]
+    said = _measure(here, folders, words, {})
+    at: Any = snapshot_name(os.path.basename(path))
+    picture_path = os.path.join(os.path.dirname(path), neighbours_name(at))
+    if os.path.isfile(picture_path):
+        alt = "fakes on the left, each beside the training images that are most like it"
+        title = f"{name} at {order_of(at)[0]} kimg"
+        sentence = next((line for line in said if "nearer to a training image" in line), "")
+        show(heading(title) + f"<p>{escape(sentence)}</p>" + picture(as_jpeg(picture_path), alt), f"{title}. {sentence}")
+
+
+def find_snapshot(folders: Sequence[str], wanted: Union[str, int] = "best") -> str:
+    """Return the path of a snapshot of a run.
+
+    Args:
+        folders: Of the run, the nearest first.
+        wanted: "best" (the newest where nothing was measured), "newest", or a kimg.
 
     Raises:
         UserError: There is none.
     """
-    runs = runs_of(here)
-    wanted = str(run) if run not in (None, "") else None
-    for name, folders in runs:
-        if wanted in (None, name) or (wanted.isdigit() and int(name.split("-")[0]) == int(wanted)):
-            return name, folders
+    paths = {name: found[0] for name, found in run_pickles(folders).items()}  # new to old
+    best = [snapshot[len(PICKLE) :] for _, _, snapshot in best_of(folders[0])]
+    chosen = [name for name in best if name in paths] if wanted == "best" else []
+    if wanted in ("best", "newest"):
+        chosen = chosen or list(paths)[:1]
+    else:
+        chosen = [name for name in paths if str(wanted).isdigit() and order_of(name)[0] == int(wanted)]
+    if chosen:
+        return paths[chosen[0]]
+    kimgs = [str(order_of(name)[0]) for name in reversed(list(paths))]
     raise UserError(
-        "There is no run {!r}.".format(run) if wanted else "There is no run yet.",
-        "one of: {}".format(", ".join(name for name, _ in runs[:10])) if runs else "a run in {}".format(here.results),
-        "write one of these names" if runs else "run the notebook that trains first",
+        f"There is no snapshot {wanted!r} in {os.path.basename(folders[0])}.",
+        "best, newest, or one of these kimg: {}".format(", ".join(kimgs) or "none yet"),
+        "write one of these" if paths else "train until the first snapshot is saved",
     )
 
 
-@plainly
-def evaluate(run=None, metrics=None, every=1, budget_minutes=None, neighbours=0, **options):
-    """Measure the snapshots of a run and show the results; what was measured before is not measured again.
+def asked_for(
+    best: List[Tuple[str, float, str]],
+    names: Optional[Sequence[str]],
+    before: Mapping[str, List[float]],
+    after: Mapping[str, List[float]],
+) -> List[Tuple[str, float, str]]:
+    """Return those of `best_of` that a call asked for, so that a later cell does not repeat the charts of an earlier one.
 
     Args:
-        run: Name or number of the run; None is the newest.
-        metrics: Names with commas, such as "fid50k_full,kid50k_full"; None takes those that the run was begun with.
-        every: Measure every so many snapshots.
-        budget_minutes: Take so many fakes as fit into this time for a snapshot.
-        neighbours: Also draw so many fakes beside the training images nearest to them.
-        options: Further options of `sg2ada metrics`, with underscores.
-
-    Returns:
-        {metric: (best value, snapshot)}.
+        names: Metrics that were asked for; None for all.
+        before, after: `run_folder.measured` before and after: a metric may be measured over fewer fakes than its name asks for,
+            or another one in its place.
     """
-    here = workspace()
-    name, folders = find_run(here, run)
-    words = ["metrics", folders[0], "--every", str(every), "--neighbours", str(neighbours)]
-    words += ["--metrics", metrics if isinstance(metrics, str) else ",".join(metrics)] if metrics else []
-    words += ["--metricdata", metric_data(here, folders)] if "metricdata" not in options else []
-    words += ["--budget", str(budget_minutes)] if budget_minutes else []
+    if names is None:
+        return best
+    kinds = {_kind(name) for name in names}
+    chosen = [one for one in best if one[0] in names or _kind(one[0]) in kinds or before.get(one[0]) != after.get(one[0])]
+    exact = [one for one in best if one[0] in names]
+    return exact if len(exact) == len(set(names)) else chosen
+
+
+def _kind(metric):
+    """Return what a metric is but for the number of fakes: "fid5k_full" and "fid50k_full" are both "fid_full"."""
+    return re.sub(r"\d+k?", "", metric)
+
+
+def _measure(here, folders, words, options):
+    """Run the verb `metrics` for a run; return what it said."""
+    words = words + (["--metricdata", metric_data(here, folders)] if "metricdata" not in options else [])
     for option, value in options.items():
         if value is not None and value is not False:
             words += ["--" + option.replace("_", "-")] + ([] if value is True else [str(value)])
     if len(folders) > 1:
         words += ["--cache", os.path.join(os.path.dirname(folders[-1]), "metric-cache")]
-    code, last = run_verb(words)
+    output = run_verb(words, Progress(StatusLine()))
     if len(folders) > 1:
         _copy_results(folders[0], folders[-1])
-    best = best_of(folders[0])
-    show_results(name, folders[0], best)
-    if code not in (0, 130):
-        tell("warn", "Not everything could be measured.", last)
-    return {metric: (value, snapshot) for metric, value, snapshot in best}
+    if output.code not in (0, 130):
+        tell("warn", "Not everything could be measured.", "\n".join(output.last))
+    return output.said
 
 
-def metric_data(here, folders):
+def metric_data(here: Workspace, folders: Sequence[str]) -> str:
     """Return the path of the dataset that a run is measured on; in a fresh machine it lies elsewhere than when the run began."""
-    config = next(read_config(folder) for folder in folders if os.path.isfile(os.path.join(folder, FILE_NAME)))
-    if os.path.exists(config.metric_data_path):
-        return config.metric_data_path
-    path = find_dataset(here, os.path.basename(config.metric_data_path.rstrip("/")))
+    config, _, _ = saved_config(folders)
+    if os.path.exists(config.metrics.data_path):
+        return config.metrics.data_path
+    path = find_dataset(here, os.path.basename(config.metrics.data_path.rstrip("/")))
     return local_copy(path, os.path.join(MACHINE_FOLDER, "datasets")) if in_colab() else path
 
 
-def run_verb(words, say=print, command=None):
-    """Run one of our verbs in a process, so that its GPU memory is free again afterwards; show what it prints.
+def run_verb(words: Sequence[str], output: "Progress", command: Optional[Sequence[str]] = None) -> "Progress":
+    """Run one of our verbs in a process, so that its GPU memory is free again afterwards.
 
     The stop button ends it cleanly; pressed twice, at once.
 
     Args:
         words: The verb and its arguments.
-        say: Callable of a line.
+        output: `Progress` that is given its lines.
         command: Words of the command before them; None for this package's.
 
     Returns:
-        (exit code, its last lines).
+        `output`, with its exit code.
     """
-    environment = dict(os.environ, PYTHONUNBUFFERED="1", PYTHONPATH=search_path())
-    process = subprocess.Popen(
-        (command or [sys.executable, "-m", "sg2ada_colab"]) + [str(word) for word in words],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, env=environment,
-        universal_newlines=True, errors="replace",
-    )  # fmt: skip
-    output, interrupted = Output(say), False
+    process, interrupted = ChildProcess(words, command=command), 0
     try:
         while True:
             try:
-                for line in process.stdout:
+                for line in process.lines():
                     output.add(line)
                 break
             except KeyboardInterrupt:
-                if interrupted:
+                process.interrupt()
+                interrupted += 1
+                if interrupted > 1:
                     break
-                interrupted = True
-                process.send_signal(signal.SIGINT)
-                say("Stopping; what was measured is kept.")
-        if interrupted:
-            process.wait(STOP_S)
-        else:
-            process.wait()
-    except subprocess.TimeoutExpired:
-        pass
+                output.line.write("Stopping. What is done already is kept.")
+        output.end(process.wait(STOP_S if interrupted else None))
+        return output
     finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-        process.stdout.close()
-    return process.returncode, "\n".join(output.last)
+        process.kill()
 
 
-class Output:
-    """Passes a program's lines on; of a progress bar, which is redrawn many times, one line now and then."""
+class Progress:
+    """Shows how far a measurement is on one line, and what it notes; its log lines are kept, not shown.
 
-    def __init__(self, say):
-        self.say, self.last, self._next = say, [], time.monotonic() + BAR_EVERY_S
+    Args:
+        line: `StatusLine`.
+        begin: What it says before the first step.
+        clock: Callable that returns seconds.
+    """
 
-    def add(self, line):
+    def __init__(self, line: StatusLine, begin: str = "Loading TensorFlow.", clock: Callable[[], float] = time.monotonic) -> None:
+        self.line = line
+        self.said: List[str] = []
+        self.code: Optional[int] = None
+        self.clock, self.began = clock, clock()
+        self.line.write(begin)
+
+    @property
+    def last(self) -> List[str]:
+        """The last lines, for a failure."""
+        return self.said[-6:]
+
+    def add(self, line: str) -> None:
+        """Take a line of the verb's output; of a progress bar, a line is a step."""
         line = line.strip()
-        bar = re.match(r"(.*?)\s*(\d+)%\|", line)
-        if bar and time.monotonic() >= self._next:
-            self._next = time.monotonic() + BAR_EVERY_S
-            self.say("{} {} %".format(bar.group(1), bar.group(2)))
-        elif line and not bar:
-            self.last = (self.last + [line])[-6:]
-            self.say(line)
+        bar = re.match(re.escape(PICKLE) + r"(\d+)\S*\s+(.*?):?\s*(\d+)%\|", line)
+        if bar:
+            self.line.write(f"Measuring the snapshot at {int(bar.group(1))} kimg: {bar.group(2)}, {bar.group(3)} %")
+        elif line and "%|" not in line and not ENTRY.match(line.encode()):
+            self.said.append(line)
+            if not NOT_SHOWN.search(line):
+                self.line.finish(line)
+
+    def end(self, code: Optional[int]) -> None:
+        """Take the exit code."""
+        self.code, seconds = code, duration(self.clock() - self.began)
+        self.line.finish({0: f"Done in {seconds}.", 130: "Stopped."}.get(code, "Ended with an error."))  # type: ignore[arg-type]
 
 
-def best_of(run_dir):
+def best_of(run_dir: FilePath) -> List[Tuple[str, float, str]]:
     """Return [(metric, best value, snapshot)] of a run folder."""
     found = []
     for metric in measured_names(run_dir):
@@ -163,25 +247,24 @@ def best_of(run_dir):
     return found
 
 
-def show_results(name, run_dir, best):
-    """Show the best value of each metric, its curve, and the nearest neighbours."""
-    rows = [(metric, "{:.4g}".format(value), snapshot) for metric, value, snapshot in best]
+def show_results(name: str, run_dir: FilePath, best: Sequence[Tuple[str, float, str]]) -> None:
+    """Show the best value of each metric and its curve."""
+    rows = [(metric, f"{value:.4g}", f"{_kimg(snapshot)} kimg") for metric, value, snapshot in best]
     plain = "\n".join("{}: best {} at {}".format(*row) for row in rows) or "Nothing measured yet."
-    content = table(rows, ("metric", "best", "snapshot")) if rows else "Nothing measured yet."
+    content = table(rows, ("metric", "best", "at")) if rows else "Nothing measured yet."
     for metric, value, snapshot in best:
-        path = os.path.join(run_dir, "metric-{}.png".format(metric))
+        path = os.path.join(run_dir, metric_picture(metric))
         if os.path.isfile(path):
-            alt = "the curve of {} over kimg; its best is {:.4g} at {}".format(metric, value, snapshot)
-            content += picture(as_jpeg(path, 900), alt, metric, zoom=False)
-    for path in sorted(glob.glob(os.path.join(glob.escape(run_dir), "neighbours-*.png")))[-1:]:
-        alt = "fakes, each beside the training image that is most like it"
-        content += picture(as_jpeg(path), alt, "Fakes beside their nearest training images")
-    show("<h4>{}</h4>".format(name) + content, plain)
+            alt = f"the curve of {metric} over kimg; its best is {value:.4g} at {_kimg(snapshot)} kimg"
+            content += picture(as_jpeg(path, 900), alt, zoom=False)
+    show(heading(name) + content, plain)
+
+
+def _kimg(snapshot):
+    return order_of(snapshot[len(PICKLE) :])[0] if snapshot.startswith(PICKLE) else snapshot
 
 
 def _copy_results(here, there):
     """Copy the small files that hold results to the run's folder on Drive."""
-    for pattern in ("metric-*", "neighbours-*.png"):
-        for path in glob.glob(os.path.join(glob.escape(here), pattern)):
-            if os.path.isfile(path):
-                shutil.copyfile(path, os.path.join(there, os.path.basename(path)))
+    for path in run_folder.metric_files(here):
+        shutil.copyfile(path, os.path.join(there, os.path.basename(path)))

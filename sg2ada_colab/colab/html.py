@@ -1,13 +1,15 @@
 """Pieces of HTML for notebook outputs: pictures with a text alternative, notices, tables; no scripts, which may be dropped."""
 
 import base64
-import html
 import importlib.util
 import os
 import sys
 import time
+from typing import Any, Iterable, Optional, Sequence
 
-from .runtime import has_front_end, in_colab
+from ..escape import for_html as escape
+from ..machine import has_front_end, in_colab
+from ..words import shown
 
 SIGNS = {"good": "✔", "info": "ℹ", "work": "▶", "stop": "■", "warn": "⚠", "bad": "✖"}  # never colour alone
 EDGES = {"good": "#15803d", "info": "#1f5fbf", "work": "#1f5fbf", "stop": "#6b7280", "warn": "#b45309", "bad": "#b91c1c"}
@@ -18,16 +20,15 @@ STYLE = """<style>
 .sg2-zoom img {max-width: 100%; height: auto; display: block; background: #ffffff}
 .sg2-zoom input:checked ~ .sg2-frame {overflow: auto; max-height: 80vh; cursor: zoom-out}
 .sg2-zoom input:checked ~ .sg2-frame img {max-width: none; width: 200%}
+.sg2-row {display: flex; flex-wrap: wrap; gap: 8px}
+.sg2-row > * {flex: 1 1 340px; max-width: 520px; min-width: 0}
+.sg2-picture img {max-width: 100%; height: auto; display: block}
 .sg2-table {border-collapse: collapse; font-size: 13px}
 .sg2-table td, .sg2-table th {padding: 2px 10px 2px 0 !important; text-align: left !important; vertical-align: top !important}
 </style>"""
 
 
-def escape(text):
-    return html.escape(str(text), quote=True)
-
-
-def picture(data, alt, caption=None, kind="jpeg", zoom=True):
+def picture(data: bytes, alt: str, caption: Optional[str] = None, kind: str = "jpeg", zoom: bool = True) -> str:
     """Return a picture as HTML, with its text alternative and, below it, a caption; a click or the space key enlarges it.
 
     Args:
@@ -36,15 +37,21 @@ def picture(data, alt, caption=None, kind="jpeg", zoom=True):
         kind: "jpeg", "png", "webp" or "gif".
     """
     source = "data:image/{};base64,{}".format(kind, base64.b64encode(data).decode("ascii"))
-    image = '<img src="{}" alt="{}">'.format(source, escape(alt))
-    caption = "" if caption is None else "<div>{}</div>".format(escape(caption))
+    image = f'<img src="{source}" alt="{escape(alt)}">'
+    caption = "" if caption is None else f"<div>{escape(caption)}</div>"
     if not zoom:
-        return '<div class="sg2-picture">{}{}</div>'.format(caption, image)
-    box = '<input type="checkbox" aria-label="enlarge: {}"> <small>enlarge</small>'.format(escape(alt))
-    return '{}<label class="sg2-zoom">{}<div class="sg2-frame">{}</div></label>'.format(caption, box, image)
+        return f'<div class="sg2-picture">{caption}{image}</div>'
+    box = f'<input type="checkbox" aria-label="enlarge: {escape(alt)}"> <small>enlarge</small>'
+    return f'{caption}<label class="sg2-zoom">{box}<div class="sg2-frame">{image}</div></label>'
 
 
-def animation(path, alt):
+def inline_picture(data: bytes, alt: str) -> str:
+    """Return a small JPEG as HTML, at its own size, to stand in a line or a table."""
+    source = base64.b64encode(data).decode("ascii")
+    return f'<img src="data:image/jpeg;base64,{source}" alt="{escape(shown(alt))}" style="display:inline-block;margin:1px">'
+
+
+def animation(path: str, alt: str) -> str:
     """Return an animation file (.mp4, .webp or .gif) as HTML, or "" for one too large to lie in a notebook."""
     if os.path.getsize(path) > MOST_ANIMATION_BYTES:
         return ""
@@ -54,48 +61,63 @@ def animation(path, alt):
     if kind != "mp4":
         return picture(data, alt, kind=kind, zoom=False)
     source = "data:video/mp4;base64,{}".format(base64.b64encode(data).decode("ascii"))
-    words = 'aria-label="{}" controls loop autoplay muted playsinline style="max-width:100%"'.format(escape(alt))
-    return '<video src="{}" {}></video>'.format(source, words)
+    words = f'aria-label="{escape(alt)}" controls loop autoplay muted playsinline style="max-width:100%"'
+    return f'<video src="{source}" {words}></video>'
 
 
-def notice(kind, text, more=""):
+def notice(kind: str, text: str, more: str = "") -> str:
     """Return a sentence in a box; `kind` is one of SIGNS, and is told by a sign and not by the colour alone."""
     return '<div role="status" style="border-left:4px solid {};padding:4px 10px;margin:4px 0"><b>{} {}</b>{}</div>'.format(
         EDGES[kind], SIGNS[kind], escape(text), "<br>" + escape(more).replace("\n", "<br>") if more else ""
     )
 
 
-def table(rows, head=()):
+def big_warning(text: str, more: str) -> str:
+    """Return a warning that nobody overlooks."""
+    style = f"border:3px solid {EDGES['bad']};border-radius:6px;padding:12px 16px;margin:8px 0;font-size:20px;line-height:1.4"
+    return f'<div role="alert" style="{style}"><b>{SIGNS["warn"]} {escape(text)}</b><br>{escape(more)}</div>'
+
+
+def side_by_side(contents: Iterable[str]) -> str:
+    """Return pieces of HTML beside each other, as many as the page is wide for, the others below them."""
+    return '<div class="sg2-row">{}</div>'.format("".join(contents))
+
+
+def heading(text: str) -> str:
+    return f"<h4>{escape(text)}</h4>"
+
+
+def table(rows: Iterable[Sequence[Any]], head: Sequence[Any] = ()) -> str:
     """Return rows of cells as an HTML table."""
-    lines = ["<tr>{}</tr>".format("".join("<th scope='col'>{}</th>".format(escape(cell)) for cell in head))] if head else []
-    lines += ["<tr>{}</tr>".format("".join("<td>{}</td>".format(escape(cell)) for cell in row)) for row in rows]
+    lines = ["<tr>{}</tr>".format("".join(f"<th scope='col'>{escape(cell)}</th>" for cell in head))] if head else []
+    lines += ["<tr>{}</tr>".format("".join(f"<td>{escape(cell)}</td>" for cell in row)) for row in rows]
     return '<table class="sg2-table">{}</table>'.format("".join(lines))
 
 
-def preformatted(lines):
+def preformatted(lines: Iterable[str]) -> str:
     return '<pre style="white-space:pre-wrap;font-size:12px;margin:0">{}</pre>'.format(escape("\n".join(lines)))
 
 
-def can_show_html():
+def can_show_html() -> bool:
     """Return whether this is a notebook's kernel, which shows HTML."""
     return has_front_end()
 
 
-def can_show_widgets():
+def can_show_widgets() -> bool:
     """Return whether this is a notebook's kernel with ipywidgets."""
     return has_front_end() and importlib.util.find_spec("ipywidgets") is not None
 
 
-def show(content, plain):
+def show(content: str, plain: str) -> None:
     """Display HTML in a notebook; print `plain` elsewhere."""
     if not can_show_html():
-        print(plain)
+        print(shown(plain, "\n\t"))
         return
     display, HTML = sys.modules["IPython"].display.display, sys.modules["IPython"].display.HTML
     display(HTML(STYLE + content))
 
 
-def show_widgets(box):
+def show_widgets(box: Any) -> None:
     """Display a box of widgets; once more if the front end drops it.
 
     The classic Notebook asks a kernel for earlier widgets when it opens a page, and draws all outputs anew when it is answered,
@@ -105,7 +127,7 @@ def show_widgets(box):
     from IPython import get_ipython
     from IPython.display import display
 
-    publisher = getattr(get_ipython(), "display_pub", None)
+    publisher: Any = getattr(get_ipython(), "display_pub", None)
     if has_front_end() and not in_colab():
         parent, displayed = publisher.parent_header, []
 

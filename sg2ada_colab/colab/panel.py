@@ -2,40 +2,56 @@
 
 import functools
 import time
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Set, Tuple, Union
 
-from ..metrics.report import format_seconds
-from ..previews.curves import Panel as Axes
-from ..previews.curves import describe, draw_curves
+from ..config.train_config import TrainConfig
+from ..files import FilePath
+from ..machine import disk_bytes
+from ..previews.axes import Panel as Axes
+from ..previews.axes import describe, draw_each, metric_label
 from ..previews.timeline import as_jpeg
+from ..runs.plan import RunPlan
+from ..shape import Size
+from ..words import duration, size_text
 from .concerns import concerns
 from .drive_look import DriveLook
 from .grid_view import excerpt_jpeg
-from .html import STYLE, can_show_widgets, escape, notice, picture, preformatted, show_widgets, table
-from .runtime import disk_bytes
+from .html import STYLE, can_show_widgets, escape, notice, picture, preformatted, show_widgets, side_by_side, table
+from .run_view import RunView
+from .starting import Starting, StartTimes
+from .status_line import StatusLine
+from .supervisor import Ending
 
-NUMBERS_EVERY_S, CURVES_EVERY_S, LISTS_EVERY_S, LINE_EVERY_S = 2.0, 30.0, 10.0, 60.0
-NEWEST_BYTES, FRAME_BYTES, CURVES_BYTES, WHOLE_BYTES = 200000, 60000, 120000, 200000
+NUMBERS_EVERY_S, LISTS_EVERY_S, LINE_EVERY_S = 2.0, 10.0, 60.0
+# In the first ten minutes and later: curves take a third of a second to draw, and where "\r" means nothing each status is a line.
+CURVES_EVERY_S, STATUS_EVERY_S = (30.0, 120.0), (15.0, 60.0)
+NEWEST_BYTES, FRAME_BYTES, CURVES_BYTES, WHOLE_BYTES = 200000, 60000, 60000, 200000
 NEWEST_PX, FRAME_PX, WHOLE_PX = 1280, 640, 1920
 MOST_FRAMES = 32  # of the history; beyond, those go that leave the smallest gaps
 NEW_FRAMES_AT_ONCE = 2  # a grid can take a second to shrink, and the stop button must not wait
-KIMG_WINDOW_S = 600.0  # the speed for the estimate is that of so many seconds
+KIMG_WINDOW_S = 600.0  # the estimate uses the speed over this many seconds
 LOG_LINES_SHOWN = 25
-STARTING = "Starting; the first minutes go into compiling the networks."
+NOTHING_LOGGED = "Nothing has been logged in this session. The whole log is log.txt in the run's folder."
 TRAINING = "Training. To stop early, press the cell's stop button once: it saves and says so."
 
 
-def open_panel(view, plan, session_left_s=None):
+def open_panel(
+    view: RunView,
+    plan: RunPlan,
+    session_left_s: Optional[Callable[[], Optional[float]]] = None,
+    start_times: Optional[StartTimes] = None,
+) -> Union["LinePanel", "WidgetPanel"]:
     """Return the panel for this front end: `WidgetPanel`, or `LinePanel` without widgets."""
     if not can_show_widgets():
-        return LinePanel(view, plan.config, session_left_s)
-    frame = functools.partial(frame_jpeg, plan.config.resolution)
+        return LinePanel(view, plan.config, session_left_s, start_times, processes=plan.processes)
+    frame = functools.partial(frame_jpeg, plan.config.size)
     look = DriveLook(plan.drive_dir, MOST_FRAMES // 2, frame) if plan.drive_dir else None
-    return WidgetPanel(view, plan.config, session_left_s, look)
+    return WidgetPanel(view, plan.config, session_left_s, look, start_times, processes=plan.processes)
 
 
-def frame_jpeg(resolution, path):
+def frame_jpeg(size: Size, path: FilePath) -> bytes:
     """Return a grid as a page of the history shows it."""
-    return excerpt_jpeg(path, resolution, FRAME_PX, FRAME_BYTES)
+    return excerpt_jpeg(path, size, FRAME_PX, FRAME_BYTES)
 
 
 class Numbers:
@@ -44,14 +60,19 @@ class Numbers:
     Args:
         total_kimg: Length of the run.
         session_left_s: Callable that returns how long this session can last from now, or None where nothing ends it.
+        processes: That train together, one a GPU.
     """
 
-    def __init__(self, total_kimg, session_left_s=None):
+    def __init__(
+        self, total_kimg: float, session_left_s: Optional[Callable[[], Optional[float]]] = None, processes: int = 1
+    ) -> None:
+        self.processes = processes
         self.total_kimg, self.session_left_s = total_kimg, session_left_s or (lambda: None)
-        self._seen = []  # (session seconds, kimg)
-        self.kimg, self.speed, self.time = 0.0, 0.0, None
+        self._seen: List[Tuple[float, float]] = []  # (session seconds, kimg)
+        self.kimg, self.speed = 0.0, 0.0
+        self.time: Optional[float] = None
 
-    def update(self, kimg, pulse):
+    def update(self, kimg: float, pulse: Optional[Mapping[str, Any]]) -> None:
         """Take over the kimg of the folder and the child's newest pulse (None before training begins)."""
         self.kimg = max(kimg, pulse["kimg"]) if pulse else kimg
         if pulse:
@@ -64,65 +85,87 @@ class Numbers:
             (t0, k0), (t1, k1) = self._seen[0], self._seen[-1]
             self.speed = (k1 - k0) * 1000 / (t1 - t0) if t1 > t0 else 0.0
 
-    def seconds_to_end(self):
+    def seconds_to_end(self) -> Optional[float]:
         """Return the seconds to the run's end, or None where no speed is known."""
         if self.speed <= 0:
             return None
         return max(0.0, self.total_kimg - self.kimg) * 1000 / self.speed
 
-    def sentences(self):
+    def done_sentence(self) -> str:
+        """Return how far the run is."""
+        return f"{self.kimg:.1f} of {self.total_kimg:,} kimg ({min(1, self.kimg / self.total_kimg):.1%})"
+
+    def sentences(self) -> List[str]:
         """Return [what is done, speed, time to the end, what this session will reach]."""
-        words = ["{:.1f} of {:,} kimg ({:.1%})".format(self.kimg, self.total_kimg, min(1, self.kimg / self.total_kimg))]
+        words = [self.done_sentence()]
         seconds = self.seconds_to_end()
         if seconds is None:
             return words
-        words.append("{:.1f} img/s".format(self.speed))
+        words.append(f"{self.speed:.1f} img/s" + (f" by {self.processes} processes" if self.processes > 1 else ""))
         if seconds <= 0:
             return words
-        words.append("{} to the end".format(format_seconds(seconds)))
+        words.append(f"{duration(seconds)} to the end")
         left = self.session_left_s()
         if left is not None and left < seconds:
             reached = self.kimg + max(0.0, left) * self.speed / 1000
-            words.append("this session will reach about {:,.0f} kimg".format(reached))
+            words.append(f"this session will reach about {reached:,.0f} kimg")
         return words
 
 
-def axes_of(view, target=None):
+def axes_of(view: RunView, target: Optional[float] = None) -> List[Axes]:
     """Return the panels of curves of a RunView."""
     curves = view.curves
     panels = [
-        Axes("losses", [("G loss", curves["G loss"]), ("D loss", curves["D loss"])], smooth=True),
-        Axes("r_t (overfitting) and p (augmentation strength)", [("r_t", curves["r_t"]), ("p", curves["p"])], target, (0, 1)),
+        Axes("losses", [("G loss", curves["G loss"]), ("D loss", curves["D loss"])], "loss (nats)", smooth=True),
+        Axes(
+            "r_t: overfitting, p: augmentation strength",
+            [("r_t", curves["r_t"]), ("p", curves["p"])],
+            "r_t, p (0 to 1)",
+            None if target is None else ("target of r_t", target),
+            (0, 1),
+        ),
     ]
-    return panels + [Axes(name, [(name, points)]) for name, points in sorted(view.metrics.items())]
+    return panels + [Axes(name, [(name, points)], metric_label(name)) for name, points in sorted(view.metrics.items())]
 
 
 class LinePanel:
     """Prints a line now and then, for terminals and notebooks without widgets."""
 
-    def __init__(self, view, config, session_left_s=None, say=print):
+    def __init__(
+        self,
+        view: RunView,
+        config: TrainConfig,
+        session_left_s: Optional[Callable[[], Optional[float]]] = None,
+        start_times: Optional[StartTimes] = None,
+        say: Callable[[str], Any] = print,
+        processes: int = 1,
+    ) -> None:
         self.view, self.config, self.out = view, config, say
-        self.numbers = Numbers(config.total_kimg, session_left_s)
-        self._next, self._told = 0.0, set()
+        self.numbers = Numbers(config.schedule.total_kimg, session_left_s, processes)
+        self.starting = Starting(start_times, time.monotonic)
+        self._next = 0.0
+        self._told: Set[str] = set()
 
-    def say(self, sentence):
+    def say(self, sentence: str) -> None:
         self.out(sentence)
 
-    def refresh(self, pulse=None):
+    def refresh(self, pulse: Optional[Mapping[str, Any]] = None) -> None:
         """Print where training stands if a minute has passed, and every concern once."""
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + LINE_EVERY_S
         self.view.update()
         self.numbers.update(self.view.kimg, pulse)
-        if pulse:
+        if self.starting.update(pulse):
             self.out("  ".join(self.numbers.sentences()))
-        for sentence in concerns(self.view, disk_bytes(self.view.run_dir)[1], resolution=self.config.resolution):
+        else:
+            self.out(" ".join(self.starting.sentences(self.view.stage)))
+        for sentence in concerns(self.view, disk_bytes(self.view.run_dir)[1], resolution=self.config.size):
             if sentence not in self._told:
                 self._told.add(sentence)
                 self.out("Note: " + sentence)
 
-    def finish(self, ending):
+    def finish(self, ending: Ending) -> None:
         self.view.update()
         self.out("{}{}".format(ending.sentence, " " + ending.advice if ending.advice else ""))
 
@@ -138,23 +181,39 @@ class WidgetPanel:
         config: `TrainConfig`.
         session_left_s: As for `Numbers`.
         look: `DriveLook`, or None where the run is on no Drive.
+        start_times: `StartTimes`, or None.
+        line: `StatusLine` below the panel.
     """
 
-    def __init__(self, view, config, session_left_s=None, look=None):
+    def __init__(
+        self,
+        view: RunView,
+        config: TrainConfig,
+        session_left_s: Optional[Callable[[], Optional[float]]] = None,
+        look: Optional[DriveLook] = None,
+        start_times: Optional[StartTimes] = None,
+        line: Optional[StatusLine] = None,
+        processes: int = 1,
+    ) -> None:
         import ipywidgets as widgets
 
         self.widgets, self.view, self.config, self.look = widgets, view, config, look
-        self.numbers = Numbers(config.total_kimg, session_left_s)
-        self._due, self._sent, self._started = {}, {}, time.time()
-        self._sentence, self._newest_snapshot = "", ""
-        self._frames, self._considered = {}, set()  # kimg -> page of the history; kimgs that had their chance to be one
+        self.numbers = Numbers(config.schedule.total_kimg, session_left_s, processes)
+        self.starting, self.line = Starting(start_times, time.monotonic), line or StatusLine()
+        self._due: Dict[str, float] = {}
+        self._sent: Dict[Any, Any] = {}
+        self._started = time.time()
+        self._said, self._newest_snapshot = "", ""  # what the supervisor said: it stays the headline
+        self._frames: Dict[float, Any] = {}  # kimg -> page of the history
+        self._considered: Set[float] = set()  # kimgs that had their chance to be one
         self._build(widgets)
         show_widgets(self.box)
 
     def _build(self, widgets):
         wide = widgets.Layout(width="98%")
         self.head, self.facts, self.warnings = (widgets.HTML(layout=wide) for _ in range(3))
-        self.bar = widgets.FloatProgress(value=0, min=0, max=max(self.config.total_kimg, 1), description="kimg", layout=wide)
+        most = max(self.config.schedule.total_kimg, 1)
+        self.bar = widgets.FloatProgress(value=0, min=0, max=most, description="kimg", layout=wide)
         half = widgets.Layout(width="48%", min_width="280px")
         self.newest, self.reals = widgets.HTML(layout=half), widgets.HTML(layout=half)
         pictures = widgets.HBox([self.newest, self.reals], layout=widgets.Layout(flex_flow="row wrap", width="98%"))
@@ -173,39 +232,61 @@ class WidgetPanel:
         self.box = widgets.VBox(parts)
         self.box.add_class("sg2-panel")
 
-    def say(self, sentence):
-        """Show a sentence as the headline."""
-        self._sentence = sentence
-        self._set(self.head, notice("work", sentence))
+    def say(self, sentence: str) -> None:
+        """Show a sentence as the headline, until the end."""
+        self._said = sentence
+        self._show_headline()
+        self.line.write(sentence)
 
-    def refresh(self, pulse=None):
+    def refresh(self, pulse: Optional[Mapping[str, Any]] = None) -> None:
         """Bring what is due up to date; called from the cell's thread, often."""
         if not self._is_due("numbers", NUMBERS_EVERY_S):
             return
         ticked = self.view.update()
         self.numbers.update(self.view.kimg, pulse)
-        self._show_numbers(pulse)
-        if self._sentence == STARTING and self.numbers.speed > 0:
-            self.say(TRAINING)
+        self.starting.update(pulse)
+        self._show_headline()
+        self._show_numbers(self.numbers.sentences())
+        later = time.time() - self._started > 600
+        if self._is_due("status", STATUS_EVERY_S[later]):
+            self.line.write(self._status())
         if self._is_due("lists", LISTS_EVERY_S):
-            self._show_warnings()
+            self._show_warnings(time.time() - (self.numbers.time or self._started))
             self._show_lists()
             self._show_pictures()
-        if ticked and self._is_due("curves", CURVES_EVERY_S):
+        if ticked and self._is_due("curves", CURVES_EVERY_S[later]):
             self._show_curves()
 
-    def finish(self, ending):
-        """Show the end."""
+    def finish(self, ending: Ending) -> None:
+        """Show the end: what is there now, and nothing of what was about to come."""
         self.view.update()
-        self.numbers.update(self.view.kimg, None)
+        saved = self.numbers.kimg if ending.state in ("done", "stopped") else 0.0  # since the newest tick, too
+        self.numbers.update(max(self.view.kimg, saved), None)
         kind = {"done": "good", "stopped": "stop"}.get(ending.state, "bad")
         self._set(self.head, notice(kind, ending.sentence, ending.advice))
         self.bar.bar_style = {"done": "success", "stopped": ""}.get(ending.state, "danger")
-        for show in (self._show_warnings, self._show_lists, self._show_pictures, self._show_curves):
+        self._show_numbers([self.numbers.done_sentence()])
+        self.line.finish(f"{ending.sentence}  {self.numbers.done_sentence()}")
+        self._show_lists()
+        self._show_numbers([self.numbers.done_sentence()])  # with the newest snapshot
+        for show in (self._show_warnings, self._show_pictures, self._show_curves):
             show()
-        self._show_numbers(None)
         if self.look:
             self.look.stop()
+
+    def _show_headline(self):
+        if self._said:
+            self._set(self.head, notice("work", self._said))
+        elif self.starting.is_over:
+            self._set(self.head, notice("work", TRAINING))
+        else:
+            self._set(self.head, notice("work", *self.starting.sentences(self.view.stage)))
+
+    def _status(self):
+        """Return where training stands, for the line of text."""
+        if self._said:
+            return self._said
+        return "  ".join(self.numbers.sentences()) if self.starting.is_over else self.starting.in_short(self.view.stage)
 
     def _is_due(self, name, every_s):
         now = time.monotonic()
@@ -219,21 +300,17 @@ class WidgetPanel:
         if self._sent.get(id(widget)) != value:
             self._sent[id(widget)] = widget.value = value
 
-    def _show_numbers(self, pulse):
+    def _show_numbers(self, words):
         value = min(self.numbers.kimg, self.bar.max)
         if self.bar.value != value:
             self.bar.value = value
-        words = self.numbers.sentences()
-        if pulse is None and self.view.log and self.numbers.time is None:
-            words.append("starting: {}".format(self.view.log[-1][:160]))
         if self._newest_snapshot:
-            words.append(self._newest_snapshot)
-        self._set(self.facts, " · ".join("<span>{}</span>".format(word) for word in map(escape, words)))
+            words = words + [self._newest_snapshot]
+        self._set(self.facts, " · ".join(f"<span>{word}</span>" for word in map(escape, words)))
 
-    def _show_warnings(self):
-        last = self.numbers.time or self._started
+    def _show_warnings(self, silent_s=0.0):
         free = disk_bytes(self.view.run_dir)[1]
-        found = concerns(self.view, free, time.time() - last, self.config.resolution)
+        found = concerns(self.view, free, silent_s, self.config.size)
         self._set(self.warnings, "".join(notice("warn", sentence) for sentence in found))
 
     def _show_pictures(self):
@@ -244,8 +321,8 @@ class WidgetPanel:
             return
         kimg, path = fakes[-1]
         if self._sent.get("newest") != path:
-            alt = "a grid of images that the generator made at {} kimg".format(kimg)
-            title = "Fakes at {} kimg".format(kimg)
+            alt = f"a grid of images that the generator made at {kimg} kimg"
+            title = f"Fakes at {kimg} kimg"
             if self._show_excerpt(self.newest, path, alt, title):
                 self._sent["newest"] = path
                 self._set(self.whole, picture(as_jpeg(path, WHOLE_PX, WHOLE_BYTES), "all of " + alt, title))
@@ -253,7 +330,7 @@ class WidgetPanel:
 
     def _show_excerpt(self, widget, path, alt, caption):
         try:
-            jpeg = excerpt_jpeg(path, self.config.resolution, NEWEST_PX, NEWEST_BYTES)
+            jpeg = excerpt_jpeg(path, self.config.size, NEWEST_PX, NEWEST_BYTES)
             self._set(widget, picture(jpeg, alt, caption))
             return True
         except OSError:  # it is being written: the next look shows it
@@ -281,9 +358,9 @@ class WidgetPanel:
 
     def _frame(self, kimg, jpeg, path):
         """Return the page of one grid, from its JPEG or its file; None where that is being written."""
-        title = "Fakes at {} kimg".format(kimg)
+        title = f"Fakes at {kimg} kimg"
         try:
-            jpeg = jpeg or frame_jpeg(self.config.resolution, path)
+            jpeg = jpeg or frame_jpeg(self.config.size, path)
             return self.widgets.HTML(picture(jpeg, "a grid: " + title, title))
         except OSError:
             return None
@@ -291,20 +368,20 @@ class WidgetPanel:
     def _show_lists(self):
         found = self.view.snapshots(self.look.records if self.look else {})
         if found:
-            self._newest_snapshot = "newest snapshot: {:.0f} kimg, on {}".format(found[0][1], found[0][3])
-        rows = [(name, kimg, "{:.1f} MB".format(size / 1e6), where) for name, kimg, size, where in found[:50]]
+            self._newest_snapshot = f"newest snapshot: {found[0][1]:.0f} kimg, on {found[0][3]}"
+        rows = [(name, kimg, size_text(size), where) for name, kimg, size, where in found[:50]]
         content = table(rows, ("snapshot", "kimg", "size", "where")) if rows else "No snapshot yet."
         status = self.view.drive_status()
         if status:
             content = "<p>Drive: {}</p>".format(escape(status["sentence"])) + content
         self._set(self.snapshots, content)
-        self._set(self.log, preformatted(self.view.log[-LOG_LINES_SHOWN:]))
+        self._set(self.log, preformatted(self.view.log[-LOG_LINES_SHOWN:] or [NOTHING_LOGGED]))
 
     def _show_curves(self):
-        panels = axes_of(self.view, self.config.aug_target)
-        image = draw_curves(panels)
-        if image is not None:
-            self._set(self.curves, picture(as_jpeg(image, 1000, CURVES_BYTES), describe(panels), "Curves", zoom=False))
+        drawn = draw_each(axes_of(self.view, self.config.augment.target))
+        pictures = [picture(as_jpeg(image, 1000, CURVES_BYTES), describe([panel]), zoom=False) for panel, image in drawn]
+        if pictures:
+            self._set(self.curves, side_by_side(pictures))
 
 
 HISTORY_STYLE = """<style>
@@ -312,7 +389,7 @@ HISTORY_STYLE = """<style>
 </style>"""
 
 
-def thinned_by_gaps(kimgs, most):
+def thinned_by_gaps(kimgs: Iterable[float], most: int) -> List[float]:
     """Return at most `most` of the kimgs, sorted; the first and the last stay, and those go that leave the smallest gaps."""
     kept = sorted(kimgs)
     while len(kept) > most:

@@ -1,131 +1,102 @@
-"""What the notebook's training cell is about to do: begin a run, or go on with the newest good one of the same images."""
+"""What a notebook's training cell asks for: its dataset by name, its form's options, and the plan of the run."""
 
 import argparse
 import os
-from dataclasses import dataclass, fields
-from typing import Optional, Tuple
+from dataclasses import fields
+from typing import Any, List, Mapping, Optional, Tuple, Union
 
-from ..dataset import open_dataset
+from ..config.options import TrainOptions, flag_of
+from ..config.resume_check import OtherSettingsError
 from ..errors import UserError
-from ..metrics.catalogue import parse_metric
-from ..snapshots.choose import RunFolder, newest_good, run_names
-from ..training.config import DatasetInfo, TrainConfig
-from ..training.fit_card import resolve_for_card
-from ..training.options import TrainOptions, flag_of
-from ..training.options_file import FILE_NAME, read_config
-from ..training.resolve import resolve
-from ..training.resume_check import check_resume, continued
-from ..training.run_name import next_run_number
-from .runtime import gpu_memory_bytes
-
-NOT_OF_A_RESUME = ("outdir", "resume", "dry_run", "quiet", "start_kimg")  # what a run was begun with stays
+from ..files import FilePath
+from ..runs import plan
+from ..runs.plan import RunPlan
+from ..storage.places import workspace_places
+from ..storage.which_run import runs_of
+from ..storage.workspace import Workspace
 
 
-@dataclass(frozen=True)
-class RunPlan:
-    """A run as it is about to be trained."""
-
-    config: TrainConfig
-    run_dir: str  # on this machine
-    drive_dir: Optional[str]  # the same run on Drive; None where `run_dir` is where it stays
-    candidate: Optional[object]  # `choose.Candidate` to go on from; None: begin
-    sentences: Tuple[str, ...] = ()  # for the user
-
-    @property
-    def start_kimg(self):
-        return self.candidate.kimg if self.candidate else self.config.start_kimg
-
-    @property
-    def is_finished(self):
-        return self.candidate is not None and self.candidate.kimg >= self.config.total_kimg
-
-
-def find_dataset(workspace, name=None):
+def find_dataset(workspace: Workspace, name: Optional[FilePath] = None) -> str:
     """Return the path of a dataset: a path as it is, a name in the workspace, or the one that was prepared last.
 
     Raises:
         UserError: There is none, or more than one to choose from.
     """
-    names = _dataset_names(workspace)
+    places = {name: folder for folder in workspace.dataset_places()[::-1] for name in dataset_names(folder)}
+    names = sorted(places)
     wanted = name or workspace.choices.get("dataset")
     if wanted and os.path.exists(os.path.expanduser(str(wanted))) and os.sep in str(wanted):
         return os.path.abspath(os.path.expanduser(str(wanted)))
     if wanted in names:
-        return os.path.join(workspace.datasets, wanted)
+        return os.path.join(places[wanted], wanted)
     if not name and len(names) == 1:
-        return os.path.join(workspace.datasets, names[0])
+        return os.path.join(places[names[0]], names[0])
     there = "the workspace holds {}".format(", ".join(names)) if names else "the workspace holds none yet"
     raise UserError(
-        "There is no dataset {!r}.".format(name) if name else "It is not clear which dataset to take.",
-        "the name of a dataset in {}; {}".format(workspace.datasets, there),
+        f"There is no dataset {name!r}." if name else "It is not clear which dataset to take.",
+        f"the name of a dataset in {workspace.datasets}; {there}",
         "write one of these names" if names else "run the notebook that prepares a dataset first",
     )
 
 
-def _dataset_names(workspace):
+def dataset_names(folder: FilePath) -> List[str]:
+    """Return the names of the datasets in a folder, in no order."""
     try:
-        names = sorted(os.listdir(workspace.datasets))
+        names = os.listdir(folder)
     except OSError:
         return []
     whole = [name for name in names if not name.startswith(".") and not name.endswith(".partial")]
-    return [name for name in whole if os.path.isdir(os.path.join(workspace.datasets, name)) or name.endswith(".zip")]
+    return [name for name in whole if os.path.isdir(os.path.join(folder, name)) or name.endswith(".zip")]
 
 
-def runs_of(workspace, digest=None):
-    """Return [(run name, its folders, the nearest first)] of the runs in a workspace, the newest first.
+def find_run(here: Workspace, run: Union[str, int, None] = None) -> Tuple[str, List[str]]:
+    """Return (run name, its folders, the nearest first): a run by its name or number, or the newest.
 
     Args:
-        digest: Only runs on the dataset with this digest.
+        here: `Workspace`.
+
+    Raises:
+        UserError: There is none.
     """
-    places = {}
-    for results in workspace.places():
-        for name in run_names(results):
-            places.setdefault(name, []).append(os.path.join(results, name))
-    if digest is not None:
-        places = {name: folders for name, folders in places.items() if _is_of(folders, digest)}
-    newest = {name: max(RunFolder(folder).newest_time() for folder in folders) for name, folders in places.items()}
-    return sorted(places.items(), key=lambda item: (newest[item[0]], item[0]), reverse=True)
+    runs = runs_of(here.places())
+    wanted = str(run) if run not in (None, "") else None
+    for name, folders in runs:
+        if wanted in (None, name) or (wanted.isdigit() and int(name.split("-")[0]) == int(wanted)):
+            return name, folders
+    raise UserError(
+        f"There is no run {run!r}." if wanted else "There is no run yet.",
+        "one of: {}".format(", ".join(name for name, _ in runs[:10])) if runs else f"a run in {here.results}",
+        "write one of these names" if runs else "run the notebook that trains first",
+    )
 
 
-def _is_of(folders, digest):
-    for folder in folders:
-        try:
-            return read_config(folder).data_digest == digest
-        except UserError:  # another program's run, or its options are not there
-            continue
-    return False
-
-
-def plan_run(workspace, data_path, options, new_run=False):
-    """Choose between a new run and going on, and check all options; nothing is written and TensorFlow is not imported.
+def plan_run(
+    workspace: Workspace, data_path: str, options: Mapping[str, Any], new_run: bool = False, run: Union[str, int, None] = None
+) -> RunPlan:
+    """Return the `RunPlan` of a notebook's training cell, as `runs.plan` decides it.
 
     Args:
         workspace: `Workspace`.
         data_path: Folder of the dataset, on a fast disk.
         options: Dict of `TrainOptions` fields that were given.
         new_run: Begin a new run in any case.
-
-    Returns:
-        RunPlan.
+        run: Name or number of the run to go on with; None: `runs.plan` chooses.
 
     Raises:
-        UserError: An option is wrong, or would make another run of the one to go on with.
+        UserError: As `runs.plan.plan_run`.
     """
-    wished = parse_options(dict(options, data=str(data_path), outdir=workspace.results))
-    skipped = []
-    for name, folders in [] if new_run else runs_of(workspace, open_dataset(str(data_path)).digest()):
-        choice = newest_good(folders)
-        skipped += choice.skipped
-        if choice.candidate:
-            return _go_on(workspace, name, choice.candidate, wished, skipped)
-        skipped.append("Run {} has no complete snapshot yet.".format(name))
-    config = resolve_for_card(wished, *_open_data(wished), check_metric=parse_metric, memory_bytes=gpu_memory_bytes())
-    number = max(next_run_number(place) for place in workspace.places())
-    name = "{:05d}-{}".format(number, config.run_description)
-    return _plan(workspace, name, config, None, skipped + ["Beginning the run {}.".format(name)])
+    name = None if run in (None, "") else find_run(workspace, run)[0]
+    wanted = parse_options(dict(options, data=str(data_path), outdir=workspace.results))
+    try:
+        return plan.plan_run(wanted, workspace_places(workspace, name), new_run)
+    except OtherSettingsError as error:
+        advice = error.next_step + " In a notebook: or begin a new run with the new settings, with new_run=True."
+        other = OtherSettingsError(error.what, error.expected, advice)
+        other.run, other.changed = error.run, error.changed
+        raise other from None
 
 
-def parse_options(options):
+def parse_options(options: Mapping[str, Any]) -> TrainOptions:
     """Return the `TrainOptions` of a dict; values that are text, as forms give them, are read as on the command line.
 
     Raises:
@@ -145,40 +116,7 @@ def parse_options(options):
             parsed[name] = kinds[name](value) if isinstance(value, str) else value
         except (ValueError, argparse.ArgumentTypeError):
             raise UserError(
-                "{}={!r} cannot be read.".format(name, value), "a value as for {} of `sg2ada train`".format(flag_of(name)),
+                f"{name}={value!r} cannot be read.", f"a value as for {flag_of(name)} of `sg2ada train`",
                 "see what it takes with: !python -m sg2ada_colab train --help",
             ) from None  # fmt: skip
     return TrainOptions(**parsed)
-
-
-def _open_data(options):
-    """Return the `DatasetInfo`s of the training data and of the metrics' (None where not given)."""
-    return [None if path is None else DatasetInfo.open(path) for path in (options.data, options.metricdata)]
-
-
-def _go_on(workspace, name, candidate, wished, skipped):
-    saved = read_config(_with_options(workspace, name))
-    given = {key: value for key, value in wished.given().items() if key not in NOT_OF_A_RESUME}
-    merged = TrainOptions(**dict(saved.options, **given))
-    opened = _open_data(merged)
-    as_begun = resolve(TrainOptions(**saved.options), *opened, check_metric=parse_metric)
-    config = continued(saved, as_begun, resolve(merged, *opened, check_metric=parse_metric))
-    try:
-        differences = check_resume(saved, config, name)
-    except UserError as error:
-        advice = error.next_step + " In a notebook: or begin a new run with the new settings, with new_run=True."
-        raise UserError(error.what, error.expected, advice) from None
-    # Where the data lie on this machine is no news: in Colab each session has its own copy.
-    changes = ["Changed: {}".format(one) for one in differences if one.setting not in ("data_path", "metric_data_path")]
-    sentence = "Going on with {} at {} kimg.".format(name, candidate.kimg)
-    return _plan(workspace, name, config, candidate, skipped + changes + [sentence])
-
-
-def _with_options(workspace, name):
-    folders = [os.path.join(results, name) for results in workspace.places()]
-    return next((folder for folder in folders if os.path.isfile(os.path.join(folder, FILE_NAME))), folders[0])
-
-
-def _plan(workspace, name, config, candidate, sentences):
-    here, there = os.path.join(workspace.machine_results, name), os.path.join(workspace.results, name)
-    return RunPlan(config, here, None if here == there else there, candidate, tuple(sentences))

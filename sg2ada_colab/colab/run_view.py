@@ -1,19 +1,19 @@
-"""A run folder read while it is being written: numbers, curves, pictures, snapshots, what the log says. Imports no TensorFlow."""
+"""A run folder read while it is being written: numbers, curves, pictures, snapshots, events. Imports no TensorFlow."""
 
-import glob
-import json
 import os
 import re
+from contextlib import suppress
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
-from ..snapshots.manifest import read_manifest
-from ..snapshots.verified_copy import STATUS_FILE
+from .. import run_files
+from ..files import FilePath
+from ..json_files import is_number, parse_shape
+from ..storage import run_folder
+from ..storage.manifest import SnapshotRecord, read_manifest
 
 MOST_POINTS = 2000  # of a curve; beyond, every second one goes
 LOG_LINES = 200
-GRID_FILE = re.compile(r"fakes(\d+|_init)\.png$")
-DEVICE_LINE = re.compile(r"sg2ada_colab on TensorFlow (\S+), (.+)\.$")
-# Beginnings of lines that a person should read. That of the augmentation strength is told by its curve.
-NOTEWORTHY = ("Drive ", "A snapshot could not", "No metric", "Passed over", "This run was being written")
+MOST_NOTES = 8
 CURVES = {  # name of ours -> name in stats.jsonl
     "G loss": "Loss/G/loss",
     "D loss": "Loss/D/loss",
@@ -28,10 +28,14 @@ CURVES = {  # name of ours -> name in stats.jsonl
 class GrowingFile:
     """Reads what was appended to a text file since the last look; whole lines only."""
 
-    def __init__(self, path):
-        self.path, self.position, self.identity = str(path), 0, None
+    def __init__(self, path: FilePath, only_new: bool = False) -> None:
+        self.path, self.position = str(path), 0
+        self.identity: Optional[int] = None
+        if only_new:
+            with suppress(OSError):
+                self.position = os.path.getsize(self.path)
 
-    def new_lines(self):
+    def new_lines(self) -> Tuple[List[str], bool]:
         """Return (the new lines, whether the file was replaced and they are all of it)."""
         try:
             found = os.stat(self.path)
@@ -54,32 +58,42 @@ class RunView:
 
     Args:
         run_dir: The run's folder, on this machine's disk: a Drive that hangs would hold up the caller.
+        since: When this session began, in seconds since 1970: what earlier sessions logged and warned of is left out. None: all.
 
     Attributes:
         kimg, ticks: Of the newest line of stats.jsonl.
         curves: {name: [(kimg, value), ...]}, the names of CURVES.
         metrics: {metric: [(kimg, value), ...]}.
-        log: The last lines of log.txt. devices: [names], one a session.
-        notes: Lines of the log that a person should read.
+        log: The last lines of log.txt. devices: [names], one a session, from events.jsonl.
+        notes: The newest events that a person should read. stage: What training was last said to do, or "".
         total_kimg: Length that the run was asked for, or None.
     """
 
-    def __init__(self, run_dir):
-        self.run_dir = str(run_dir)
-        self._stats, self._log = (GrowingFile(os.path.join(self.run_dir, name)) for name in ("stats.jsonl", "log.txt"))
-        self._metric_files = {}
-        self.total_kimg = None
-        self.log, self.devices, self.notes, self.metrics = [], [], [], {}
+    def __init__(self, run_dir: FilePath, since: Optional[float] = None) -> None:
+        self.run_dir, self.since = str(run_dir), since
+        self._stats, self._events = (GrowingFile(self._path(name)) for name in (run_files.STATS, run_files.EVENTS))
+        self._log = GrowingFile(self._path(run_files.LOG), only_new=since is not None)
+        self._metric_files: Dict[str, GrowingFile] = {}
+        self.total_kimg: Optional[int] = None
+        self.log: List[str] = []
+        self.devices: List[str] = []
+        self.notes: List[str] = []
+        self.metrics: Dict[str, List[Tuple[float, float]]] = {}
+        self.stage = ""
         self._clear()
 
-    def _clear(self):
-        self.kimg, self.ticks, self.curves = 0.0, 0, {name: [] for name in CURVES}
+    def _path(self, name):
+        return os.path.join(self.run_dir, name)
 
-    def update(self):
+    def _clear(self):
+        self.kimg, self.ticks = 0.0, 0
+        self.curves: Dict[str, List[Tuple[float, float]]] = {name: [] for name in CURVES}
+
+    def update(self) -> bool:
         """Read what is new; returns whether there was a new tick."""
         ticks = self.ticks
         if self.total_kimg is None:
-            self.total_kimg = total_kimg_of(self.run_dir)
+            self.total_kimg = run_folder.total_kimg(self.run_dir)
         lines, replaced = self._stats.new_lines()
         if replaced:
             self._clear()
@@ -91,13 +105,13 @@ class RunView:
 
     def _add_tick(self, line):
         try:
-            values = json.loads(line)
+            values = parse_shape(line, {"Progress/kimg": float})
             kimg = float(values["Progress/kimg"])
-        except (ValueError, KeyError, TypeError):
+        except ValueError:
             return
         self.kimg, self.ticks = kimg, self.ticks + 1
         for name, key in CURVES.items():
-            if isinstance(values.get(key), (int, float)):
+            if is_number(values.get(key)):
                 curve = self.curves[name]
                 curve.append((kimg, float(values[key])))
                 if len(curve) > MOST_POINTS:
@@ -105,40 +119,52 @@ class RunView:
 
     def _read_log(self):
         lines, _ = self._log.new_lines()
-        for line in lines:
-            device = DEVICE_LINE.search(line)
-            if device:
-                self.devices.append(device.group(2))
-            elif line.startswith(NOTEWORTHY):
-                self.notes = (self.notes + [line])[-8:]
         self.log = (self.log + [line for line in lines if line.strip()])[-LOG_LINES:]
+        for line in self._events.new_lines()[0]:
+            try:
+                event = parse_shape(line)
+            except ValueError:
+                continue
+            if not run_folder.is_event(event):
+                continue
+            if event["kind"] == "device":
+                self.devices.append(event["text"])
+            elif self.since is not None and not (is_number(event.get("time")) and event["time"] >= self.since):
+                continue
+            elif event["kind"] == "stage":
+                self.stage = event["text"]
+            else:
+                self.notes = (self.notes + [event["text"]])[-MOST_NOTES:]
 
     def _read_metrics(self):
-        for path in glob.glob(os.path.join(glob.escape(self.run_dir), "metric-*.jsonl")):
+        for path in run_folder.metric_files(self.run_dir):
+            if not path.endswith(".jsonl"):
+                continue
             for line in self._metric_files.setdefault(path, GrowingFile(path)).new_lines()[0]:
                 try:
-                    record = json.loads(line)
-                    kimg = float(re.search(r"(\d{6,})(?:-\d+)?\.pkl$", record["snapshot_pkl"]).group(1))
+                    record = parse_shape(line, {"metric": str, "snapshot_pkl": str, "results": {str: float}})
                     value = float(next(iter(record["results"].values())))
-                except (ValueError, KeyError, TypeError, AttributeError, StopIteration):
+                except (ValueError, StopIteration):
                     continue
-                self.metrics.setdefault(record["metric"], []).append((kimg, value))
+                named = re.search(r"(\d{6,})(?:-\d+)?\.pkl$", record["snapshot_pkl"])
+                if named:
+                    self.metrics.setdefault(record["metric"], []).append((float(named.group(1)), value))
 
-    def last(self, name):
+    def last(self, name: str) -> Optional[float]:
         """Return the newest value of a curve, or None."""
         curve = self.curves[name]
         return curve[-1][1] if curve else None
 
-    def reals(self):
+    def reals(self) -> Optional[str]:
         """Return the path of reals.png, or None."""
-        path = os.path.join(self.run_dir, "reals.png")
+        path = self._path(run_files.REALS)
         return path if os.path.isfile(path) else None
 
-    def fakes(self):
+    def fakes(self) -> List[Tuple[int, str]]:
         """Return [(kimg, path)] of the grids of fakes, old to new; the untrained network's counts as kimg 0."""
-        return sorted(grids_in(self.run_dir).items())
+        return sorted(run_folder.grids(self.run_dir).items())
 
-    def snapshots(self, on_drive=()):
+    def snapshots(self, on_drive: Union[Mapping[str, SnapshotRecord], Tuple[()]] = ()) -> List[Tuple[str, int, int, str]]:
         """Return [(name, kimg, bytes, where)], new to old.
 
         Args:
@@ -152,29 +178,12 @@ class RunView:
             rows.append((record.name, record.kimg, record.bytes, where))
         return rows
 
-    def drive_status(self):
+    def drive_status(self) -> Optional[Dict[str, Any]]:
         """Return what the copier says: {"state", "sentence", "waiting", …}; None without a copier."""
-        try:
-            with open(os.path.join(self.run_dir, STATUS_FILE), encoding="utf-8") as file:
-                return json.load(file)
-        except (OSError, ValueError):
-            return None
-
-
-def grids_in(folder):
-    """Return {kimg: path} of the grids of fakes in a folder; the untrained network's is kimg 0 if no other is."""
-    found = {}
-    for path in glob.glob(os.path.join(glob.escape(str(folder)), "fakes*.png")):
-        match = GRID_FILE.search(path)
-        if match and not (match.group(1) == "_init" and 0 in found):
-            found[0 if match.group(1) == "_init" else int(match.group(1))] = path
-    return found
-
-
-def total_kimg_of(run_dir):
-    """Return the length that a run was asked for, or None."""
-    try:
-        with open(os.path.join(str(run_dir), "training_options.json"), encoding="utf-8") as file:
-            return int(json.load(file)["total_kimg"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        if self.since is not None:
+            try:
+                if os.path.getmtime(self._path(run_files.DRIVE_STATUS)) < self.since:
+                    return None
+            except OSError:
+                return None
+        return run_folder.drive_status(self.run_dir)

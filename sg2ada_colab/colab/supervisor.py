@@ -4,19 +4,25 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
+from .. import run_files
 from ..errors import UserError
+from ..files import FilePath, write_text
+from ..json_files import read_json
+from ..processes import ChildProcess
+from ..runs.plan import RunPlan
+from ..storage import run_folder
 from .child import JOB_FILE, OUTCOME_FILE, PULSE_FILE, USER_ERROR
+from .environment import Environment
 
 DONE, INTERRUPTED = 0, 130
 POLL_S = 0.5
 SHUTDOWN_S = 300.0  # for an earlier process to save and end
-PROCESS_FILE = ".process.json"  # in the run folder: which process of this machine trains it
 LAST_LINES = 12
 MEMORY_WORDS = ("RESOURCE_EXHAUSTED", "ResourceExhaustedError", "OOM when allocating", "out of memory", "OUT_OF_MEMORY")
 
@@ -25,10 +31,10 @@ MEMORY_WORDS = ("RESOURCE_EXHAUSTED", "ResourceExhaustedError", "OOM when alloca
 class Ending:
     """How a training process ended."""
 
-    state: str  # "done", "stopped", "error" (the user can mend it) or "died"
+    state: str  # "done", "stopped", "error" (the user can fix it) or "died"
     sentence: str
     advice: str = ""
-    error: object = None  # UserError
+    error: Optional[UserError] = None
 
 
 class TrainingProcess:
@@ -38,72 +44,62 @@ class TrainingProcess:
         run_dir: The run's folder on this machine.
         job: What `child.train` needs, as JSON can hold it.
         command: Words of the command before the job folder; None for the package's own child.
+        environment: `Environment` whose Python trains; None for this one.
     """
 
-    def __init__(self, run_dir, job, command=None):
+    def __init__(
+        self,
+        run_dir: FilePath,
+        job: Mapping[str, Any],
+        command: Optional[Sequence[str]] = None,
+        environment: Optional[Environment] = None,
+    ) -> None:
         self.run_dir, self.job = str(run_dir), job
-        self.command = list(command or [sys.executable, "-m", "sg2ada_colab.colab.child"])
+        python = sys.executable if environment is None else environment.python
+        self.command = list(command or [python, "-m", "sg2ada_colab.colab.child"])
+        self._variables = None if environment is None else environment.variables()
         self.folder = tempfile.mkdtemp(prefix="sg2ada-job-")
-        self._process, self._interruptions = None, 0
+        self._process: Any = None  # `ChildProcess`, once it is started
+        self._made_run_dir = False
 
     @classmethod
-    def of_plan(cls, plan):
-        """Return the process for a `RunPlan`; it is not started yet."""
-        job = {"config": plan.config.to_dict(), "run_dir": plan.run_dir, "drive_dir": plan.drive_dir}
-        return cls(plan.run_dir, dict(job, resume=plan.candidate is not None))
+    def of_plan(cls, plan: RunPlan, environment: Optional[Environment] = None) -> "TrainingProcess":
+        """Return the process for a `RunPlan` that `bring_here` has made ready, in an `Environment` or in this Python."""
+        job = {"config": plan.config.to_dict(), "run_dir": plan.run_dir, "drive_dir": plan.drive_dir, "gpus": plan.gpus}
+        return cls(plan.run_dir, dict(job, resume=plan.candidate and asdict(plan.candidate)), environment=environment)
 
-    def start(self):
+    def start(self) -> "TrainingProcess":
         """Start it; its words go to a file. Returns self."""
-        with open(os.path.join(self.folder, JOB_FILE), "w", encoding="utf-8") as file:
-            json.dump(self.job, file)
+        write_text(os.path.join(self.folder, JOB_FILE), json.dumps(self.job))
+        self._made_run_dir = not os.path.isdir(self.run_dir)
         os.makedirs(self.run_dir, exist_ok=True)
-        environment = dict(os.environ, PYTHONUNBUFFERED="1", PYTHONPATH=search_path())
         with open(self._console(), "wb") as console:
-            # A session of its own: the stop button interrupts the kernel's whole group, and the child must hear of it once.
-            self._process = subprocess.Popen(
-                self.command + [self.folder], stdin=subprocess.PIPE, stdout=console, stderr=subprocess.STDOUT,
-                start_new_session=True, env=environment,
-            )  # fmt: skip
-        with open(os.path.join(self.run_dir, PROCESS_FILE), "w", encoding="utf-8") as file:
-            json.dump({"pid": self._process.pid, "folder": self.folder}, file)
+            self._process = ChildProcess([self.folder], console, self.command, ends_with_parent=True, variables=self._variables)
+        write_text(os.path.join(self.run_dir, run_files.PROCESS), json.dumps({"pid": self.pid, "folder": self.folder}))
         return self
 
     @property
-    def pid(self):
+    def pid(self) -> int:
         return self._process.pid
 
-    def poll(self):
+    def poll(self) -> Optional[int]:
         """Return the exit code, or None while it runs."""
         return self._process.poll()
 
-    def pulse(self):
+    def pulse(self) -> Optional[Dict[str, Any]]:
         """Return the newest {"kimg", "images_per_second", "session_s", "time"}, or None before training begins."""
         return _read_json(os.path.join(self.folder, PULSE_FILE))
 
-    def interrupt(self):
-        """Ask it to save and end; asked again it ends at once, the third time it is killed. Returns what happens, in words."""
-        self._interruptions += 1
-        if self._interruptions > 2:
-            self._process.kill()
-            return "Killed. What was saved before stays; training goes on from there next time."
-        self._process.send_signal(signal.SIGINT)
-        if self._interruptions == 2:
-            return "Asked again; a third time kills it."
-        return "Stopping: it finishes the minibatches in hand and saves. This takes seconds to a minute."
+    def interrupt(self) -> str:
+        """Ask it to save and end, as `ChildProcess.interrupt` does; return what happens, in words."""
+        return self._process.interrupt()
 
-    def close(self, timeout_s=SHUTDOWN_S):
+    def close(self, timeout_s: float = SHUTDOWN_S) -> None:
         """See to it that no process stays behind: ask it to save, wait, kill it if it does not end."""
-        if self._process is None:
-            return
-        if self._process.stdin:
-            self._process.stdin.close()  # the child takes this as the wish to end
-        try:
-            self._process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        if self._process is not None:
+            self._process.close(timeout_s)  # the child takes the end of its pipe as the wish to end
 
-    def last_words(self):
+    def last_words(self) -> List[str]:
         """Return the last lines that it printed, without empty ones."""
         try:
             with open(self._console(), "rb") as file:
@@ -113,11 +109,15 @@ class TrainingProcess:
             return []
         return [line.rstrip() for line in lines if line.strip()][-LAST_LINES:]
 
-    def ending(self):
-        """Return the `Ending`; the process must have ended."""
-        return describe_ending(self.poll(), _read_json(os.path.join(self.folder, OUTCOME_FILE)), self.last_words())
+    def ending(self) -> Ending:
+        """Return the `Ending`; the process must have ended. A start that was refused leaves no folder of a run."""
+        code: Any = self.poll()
+        ending = describe_ending(code, _read_json(os.path.join(self.folder, OUTCOME_FILE)), self.last_words())
+        if ending.state == "error" and self._made_run_dir and not run_folder.has_begun(self.run_dir):
+            shutil.rmtree(self.run_dir, ignore_errors=True)
+        return ending
 
-    def forget(self):
+    def forget(self) -> None:
         """Delete the files that it was told and heard through."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -125,7 +125,7 @@ class TrainingProcess:
         return os.path.join(self.folder, "console.txt")
 
 
-def describe_ending(code, outcome, last_words):
+def describe_ending(code: int, outcome: Optional[Mapping[str, str]], last_words: Sequence[str]) -> Ending:
     """Put the end of a training process into words.
 
     Args:
@@ -135,7 +135,7 @@ def describe_ending(code, outcome, last_words):
     """
     again = "Run this cell again: training goes on from the newest snapshot."
     if code == DONE:
-        return Ending("done", "The run has reached its length.")
+        return Ending("done", "Training finished.")
     if code == INTERRUPTED:
         return Ending("stopped", "Stopped, and everything is saved.", again)
     if code == USER_ERROR and outcome:
@@ -152,16 +152,22 @@ def describe_ending(code, outcome, last_words):
             again + " If it happens again: close other notebooks, or choose Runtime > Change runtime type > High-RAM.",
         )  # fmt: skip
     if code < 0:
-        name = signal.Signals(-code).name if -code in set(signal.Signals) else "signal {}".format(-code)
-        return Ending("died", "The training process was ended by {}.".format(name), again)
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+        return Ending("died", f"The training process was ended by {name}.", again)
     said = " It said: {}".format(" / ".join(last_words[-2:])) if last_words else ""
     return Ending(
-        "died", "The training process ended unexpectedly (exit code {}).{}".format(code, said),
+        "died", f"The training process ended unexpectedly (exit code {code}).{said}",
         again + " If it happens again, look at log.txt in the run's folder and report what it says.",
     )  # fmt: skip
 
 
-def supervise(process, refresh, say, sleep=time.sleep, poll_s=POLL_S):
+def supervise(
+    process: TrainingProcess,
+    refresh: Callable[[], Any],
+    say: Callable[[str], Any],
+    sleep: Callable[[float], Any] = time.sleep,
+    poll_s: float = POLL_S,
+) -> Ending:
     """Watch a process from this thread until it ends; the stop button asks it to save.
 
     Args:
@@ -187,13 +193,15 @@ def supervise(process, refresh, say, sleep=time.sleep, poll_s=POLL_S):
     return ending
 
 
-def wait_for_earlier(run_dir, say, timeout_s=SHUTDOWN_S, sleep=time.sleep):
+def wait_for_earlier(
+    run_dir: FilePath, say: Callable[[str], Any], timeout_s: float = SHUTDOWN_S, sleep: Callable[[float], Any] = time.sleep
+) -> None:
     """Wait for a training process that another kernel of this machine left behind; it saves when its kernel is gone.
 
     Raises:
         UserError: It does not end.
     """
-    earlier = _read_json(os.path.join(str(run_dir), PROCESS_FILE))
+    earlier = _read_json(os.path.join(str(run_dir), run_files.PROCESS))
     if not earlier or not _runs(earlier):
         return
     say("Another process still trains this run on this machine (its notebook may be open elsewhere); waiting for it to save.")
@@ -219,15 +227,6 @@ def _runs(earlier):
 
 def _read_json(path):
     try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
+        return read_json(path, dict)
     except (OSError, ValueError):
         return None
-
-
-def search_path():
-    """Return PYTHONPATH so that the child imports this package too, where it is a checkout that was not installed."""
-    here = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    rest = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
-    installed = os.path.basename(here) in ("site-packages", "dist-packages")
-    return os.pathsep.join(([] if installed else [here]) + rest)

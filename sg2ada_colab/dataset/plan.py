@@ -3,15 +3,17 @@
 import array
 from collections import Counter
 from dataclasses import dataclass
-from typing import List, Tuple
+from typing import Any, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from ..errors import UserError
-from ..images.doctor import suggested_resolution
-from ..images.fit import regions
+from ..images.fit import FitOptions, regions
 from ..images.read import UnreadableImage
-from ..images.source import FOREIGN_REASON
+from ..images.source import FOREIGN_REASON, Source
+from ..images.suggest_size import chosen_size
+from ..shape import Size, network_shape, sides_of
+from ..words import shown
 from .pyramid import SMALLEST_PX, is_power_of_two
 
 GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
@@ -22,39 +24,54 @@ class Plan:
     """The conversion, decided.
 
     Attributes:
-        resolution, channels: Of every record.
+        resolution, channels: Of every record; the resolution is the side of a square, or (height, width).
         tasks: int32 [N, 7], in source order: index in the source; left, top, right, bottom in the upright image; its width and
-            height. An array, because worker processes share its memory for good, unlike that of a million tuples.
+            height. An array, because worker processes share its memory permanently, unlike that of a million tuples.
         problems: (name, kind, text) of images that are left out already.
     """
 
-    resolution: int
+    resolution: Size
     channels: int
     tasks: np.ndarray
     problems: List[Tuple[str, str, str]]
 
 
-def check_resolution(resolution):
-    """Raise UserError unless the resolution is a power of two from 4 to 16384."""
-    if not (is_power_of_two(resolution) and SMALLEST_PX <= resolution <= 16384):
+def check_resolution(resolution: Size) -> None:
+    """Raise UserError unless the resolution is a power of two from 4 to 16384, or (height, width) that networks can have."""
+    if not isinstance(resolution, int):
+        network_shape(*resolution)
+    elif not (is_power_of_two(resolution) and SMALLEST_PX <= resolution <= 16384):
         raise UserError(
-            "the resolution {} is no power of two from 4 up".format(resolution),
+            f"the resolution {resolution} is not a power of two from 4 up",
             "4, 8, 16, 32, 64, 128, 256, 512, 1024 ...",
-            "choose one of these with --resolution",
+            "choose one of these with --resolution, or a rectangle such as 768x512 (width x height)",
         )
 
 
-def make_plan(source, headers, resolution, color, fit, max_images=None, repeated=None):
+def make_plan(
+    source: Source,
+    headers: Sequence[Any],
+    resolution: Union[Size, str, None],
+    color: str,
+    fit: FitOptions,
+    max_images: Optional[int] = None,
+    repeated: Any = None,
+    alpha: str = "flatten",
+) -> Plan:
     """Return the `Plan`.
 
     Args:
         source: The `Source`.
         headers: What `scan` returned for it.
-        resolution: Pixels, or None for the suggested one.
+        resolution: Side of a square in pixels, (height, width), "auto", or None for the suggested square.
         color: "auto" (grey if all images are), "rgb" or "grey".
         fit: FitOptions.
-        max_images: Convert at most so many source images.
+        max_images: Convert at most this many source images.
         repeated: {index: name of the image that it repeats} of images to leave out.
+        alpha: "keep" makes RGBA images.
+
+    Raises:
+        UserError: No image can be used; the text says why.
     """
     problems = []
     for name, header in zip(source.names, headers):
@@ -68,8 +85,7 @@ def make_plan(source, headers, resolution, color, fit, max_images=None, repeated
     ]
     if not good:
         raise no_images_error(source, problems)
-    if resolution is None:
-        resolution = suggested_resolution([(h.width, h.height) for _, h in good], fit.mode)
+    resolution = chosen_size(resolution, [(h.width, h.height) for _, h in good], fit.mode)
     check_resolution(resolution)
     grey = color == "grey" or color == "auto" and all(h.mode in GREY_MODES for _, h in good)
     tasks = array.array("i")
@@ -81,32 +97,33 @@ def make_plan(source, headers, resolution, color, fit, max_images=None, repeated
             problems.append((source.names[index], "left out", reason))
     if not tasks:
         raise no_images_error(source, problems, resolution)
-    return Plan(resolution, 1 if grey else 3, np.array(tasks, np.int32).reshape(-1, 7), problems)
+    return Plan(resolution, 4 if alpha == "keep" else 1 if grey else 3, np.array(tasks, np.int32).reshape(-1, 7), problems)
 
 
-def no_images_error(source, problems, resolution=None):
-    """Return the UserError for a source that gives no image at all."""
-    ignored = ", ".join("{} {}".format(n, reason) for reason, n in sorted(source.ignored.items()))
+def no_images_error(source: Source, problems: Sequence[Any], resolution: Optional[Size] = None) -> UserError:
+    """Return the UserError for a source without a usable image."""
+    ignored = ", ".join(f"{n} {reason}" for reason, n in sorted(source.ignored.items()))
     if not problems:
         return UserError(
-            "no images in {}{}".format(source.path, " (ignored: {})".format(ignored) if ignored else ""),
+            "no images in {}{}".format(source.path, f" (ignored: {ignored})" if ignored else ""),
             "JPEG, PNG, WebP, GIF, BMP or TIFF files, in any sub-folder",
             "give the folder or archive that holds the images",
         )
-    counts = ", ".join("{} {}".format(n, kind) for kind, n in Counter(p[1] for p in problems).most_common())
-    examples = "".join("\\n    {}: {}".format(name, text) for name, _, text in problems[:5]).replace("\\n", "\n")
+    counts = ", ".join(f"{n} {kind}" for kind, n in Counter(p[1] for p in problems).most_common())
+    examples = "".join(f"\n    {shown(name)}: {shown(text)}" for name, _, text in problems[:5])
+    wanted = ", of {1} x {0} pixels or more".format(*sides_of(resolution)) if resolution else ""
     too_small = resolution and all(kind == "left out" for _, kind, _ in problems)
     return UserError(
-        "none of the {} images in {} can be used ({}):{}".format(len(problems), source.path, counts, examples),
-        "at least one image that can be read{}".format(", of {0} x {0} pixels or more".format(resolution) if resolution else ""),
+        f"none of the {len(problems)} images in {source.path} can be used ({counts}):{examples}",
+        "at least one image that can be read" + wanted,
         "choose a smaller --resolution, or enlarge with --upscale"
         if too_small
-        else "see `sg2ada dataset doctor` for the whole list",
+        else "see `sg2ada dataset doctor` for the complete list",
     )
 
 
-def record_order(count, shuffle, seed=123):
-    """Return which task each record holds: as they are, or shuffled as the original does (RandomState(123))."""
+def record_order(count: int, shuffle: bool, seed: int = 123) -> np.ndarray:
+    """Return int [count]: which task each record holds; as they are, or shuffled as the original does (RandomState(123))."""
     order = np.arange(count)
     if shuffle:
         np.random.RandomState(seed).shuffle(order)

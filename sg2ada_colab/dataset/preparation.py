@@ -1,18 +1,26 @@
-"""Images of any kind -> a folder of multi-resolution TFRecords, whole or not there at all."""
+"""Images of any kind -> a folder of multi-resolution TFRecords, complete or absent."""
 
 import dataclasses
 import os
 from pathlib import Path
+from typing import Any, Sequence
 
 import numpy as np
 
 from ..errors import UserError
+from ..files import FilePath
 from ..images.duplicates import exact_duplicates, near_duplicates
+from ..images.frames import all_frames, frames_advice, headers_of_frames, labels_of_frames
+from ..images.grey_range import FULL, measure, parse_grey_range, range_for_all
 from ..images.inspect import inspect
 from ..images.labels import find_labels
 from ..images.progress import Progress
+from ..images.read import TRANSPARENCY, Header
 from ..images.scan import scan
-from ..images.wording import some
+from ..images.source import Source
+from ..images.wide import is_wide
+from ..shape import Size
+from ..words import counted, shown
 from .building import LOCK_NAME, Build, locked
 from .disk import reporting
 from .options import PrepareOptions
@@ -22,31 +30,35 @@ from .sources import open_any_source
 
 @dataclasses.dataclass
 class PrepareResult:
-    """What became of the images.
+    """The result of a conversion.
 
     Attributes:
-        path: Folder of the data set.
-        num_images, resolution, channels, label_size: Of the data set.
+        path: Folder of the dataset.
+        num_images, resolution, channels, label_size: Of the dataset.
         problems: (name, kind, text) of every image that was left out.
         ignored: Reason -> number of files that were no images.
         manifest: Content of manifest.json.
+        notes: Sentences about what was taken otherwise than one might expect.
     """
 
     path: str
     num_images: int
-    resolution: int
+    resolution: Size  # side of a square, or (height, width)
     channels: int
     label_size: int
     problems: list
     ignored: dict
     manifest: dict
+    notes: list = dataclasses.field(default_factory=list)
 
 
-def prepare(source, destination, options=PrepareOptions(), progress=True):  # noqa: B008 - frozen
-    """Convert images to a data set of TFRecords that stylegan2-ada reads too.
+def prepare(
+    source: Any, destination: FilePath, options: PrepareOptions = PrepareOptions(), progress: bool = True
+) -> PrepareResult:
+    """Convert images to a dataset of TFRecords that stylegan2-ada reads too.
 
-    The data set is built in `<destination>.partial` and renamed when it is whole. A run that was killed goes on where it
-    stopped when the same images and options are given again, and starts anew otherwise.
+    The dataset is built in `<destination>.partial` and renamed when it is complete. A run that was killed continues where it
+    stopped when the same images and options are given again, and starts over otherwise.
 
     Args:
         source: Path of a folder or an archive, or a `Source`.
@@ -66,19 +78,30 @@ def prepare(source, destination, options=PrepareOptions(), progress=True):  # no
     source = open_any_source(source) if isinstance(source, (str, Path)) else source
     if not len(source):
         raise no_images_error(source, [])
+    contents = source.contents()
     labels = find_labels(source, options.labels)
     with Progress(progress, len(source), "Looking at the images") as bar:
-        enough = options.max_images if options.drop_duplicates == "none" else None  # a few of millions need not wait for all
+        can_stop = options.drop_duplicates == "none" and options.frames == "first"
+        enough = options.max_images if can_stop else None  # a small part of millions of images does not wait for all
         headers = scan(source, options.read_options(), options.workers, bar.update, enough)
     source = source.first(len(headers))
+    notes = []
+    if options.frames == "all":
+        source, files = all_frames(source, headers)
+        labels = labels_of_frames(labels, files)
+        headers = headers_of_frames(source, headers, files, options.read_options(), options.workers)
+    elif frames_advice(headers):
+        notes.append(frames_advice(headers))
+    options, more_notes = _with_grey_range(source, headers, options, progress)
     repeated = _repeated(source, options, progress)
-    plan = make_plan(source, headers, options.resolution, options.color, options.fit, options.max_images, repeated)
+    plan = make_plan(source, headers, options.resolution, options.color, options.fit, options.max_images, repeated, options.alpha)
+    notes += _opaque_note(headers, plan)
     del headers, repeated  # of a million images they would weigh on every worker
     partial = destination.with_name(destination.name + ".partial")
-    with reporting(partial, "free some space and run the same command again; it goes on where it stopped"), locked(partial):
-        build = Build(source, plan, labels, options, partial, destination.name)
+    with reporting(partial, "free some space and run the same command again; it continues where it stopped"), locked(partial):
+        build = Build(source, plan, labels, options, partial, destination.name, contents)
         build.convert(progress)
-        if options.strict and plan.problems:  # only now, so that all problems are told at once
+        if options.strict and plan.problems:  # only now, so that all problems are reported at once
             raise strict_error(source, plan.problems)
         manifest = build.finish()
         if destination.exists():
@@ -87,8 +110,29 @@ def prepare(source, destination, options=PrepareOptions(), progress=True):  # no
         os.replace(str(partial), str(destination))
     return PrepareResult(
         str(destination), manifest["num_images"], plan.resolution, plan.channels, manifest["label_size"], plan.problems,
-        dict(source.ignored), manifest,
+        dict(source.ignored), manifest, notes + more_notes,
     )  # fmt: skip
+
+
+def _with_grey_range(source, headers, options, progress):
+    """Return the options with the range of greys in numbers, and [a sentence] where the images use little of it."""
+    how = parse_grey_range(options.grey_range) if isinstance(options.grey_range, str) else tuple(options.grey_range)
+    count = sum(isinstance(header, Header) and is_wide(header.mode) for header in headers)
+    with Progress(progress, count, "Looking at the greys") as bar:
+        values = measure(source, headers, options.read_options(), options.workers, bar.update)
+    notes = [values.advice()] if values and values.use_little() and how == FULL else []
+    return dataclasses.replace(options, grey_range=range_for_all(how, values) or FULL), notes
+
+
+def _opaque_note(headers, plan):
+    """Return [a sentence] where transparency is kept and some images have none."""
+    used = np.unique(plan.tasks[:, 0])
+    opaque = sum(TRANSPARENCY not in headers[index].notes for index in used)
+    if plan.channels != 4 or not opaque:
+        return []
+    if opaque == len(used):
+        return ["No image is transparent anywhere: without --alpha keep the dataset is RGB, and every network of it, too."]
+    return [f"{opaque} of {len(used)} images have no transparency: they are opaque everywhere."]
 
 
 def _repeated(source, options, progress):
@@ -100,15 +144,16 @@ def _repeated(source, options, progress):
     good = [i for i, finding in enumerate(findings) if finding.problem is None]
     groups = exact_duplicates([findings[i].digest for i in good])
     if options.drop_duplicates == "near" and good:
-        groups = near_duplicates(np.stack([findings[i].thumb for i in good]))
+        thumbs: Any = [findings[i].thumb for i in good]  # there is one where there is no problem
+        groups = near_duplicates(np.stack(thumbs))
     return {good[k]: source.names[good[group[0]]] for group in groups for k in group[1:]}
 
 
-def check_destination(destination):
+def check_destination(destination: Path) -> None:
     """Raise UserError unless a folder can be made at this Path; makes its parents."""
     if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
         raise UserError(
-            "{} is in use".format(destination),
+            f"{destination} is in use",
             "a folder that does not exist yet, or an empty one",
             "choose another name, or delete it first if it is not needed",
         )
@@ -116,12 +161,12 @@ def check_destination(destination):
         destination.parent.mkdir(parents=True, exist_ok=True)
 
 
-def strict_error(source, problems):
-    """Return the UserError that lists the images which cannot be used, where every one must be good."""
-    listed = "".join("\n    {}: {}".format(name, text) for name, _, text in problems[:20])
-    more = "\n    and {} more".format(len(problems) - 20) if len(problems) > 20 else ""
+def strict_error(source: Source, problems: Sequence[Any]) -> UserError:
+    """Return the UserError that lists the images which cannot be used, where every one must be valid."""
+    listed = "".join(f"\n    {shown(name)}: {shown(text)}" for name, _, text in problems[:20])
+    more = f"\n    and {len(problems) - 20} more" if len(problems) > 20 else ""
     return UserError(
-        "{} in {} cannot be used:{}{}".format(some(len(problems), "image", "images"), source.path, listed, more),
-        "every image good, because --strict was given",
-        "mend or remove them, or leave out --strict to go on without them",
+        "{} in {} cannot be used:{}{}".format(counted(len(problems), "image", "images"), source.path, listed, more),
+        "every image valid, because --strict was given",
+        "fix or remove them, or leave out --strict to go on without them",
     )

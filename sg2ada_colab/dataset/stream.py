@@ -2,6 +2,7 @@
 
 import queue
 import threading
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -9,14 +10,14 @@ from ..seeds import random_state
 
 
 class TrainingStream:
-    """Batches of a data set in a random order that is fixed by the seed.
+    """Batches of a dataset in a random order that is fixed by the seed.
 
-    Every epoch is a true permutation of the whole set; epochs follow each other without a gap, so a batch may hold the end of one
+    Every epoch is a permutation of the complete set; epochs follow each other without a gap, so a batch may hold the end of one
     and the start of the next. Order and mirroring belong to the position in the stream and not to the batch: with another
     batch size the same images come in the same order.
     """
 
-    def __init__(self, dataset, batch_size, seed, mirror_x=False, mirror_y=False):
+    def __init__(self, dataset: Any, batch_size: int, seed: int, mirror_x: bool = False, mirror_y: bool = False) -> None:
         """
         Args:
             dataset: Dataset.
@@ -24,14 +25,14 @@ class TrainingStream:
             seed: Integer of the run.
             mirror_x, mirror_y: Flip each drawn image with probability 1/2, left-right or upside down.
         """
-        assert len(dataset) > 0, "an empty data set"
+        assert len(dataset) > 0, "an empty dataset"
         self.dataset, self.batch_size, self.seed = dataset, batch_size, seed
         self.mirror_x, self.mirror_y = mirror_x, mirror_y
-        self._epochs = {}
+        self._epochs: Dict[int, Any] = {}
 
     def _epoch(self, epoch):
         """Return (order, x flips, y flips) of one epoch, kept while the stream is near."""
-        epochs = self._epochs  # replaced as a whole, never changed: the prefetching thread may be here too
+        epochs = self._epochs  # replaced, never changed in place: the prefetching thread may be here too
         if epoch not in epochs:
             count = len(self.dataset)
             order = random_state(self.seed, "data order", epoch).permutation(count)
@@ -42,7 +43,7 @@ class TrainingStream:
             self._epochs = epochs
         return epochs[epoch]
 
-    def draw(self, position, count):
+    def draw(self, position: int, count: int) -> Any:
         """Return what the stream holds at image positions `position` .. `position + count - 1`.
 
         Returns:
@@ -63,17 +64,17 @@ class TrainingStream:
             filled = part.stop
         return indices, flips[0], flips[1]
 
-    def images_at(self, position, count):
+    def images_at(self, position: int, count: int) -> Tuple[np.ndarray, np.ndarray]:
         """Return (uint8 [count, H, W, C], float32 [count, L]) from an image position on."""
         indices, flip_x, flip_y = self.draw(position, count)
         flips = (flip_x, flip_y) if self.mirror_x or self.mirror_y else ()
         return self.dataset.read(indices, *flips), self.dataset.labels[indices]
 
-    def batch(self, index):
+    def batch(self, index: int) -> Tuple[np.ndarray, np.ndarray]:
         """Return batch number `index` as (uint8 [B, H, W, C], float32 [B, L])."""
         return self.images_at(index * self.batch_size, self.batch_size)
 
-    def random_labels(self, count, seed):
+    def random_labels(self, count: int, seed: Any) -> np.ndarray:
         """Return float32 [count, L] labels drawn uniformly from the set's rows, for generated images.
 
         Args:
@@ -86,7 +87,9 @@ class TrainingStream:
             draws = random_state(seed, "random labels", 0)
         return self.dataset.labels[draws.randint(0, len(self.dataset), count)]
 
-    def prefetch(self, start=0, depth=4, convert=list, together=1):
+    def prefetch(
+        self, start: int = 0, depth: int = 4, convert: Callable = list, together: int = 1, share: Callable = int
+    ) -> "PrefetchedBatches":
         """Return an iterator over batches `start`, `start + 1`, ... read ahead by a background thread; close it when done.
 
         Args:
@@ -94,16 +97,20 @@ class TrainingStream:
             depth: Batches that are kept ready.
             convert: Called in that thread with a list of batches; the elements of its result are what comes out.
             together: How many batches `convert` is given at once.
+            share: Function that gives the number of the batch to read for each of these numbers, where this reader has only
+                a share of all batches.
         """
-        return PrefetchedBatches(self, start, depth, convert, together)
+        return PrefetchedBatches(self, start, depth, convert, together, share)
 
 
 class PrefetchedBatches:
     """An endless iterator of a stream's batches, up to `depth` of them read ahead; a context manager."""
 
-    def __init__(self, stream, start, depth, convert, together):
-        self._stream, self._next, self._convert, self._together = stream, start, convert, together
-        self._queue = queue.Queue(maxsize=depth)
+    def __init__(
+        self, stream: TrainingStream, start: int, depth: int, convert: Callable, together: int, share: Callable = int
+    ) -> None:
+        self._stream, self._next, self._convert, self._together, self._share = stream, start, convert, together, share
+        self._queue: Any = queue.Queue(maxsize=depth)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._fill, name="read batches ahead", daemon=True)
         self._thread.start()
@@ -112,8 +119,8 @@ class PrefetchedBatches:
         index = self._next
         while not self._stop.is_set():
             try:
-                batches = [self._stream.batch(i) for i in range(index, index + self._together)]
-                items = [(batch, None) for batch in self._convert(batches)]
+                batches = [self._stream.batch(self._share(i)) for i in range(index, index + self._together)]
+                items: List[Tuple[Any, Optional[Exception]]] = [(batch, None) for batch in self._convert(batches)]
             except Exception as error:  # noqa: BLE001 - handed to the reader, who raises it
                 items = [(None, error)]
             for item in items:
@@ -130,10 +137,10 @@ class PrefetchedBatches:
             except queue.Full:
                 continue
 
-    def __iter__(self):
+    def __iter__(self) -> "PrefetchedBatches":
         return self
 
-    def __next__(self):
+    def __next__(self) -> Any:
         if self._stop.is_set():
             raise StopIteration
         batch, error = self._queue.get()
@@ -142,13 +149,13 @@ class PrefetchedBatches:
             raise error
         return batch
 
-    def close(self):
+    def close(self) -> None:
         """Stop reading ahead and wait for the thread to end; may be called again."""
         self._stop.set()
         self._thread.join()
 
-    def __enter__(self):
+    def __enter__(self) -> "PrefetchedBatches":
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: Any) -> None:
         self.close()

@@ -1,0 +1,1 @@
+"""Find, read and fit image files of any kind; report what is wrong with them. Imports no TensorFlow."""

@@ -1,11 +1,16 @@
-"""Embedded colour profiles -> sRGB, which is what the network's numbers mean."""
+"""Convert embedded colour profiles to sRGB, the colour space of the networks; and colours by name."""
 
 import functools
 import io
+from typing import Tuple
+
+from PIL import Image, ImageColor
+
+from ..errors import UserError
 
 try:
     from PIL import ImageCms
-except ImportError:  # a Pillow built without LittleCMS takes the numbers as they are
+except ImportError:  # Pillow built without LittleCMS: the numbers are used as they are
     ImageCms = None  # type: ignore[assignment]
 
 
@@ -18,7 +23,7 @@ def _transform(profile_bytes, mode):
     return ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), mode, "RGB")
 
 
-def to_srgb(image):
+def to_srgb(image: Image.Image) -> Image.Image:
     """Return a Pillow image with its embedded profile applied, its transparency kept; a profile that fails is ignored."""
     profile = image.info.get("icc_profile")
     if ImageCms is None or not profile:
@@ -34,11 +39,20 @@ def to_srgb(image):
     try:
         transform = _transform(profile, image.mode)
         if transform is not None:
-            image = ImageCms.applyTransform(image, transform)
+            image = ImageCms.applyTransform(image, transform) or image
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError, AttributeError):
-        pass  # a damaged profile must not cost an image
+        pass  # a damaged profile must not make an image unusable
     if image.mode == "CMYK":
         image = image.convert("RGB")
     if alpha is not None:
         image.putalpha(alpha)
     return image
+
+
+def parse_colour(text: str) -> Tuple[int, int, int]:
+    """Return a colour's name or #rrggbb as (red, green, blue), 0 to 255; raises UserError for anything else."""
+    try:
+        red, green, blue = ImageColor.getrgb(text)[:3]
+        return red, green, blue
+    except ValueError:
+        raise UserError(f"{text!r} is not a color", "a name such as black, or #rrggbb", "choose one of these") from None

@@ -1,72 +1,101 @@
-"""A picture of pictures: what of each image becomes part of the data set, and what is cut away."""
+"""A contact sheet: which part of each image becomes part of the dataset, and which is cut away."""
+
+from typing import Optional, Sequence, Tuple
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .fit import regions
+from ..shape import Size
+from ..words import shown
+from .fit import Box, FitOptions, regions
+from .inspect import Finding
 from .read import ReadOptions, UnreadableImage, decode, to_plain
+from .sheet import Sheet, SheetStyle
+from .source import Source
+from .transparency import shown_opaque
 from .workers import run_parallel
 
-CELL_PX = 160
-_GAP_PX = 6
+CELL_PX, MOST_IMAGES = 160, 60
+_GAP_PX, _CAPTION_PX, _CAPTION_LETTERS = 6, 20, 19
 
 
-def contact_sheet(source, findings, resolution, fit, read=ReadOptions(), workers=None, most_images=60, columns=10):  # noqa: B008 - frozen
-    """Return an RGB Pillow image with up to `most_images` of a source, spread evenly over its names.
+def contact_sheet(
+    source: Source,
+    findings: Sequence[Finding],
+    resolution: Size,
+    fit: FitOptions,
+    read: ReadOptions = ReadOptions(),
+    workers: Optional[int] = None,
+    columns: int = 10,
+    named: bool = False,
+) -> Image.Image:
+    """Return an RGB Pillow image with up to MOST_IMAGES of a source, spread evenly over its names.
 
-    The regions that are taken are bright and framed green; the rest is dimmed. Images that are left out whole carry a red cross.
+    The regions that are used are bright and framed green; the rest is dimmed. Images that are left out have a red cross.
 
     Args:
         source: A `Source`.
         findings: What `inspect` returned for it.
         resolution, fit, read: Of the planned conversion.
         workers: Processes; None = one per core.
+        columns: Images in a row.
+        named: Write each image's name below it, or the end of a long one.
     """
     good = [i for i, finding in enumerate(findings) if finding.problem is None]
     picks = (
-        [int(good[k]) for k in np.unique(np.linspace(0, len(good) - 1, min(most_images, len(good))).astype(int))] if good else []
+        [int(good[k]) for k in np.unique(np.linspace(0, len(good) - 1, min(MOST_IMAGES, len(good))).astype(int))] if good else []
     )
     rows = max(1, -(-len(picks) // columns))
-    step = CELL_PX + _GAP_PX
-    sheet = Image.new("RGB", (columns * step + _GAP_PX, rows * step + _GAP_PX), (40, 40, 40))
+    sheet = Sheet(columns, rows, (CELL_PX, CELL_PX), SheetStyle(_GAP_PX, _CAPTION_PX if named else 0))
     place_of = {index: place for place, index in enumerate(picks)}
     for index, small in run_parallel(_small, (source, read), picks, workers):
         if small is None:
             continue
         header = findings[index].header
         boxes, _ = regions(source.names[index], header.width, header.height, resolution, fit)
-        cell = _cell(Image.fromarray(small), (header.width, header.height), boxes)
-        left, top = _GAP_PX + place_of[index] % columns * step, _GAP_PX + place_of[index] // columns * step
-        sheet.paste(cell, (left + (CELL_PX - cell.width) // 2, top + (CELL_PX - cell.height) // 2))
-    return sheet
+        picture = marked(Image.fromarray(small), (header.width, header.height), boxes)
+        sheet.put(place_of[index], picture, _short(source.names[index]) if named else "")
+    return sheet.image
+
+
+def _short(name):
+    name = shown(name)
+    return name if len(name) <= _CAPTION_LETTERS else "…" + name[1 - _CAPTION_LETTERS :]
+
+
+def small_picture(
+    source: Source, index: int, read: ReadOptions = ReadOptions(), longer_px: int = CELL_PX
+) -> Optional[np.ndarray]:
+    """Return one image as uint8 [h, w, 3], its longer side `longer_px`; None where it cannot be read.
+
+    Where `read` keeps transparency, it is shown over a checkerboard.
+    """
+    try:
+        with source.open(index) as file:
+            image = to_plain(decode(file, read, (longer_px * 2, longer_px * 2), source.frame(index)), read)
+    except (UnreadableImage, OSError):
+        return None
+    ratio = longer_px / max(image.size)
+    image = image if image.mode == "RGBA" else image.convert("RGB")  # of RGBA Pillow resizes premultiplied colours
+    size = [max(1, round(side * ratio)) for side in image.size]
+    small = image.resize(size, Image.Resampling.BOX if ratio < 0.1 else Image.Resampling.LANCZOS)
+    return np.asarray(shown_opaque(small))
 
 
 def _small(shared, index):
-    """Return one image as uint8 [h, w, 3], its longer side CELL_PX; None where it cannot be read."""
-    source, read = shared
-    try:
-        with source.open(index) as file:
-            image = to_plain(decode(file, read, (CELL_PX * 2, CELL_PX * 2)), read).convert("RGB")
-    except (UnreadableImage, OSError):
-        return None
-    ratio = CELL_PX / max(image.size)
-    return np.asarray(
-        image.resize(
-            [max(1, round(side * ratio)) for side in image.size],
-            Image.Resampling.BOX if ratio < 0.1 else Image.Resampling.LANCZOS,
-        )
-    )
+    return small_picture(shared[0], index, shared[1])
 
 
-def _cell(image, full_size, boxes):
+def marked(image: Image.Image, full_size: Tuple[int, int], boxes: Sequence[Box]) -> Image.Image:
+    """Return a small picture with the boxes of the full-sized one bright and framed, and the rest dimmed; a cross without any."""
     dimmed = image.point(lambda value: value // 3)
     draw = ImageDraw.Draw(dimmed)
     scales = (image.width / full_size[0], image.height / full_size[1]) * 2
     for box in boxes[:200]:
-        box = [int(round(edge * scale)) for edge, scale in zip(box, scales)]
-        box[2], box[3] = max(box[0] + 1, box[2]), max(box[1] + 1, box[3])
-        dimmed.paste(image.crop(box), box[:2])
-        draw.rectangle([box[0], box[1], box[2] - 1, box[3] - 1], outline=(60, 220, 90))
+        left, top, right, bottom = (int(round(edge * scale)) for edge, scale in zip(box, scales))
+        right, bottom = max(left + 1, right), max(top + 1, bottom)
+        dimmed.paste(image.crop((left, top, right, bottom)), (left, top))
+        draw.rectangle([left, top, right - 1, bottom - 1], outline=(60, 220, 90))
     if not boxes:
         draw.line([(0, 0), (image.width, image.height)], fill=(220, 60, 60), width=3)
         draw.line([(0, image.height), (image.width, 0)], fill=(220, 60, 60), width=3)

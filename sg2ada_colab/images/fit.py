@@ -1,88 +1,129 @@
-"""From an image of any shape to one or more squares: which region, and how it is scaled."""
+"""From an image of any shape to one or more of one shape: which region, and how it is scaled."""
 
 from dataclasses import dataclass, field
-from typing import Dict, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
+import numpy as np
 from PIL import Image
 
 from ..errors import UserError
 from ..seeds import random_state
+from ..shape import Size, sides_of, size_text, size_words
+from .transparency import filled, resized
 
 MODES = ("crop", "pad", "stretch", "tiles", "random", "boxes", "wide")
-EVERY_IMAGE = "*"  # the name under which a crop box is saved for all images that have none of their own
+SQUARES_ONLY = ("tiles", "random", "wide")
+CUT_ONCE = ("crop", "pad", "stretch")  # one region of each image, which its own crop box may replace
+EVERY_IMAGE = "*"  # the name under which a crop box is saved for all images without one of their own
 FILTERS = {"lanczos": Image.Resampling.LANCZOS, "box": Image.Resampling.BOX, "bicubic": Image.Resampling.BICUBIC}
+
+
+Box = Tuple[int, int, int, int]  # left, top, right, bottom
 
 
 @dataclass(frozen=True)
 class FitOptions:
-    """How an image becomes squares."""
+    """How an image becomes squares, or rectangles of one shape."""
 
-    mode: str = "crop"  # crop: largest centred square; pad: whole image on the background; stretch: ignore the aspect ratio;
+    mode: str = "crop"  # crop: largest centred region of the shape; pad: complete image on the background; stretch: any ratio;
     # tiles: grid of squares; random: squares at random places; boxes: saved crop boxes; wide: the original's create_lsun_wide
     filter: str = "lanczos"  # antialiased in all cases
     upscale: bool = False  # enlarge images smaller than the resolution, instead of leaving them out
     tile_px: int = 0  # side of the square cut for tiles and random, in the image's own pixels; 0 = the resolution
     crops_per_image: int = 8  # for random
     seed: int = 0  # for random
-    boxes: Dict[str, Tuple[int, int, int, int]] = field(default_factory=dict)  # name, or "*" -> (left, top, right, bottom)
+    boxes: Dict[str, Tuple[int, int, int, int]] = field(default_factory=dict)  # name, or "*" -> (left, top, right, bottom);
+    # of single images with crop, pad and stretch, too
     of_px: Optional[Tuple[int, int]] = None  # for boxes: (width, height) of the images they are for; others are left out
     height_px: int = 384  # for wide: of the picture in the middle of its black square
 
-    def check(self):
+    def check(self) -> None:
         """Raise UserError for a mode or filter that does not exist."""
         for value, known, flag in ((self.mode, MODES, "--fit"), (self.filter, FILTERS, "--filter")):
             if value not in known:
-                raise UserError("{} {!r} does not exist".format(flag, value), "one of " + ", ".join(known), "choose one of these")
+                raise UserError(f"{flag} {value!r} does not exist", "one of " + ", ".join(known), "choose one of these")
 
 
-def _centre_square(width, height):
-    side = min(width, height)
-    left, top = (width - side) // 2, (height - side) // 2
-    return left, top, left + side, top + side
+def _centre(width, height, wanted):
+    """Return the largest centred box of the shape `wanted`, (height, width)."""
+    ratio = min(width / wanted[1], height / wanted[0])
+    if wanted[0] == wanted[1]:
+        inner = min(width, height), min(width, height)
+    else:
+        inner = min(width, max(1, round(wanted[1] * ratio))), min(height, max(1, round(wanted[0] * ratio)))
+    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+    return left, top, left + inner[0], top + inner[1]
 
 
-def regions(name, width, height, resolution, options):
+def check_fit(size: Size, options: FitOptions) -> None:
+    """Raise UserError where a way to fit images gives squares only and `size` is none."""
+    height, width = sides_of(size)
+    if height != width and options.mode in SQUARES_ONLY:
+        raise UserError(
+            f"--fit {options.mode} cuts squares, and --resolution {size_text(height, width)} is a rectangle",
+            "crop, pad, stretch or boxes for rectangles",
+            "choose one of these with --fit",
+        )
+
+
+def regions(name: str, width: int, height: int, size: Size, options: FitOptions) -> Tuple[List[Box], Optional[str]]:
     """Return the boxes (left, top, right, bottom) that one image is cut into, and the reason where there are none.
+
+    Args:
+        size: Of the result: the side of a square, or (height, width).
 
     Returns:
         (boxes, reason): `reason` is None unless `boxes` is empty.
     """
-    if options.mode in ("crop", "pad", "stretch"):
-        boxes = [_centre_square(width, height) if options.mode == "crop" else (0, 0, width, height)]
+    check_fit(size, options)
+    wanted = sides_of(size)
+    own_box = options.boxes.get(name) if options.mode in CUT_ONCE else None
+    if own_box:
+        if not _is_inside(own_box, width, height):
+            return [], f"its crop box {list(own_box)} is not inside {width} x {height}"
+        boxes: List[Any] = [tuple(own_box)]
+        if options.mode == "crop" and wanted[0] != wanted[1]:  # those cut by hand are squares
+            left, top, right, bottom = _centre(own_box[2] - own_box[0], own_box[3] - own_box[1], wanted)
+            boxes = [(own_box[0] + left, own_box[1] + top, own_box[0] + right, own_box[1] + bottom)]
+    elif options.mode in CUT_ONCE:
+        boxes = [_centre(width, height, wanted) if options.mode == "crop" else (0, 0, width, height)]
     elif options.mode == "boxes":
         box = options.boxes.get(name) or options.boxes.get(EVERY_IMAGE)
         if box is None:
             return [], "no crop box is saved for it"
         if options.of_px and tuple(options.of_px) != (width, height):
             return [], "{} x {}, not {} x {}".format(width, height, *options.of_px)
-        if not (0 <= box[0] < box[2] <= width and 0 <= box[1] < box[3] <= height):
-            return [], "its crop box {} is not inside {} x {}".format(list(box), width, height)
+        if not _is_inside(box, width, height):
+            return [], f"its crop box {list(box)} is not inside {width} x {height}"
         boxes = [tuple(box)]
     elif options.mode == "wide":
-        return _wide_region(width, height, resolution, options.height_px)
+        return _wide_region(width, height, wanted[1], options.height_px)
     else:
-        boxes = _squares(name, width, height, options.tile_px or resolution, options)
+        boxes = _squares(name, width, height, options.tile_px or wanted[1], options)
         if not boxes:
-            return [], "{} x {} is smaller than one tile".format(width, height)
+            return [], f"{width} x {height} is smaller than one tile"
     if not options.upscale:
-        shrinkable = [b for b in boxes if _is_large_enough(b, resolution, options.mode)]
+        shrinkable = [b for b in boxes if _is_large_enough(b, wanted, options.mode)]
         if not shrinkable:
-            return [], "{} x {} is too small for {} pixels".format(width, height, resolution)
+            return [], f"{width} x {height} is too small for {size_words(size)} pixels"
         boxes = shrinkable
     return boxes, None
+
+
+def _is_inside(box, width, height):
+    return 0 <= box[0] < box[2] <= width and 0 <= box[1] < box[3] <= height
 
 
 def _wide_region(width, height, resolution, height_px):
     """Return ([box], None), or ([], reason): as many rows from the middle as the image has when it is `resolution` wide."""
     rows = round(resolution * height / width)
     if width < resolution or rows < height_px:
-        return [], "{} x {} is too small for {} x {}".format(width, height, resolution, height_px)
+        return [], f"{width} x {height} is too small for {resolution} x {height_px}"
     return [(0, (height - rows) // 2, width, (height + rows) // 2)], None
 
 
-def _is_large_enough(box, resolution, mode):
-    sides = box[2] - box[0], box[3] - box[1]
-    return (max(sides) if mode == "pad" else min(sides)) >= resolution
+def _is_large_enough(box, wanted, mode):
+    return (any if mode == "pad" else all)((box[2] - box[0] >= wanted[1], box[3] - box[1] >= wanted[0]))
 
 
 def _squares(name, width, height, side, options):
@@ -90,7 +131,7 @@ def _squares(name, width, height, side, options):
     if side > width or side > height:
         return []
     if options.mode == "random":
-        draws = random_state(options.seed, "crops " + name, 0)
+        draws = random_state(options.seed, "crops " + name.encode("utf-8", "backslashreplace").decode(), 0)
         lefts = draws.randint(0, width - side + 1, options.crops_per_image)
         tops = draws.randint(0, height - side + 1, options.crops_per_image)
         return [(int(x), int(y), int(x) + side, int(y) + side) for x, y in zip(lefts, tops)]
@@ -103,20 +144,36 @@ def _squares(name, width, height, side, options):
     ]
 
 
-def scale(image, resolution, options, background):
-    """Return the "RGB" or "L" Pillow image `image`, already cut to its region, as a square of `resolution` pixels."""
-    size = (resolution, resolution)
+def scale(image: Image.Image, size: Size, options: FitOptions, background: Tuple[int, int, int]) -> Image.Image:
+    """Return a Pillow image, already cut to its region, in a size: a square's side, or (height, width).
+
+    Args:
+        image: Of mode "RGB", "L" or "RGBA"; of the last, invisible pixels take the colours around them, see `filled`.
+        background: Around an image that is padded; around "RGBA" it is transparent.
+    """
+    if image.mode != "RGBA":
+        return _scaled(image, size, options, background)
+    return Image.fromarray(filled(np.asarray(_scaled(image, size, options, background))))
+
+
+def _scaled(image, size, options, background):
+    height, width = sides_of(size)
     if options.mode == "pad":
-        ratio = resolution / max(image.size)
-        inner = tuple(max(1, round(side * ratio)) for side in image.size)
+        ratio = min(width / image.width, height / image.height)
+        inner = max(1, round(image.width * ratio)), max(1, round(image.height * ratio))
         if inner != image.size:
-            image = image.resize(inner, FILTERS[options.filter])
-        square = Image.new("RGB", size, background).convert(image.mode)
-        square.paste(image, ((resolution - inner[0]) // 2, (resolution - inner[1]) // 2))
-        return square
+            image = _resized(image, inner, options)
+        clear = image.mode == "RGBA"
+        padded = Image.new("RGBA" if clear else "RGB", (width, height), (0,) * 4 if clear else background).convert(image.mode)
+        padded.paste(image, ((width - inner[0]) // 2, (height - inner[1]) // 2))
+        return padded
     if options.mode == "wide":
-        square = Image.new(image.mode, size)  # black, whatever the background
-        picture = image.resize((resolution, options.height_px), FILTERS[options.filter])
-        square.paste(picture, (0, (resolution - options.height_px) // 2))
+        square = Image.new(image.mode, (width, height))  # black, whatever the background
+        picture = _resized(image, (width, options.height_px), options)
+        square.paste(picture, (0, (height - options.height_px) // 2))
         return square
-    return image if image.size == size else image.resize(size, FILTERS[options.filter])
+    return image if image.size == (width, height) else _resized(image, (width, height), options)
+
+
+def _resized(image, size, options):
+    return (resized if image.mode == "RGBA" else Image.Image.resize)(image, size, FILTERS[options.filter])

@@ -2,17 +2,23 @@
 
 import csv
 import io
-import json
-import math
 import os
+import re
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
 from ..errors import UserError
-from .wording import some
+from ..files import read_plain
+from ..json_text import MOST_BYTES, BadJson, decode_text, parse_json
+from ..words import counted, shown
+from .label_values import bad_file, is_number, label_matrix, short
+from .source import Source
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,1000}$")
 
 
 @dataclass
@@ -30,7 +36,7 @@ class Labels:
     origin: str
 
 
-def find_labels(source, how):
+def find_labels(source: Source, how: str) -> Optional[Labels]:
     """Return the `Labels` of a source's images, None without.
 
     Args:
@@ -47,53 +53,72 @@ def find_labels(source, how):
         table, origin = {name: os.path.dirname(name) or None for name in source.names}, "the sub-folders of " + source.path
         if not any(table.values()):
             raise UserError(
-                "{} has no sub-folders to take classes from".format(source.path),
+                f"{source.path} has no sub-folders to take classes from",
                 "one sub-folder for each class",
                 "sort the images into sub-folders, or leave out --labels folders",
             )
     elif how == "auto":
         if source.label_rows is not None:
             return Labels(source.label_rows, None, source.path)
-        if source.own_labels is None:
+        if source.label_values is not None:
+            return Labels(*label_matrix(source.names, source.label_values, source.path), source.path)
+        name = source.label_file()
+        if name is None:
             return None
-        table, origin = _from_json(source.own_labels, source.path + "/dataset.json"), "dataset.json in " + source.path
+        table, origin = _from_json(_own_file(source, name), f"{source.path}/{name}"), f"{name} in {source.path}"
         if table is None:
             return None
+        table = _below(name.rpartition("/")[0], table, source.names)
     else:
         table, origin = _from_file(Path(how)), str(how)
     return _joined(source, table, origin)
 
 
-def _bad_file(path, what):
-    return UserError(
-        "the label file {} {}".format(path, what),
-        'CSV lines "name,class" or "name,number,number ...", or JSON {"labels": [[name, class], ...]}',
-        "mend the file, or leave it out with --labels none",
-    )
+def _own_file(source, name):
+    """Return the bytes of a label file that lies among the images, at most a few more than are read of one."""
+    try:
+        with source.open_at(source.label_files[name]) as file:
+            return file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise bad_file(f"{source.path}/{name}", f"cannot be read: {error.strerror or error}") from error
+
+
+def _below(folder, table, names):
+    """Return the table with names as the images have them: in the file they are relative to its own folder."""
+    if not folder or not {f"{folder}/{name}" for name in table} & set(names):
+        return table
+    return {f"{folder}/{name}": value for name, value in table.items()}
 
 
 def _from_file(path):
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise _bad_file(path, "cannot be read: {}".format(error)) from error
+        data = read_plain(path, MOST_BYTES)
+    except OSError as error:
+        raise bad_file(path, f"cannot be read: {error.strerror or error}") from error
     if path.suffix.lower() == ".json":
-        table = _from_json(text, path)
+        table = _from_json(data, path)
         if table is None:
-            raise _bad_file(path, "holds no labels")
+            raise bad_file(path, "holds no labels")
         return table
-    return _from_csv(text, path)
+    if len(data) > MOST_BYTES:
+        raise bad_file(path, f"has over {MOST_BYTES} bytes")
+    try:
+        return _from_csv(decode_text(data), path)
+    except (BadJson, csv.Error) as error:
+        raise bad_file(path, f"cannot be read: {error}") from error
 
 
-def _from_json(text, path):
+def _from_json(data, path):
     """Return {name: value} of a dataset.json, None where its labels are null."""
     try:
-        entries = json.loads(text)["labels"]
+        entries = parse_json(data)["labels"]
         if entries is None:
             return None
         pairs = list(entries.items()) if isinstance(entries, dict) else [(name, value) for name, value in entries]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _bad_file(path, "is not as expected ({})".format(" ".join(repr(error).split())[:120])) from error
+    except BadJson as error:
+        raise bad_file(path, f"cannot be read: {error}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise bad_file(path, "is not as expected ({})".format(" ".join(repr(error).split())[:120])) from error
     return _table(pairs, path)
 
 
@@ -102,72 +127,63 @@ def _from_csv(text, path):
     if rows and rows[0][0].lower() in ("name", "file", "filename", "image", "path"):
         rows = rows[1:]
     if not rows or any(len(row) < 2 for row in rows):
-        raise _bad_file(path, "has no lines" if not rows else "has a line without a label")
+        raise bad_file(path, "has no lines" if not rows else "has a line without a label")
     try:
-        pairs = [(row[0], row[1] if len(row) == 2 else [float(cell) for cell in row[1:]]) for row in rows]
+        pairs: List[Tuple[str, Any]] = [(row[0], row[1] if len(row) == 2 else [float(cell) for cell in row[1:]]) for row in rows]
     except ValueError as error:
-        raise _bad_file(path, "has a label vector that is not all numbers: {}".format(error)) from error
-    if all(isinstance(value, str) and value.lstrip("-").isdigit() for _, value in pairs):
-        pairs = [(name, int(value)) for name, value in pairs]
+        raise bad_file(path, f"has a label vector that is not all numbers: {error}") from error
+    if all(isinstance(value, str) and is_number(value) for _, value in pairs):
+        pairs = [(name, int(value) if _WHOLE.match(value) else float(value)) for name, value in pairs]
     return _table(pairs, path)
 
 
 def _table(pairs, path):
-    table = {}
+    table: Dict[str, Any] = {}
     for name, value in pairs:
         if not isinstance(name, str):
-            raise _bad_file(path, "has a name that is no text: {!r}".format(name))
+            raise bad_file(path, f"has a name that is not text: {short(name)}")
         name = name.replace("\\", "/")
-        if table.setdefault(name, value) != value:
-            raise _bad_file(path, "names {} twice, with different labels".format(name))
+        name = name[2:] if name.startswith("./") else name
+        known = table.setdefault(name, value)
+        if known is not value and known != value:
+            raise bad_file(path, f"names {shown(name)} twice, with different labels")
     return table
+
+
+def _spelled_as_files(names, table, origin):
+    """Return the table with the images' own spelling: an accented letter may be one character or two, by the system."""
+    known = set(names)
+    by_form: Dict[str, List[str]] = {}
+    for name in names:
+        by_form.setdefault(unicodedata.normalize("NFC", name), []).append(name)
+    pairs = []
+    for name, value in table.items():
+        same = [name] if name in known else by_form.get(unicodedata.normalize("NFC", name), [])
+        pairs.append((same[0] if len(same) == 1 else name, value))
+    return _table(pairs, origin)
 
 
 def _joined(source, table, origin):
     """Return the Labels of all images; every image needs one, and every label an image."""
+    table = _spelled_as_files(source.names, table, origin)
     missing = [name for name in source.names if table.get(name) is None]
     known = set(source.names)
     unknown = [name for name in table if name not in known]
     if missing or unknown:
         parts = []
         if missing:
-            parts.append("{} of {} images without a label: {}".format(len(missing), len(source), _some(missing)))
+            parts.append(f"{len(missing)} of {len(source)} images without a label: {_some(missing)}")
         if unknown:
-            named = some(len(unknown), "label is for an image", "labels are for images")
-            parts.append("{} not there: {}".format(named, _some(unknown)))
+            named = counted(len(unknown), "label is for an image", "labels are for images")
+            parts.append(f"{named} not there: {_some(unknown)}")
         raise UserError(
             "the labels from {} do not fit {}; {}".format(origin, source.path, "; ".join(parts)),
-            "exactly one label for each image, by its path below {} with forward slashes, such as {}".format(
-                source.path, source.names[0]
-            ),
-            "mend the names, or go on without labels: --labels none",
+            f"one label for each image, by its path below {source.path} with forward slashes, such as {shown(source.names[0])}",
+            "fix the names, or go on without labels: --labels none",
         )
-    rows, classes = _matrix([table[name] for name in source.names], origin)
+    rows, classes = label_matrix(source.names, [table[name] for name in source.names], origin)
     return Labels(rows, classes, origin)
 
 
 def _some(names):
-    return ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
-
-
-def _matrix(values, origin):
-    """Return (float32 [N, L], class names or None) of label values: integers, class names or vectors, all of one kind."""
-    if all(isinstance(value, int) and not isinstance(value, bool) for value in values):
-        if min(values) < 0 or max(values) > 1 << 20:
-            raise _bad_file(origin, "has class numbers from {} to {}".format(min(values), max(values)))
-        return _one_hot(np.array(values)), None
-    if all(isinstance(value, str) for value in values):
-        classes = sorted(set(values))
-        number = {name: i for i, name in enumerate(classes)}
-        return _one_hot(np.array([number[value] for value in values])), classes
-    if all(isinstance(value, list) and value for value in values) and len({len(value) for value in values}) == 1:
-        flat = [number for value in values for number in value]
-        if all(isinstance(number, (int, float)) and math.isfinite(number) for number in flat):
-            return np.array(values, np.float32), None
-    raise _bad_file(origin, "mixes kinds or lengths of labels, or has values that are not finite numbers")
-
-
-def _one_hot(numbers):
-    rows = np.zeros((len(numbers), numbers.max() + 1), np.float32)
-    rows[np.arange(len(numbers)), numbers] = 1
-    return rows
+    return ", ".join(map(shown, names[:5])) + (" ..." if len(names) > 5 else "")

@@ -1,6 +1,7 @@
 """A progress bar that costs nothing until something has been done."""
 
 import sys
+from typing import Any
 
 
 class Progress:
@@ -9,10 +10,11 @@ class Progress:
     The bar appears at the first `update`: by then the workers run, and importing tqdm no longer delays them.
     """
 
-    def __init__(self, shown, total, text, unit="img"):
-        self._shown, self._total, self._text, self._unit, self._bar = shown, total, text, unit, None
+    def __init__(self, shown: bool, total: int, text: str, unit: str = "img") -> None:
+        self._shown, self._total, self._text, self._unit = shown, total, text, unit
+        self._bar: Any = None
 
-    def update(self, count):
+    def update(self, count: int) -> None:
         """Add `count` to what is done."""
         if not self._shown:
             return
@@ -25,9 +27,9 @@ class Progress:
             self._bar = tqdm(total=self._total, desc=self._text, unit=self._unit, leave=False, **scaled)
         self._bar.update(count)
 
-    def __enter__(self):
+    def __enter__(self) -> "Progress":
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: Any) -> None:
         if self._bar is not None:
             self._bar.close()

@@ -1,4 +1,4 @@
-"""Many small jobs on all cores, with bounded memory, and a clear end when a worker dies."""
+"""Many small jobs on all cores, with bounded memory, and a clear error when a worker dies."""
 
 import functools
 import gc
@@ -10,17 +10,19 @@ import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Callable, Iterator, Optional, Sequence, Tuple
 
 from ..errors import UserError
 
-_function = _shared = None
+_function: Any = None
+_shared: Any = None
 
 
 def _start_worker(function, shared, parent):
-    """Set a worker process up: what to run, no part in Ctrl-C, and an end when the parent is gone."""
+    """Set up a worker process: what to run, ignore Ctrl-C, end with the parent."""
     global _function, _shared
     _function, _shared = function, shared
-    gc.freeze()  # a collection here would touch, and so copy, all that is shared with the parent
+    gc.freeze()  # garbage collection would touch, and so copy, the memory shared with the parent
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     threading.Thread(target=_leave_with_parent, args=(parent,), daemon=True).start()
 
@@ -36,10 +38,10 @@ def _run(job):
 
 
 def _pool(function, shared, workers):
-    """Return a pool and what to submit to it: forked processes, or threads where forking is not safe or not there.
+    """Return a pool and what to submit to it: forked processes, or threads where forking is unsafe or unavailable.
 
     Forked processes start at once, share memory, and need no guard in the user's script. TensorFlow's threads do not survive a
-    fork, so where it is loaded threads do the work; Pillow and NumPy let go of the interpreter for most of it.
+    fork, so where it is loaded threads do the work; Pillow and NumPy release the interpreter lock for most of it.
     """
     if sys.platform.startswith("linux") and "tensorflow" not in sys.modules:
         context = multiprocessing.get_context("fork")
@@ -47,7 +49,9 @@ def _pool(function, shared, workers):
     return ThreadPoolExecutor(workers), functools.partial(function, shared)
 
 
-def run_parallel(function, shared, jobs, workers=None):
+def run_parallel(
+    function: Callable, shared: Any, jobs: Sequence[Any], workers: Optional[int] = None
+) -> Iterator[Tuple[Any, Any]]:
     """Yield (job, function(shared, job)) for every job, in the order in which they finish.
 
     Args:
@@ -55,6 +59,9 @@ def run_parallel(function, shared, jobs, workers=None):
         shared: One object that all jobs need; sent to each worker once.
         jobs: Sequence of small objects.
         workers: Processes; None = one per core; 1 = run here, in order.
+
+    Raises:
+        UserError: A worker died, as where memory runs out.
     """
     workers = min(workers or os.cpu_count() or 1, len(jobs))
     if workers <= 1:
@@ -76,8 +83,8 @@ def run_parallel(function, shared, jobs, workers=None):
     except BrokenProcessPool:
         raise UserError(
             "a worker process died, most likely because memory ran out",
-            "enough memory for {} images at a time".format(workers),
-            "run the same command again with --workers 1; it goes on where it stopped",
+            f"enough memory for {workers} images at a time",
+            "run the same command again with --workers 1; it continues where it stopped",
         ) from None
     finally:
         pool.shutdown()

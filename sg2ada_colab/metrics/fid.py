@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from .statistics import FeatureStatistics
 
-def frechet_distance(reals, fakes):
+
+def frechet_distance(reals: FeatureStatistics, fakes: FeatureStatistics) -> float:
     """Return |mu_f - mu_r|^2 + tr(C_f + C_r - 2 (C_f C_r)^(1/2)) of two FeatureStatistics.
 
     The trace of the root is the sum of the roots of the eigenvalues of C_r^(1/2) C_f C_r^(1/2), which is symmetric and positive

@@ -1,5 +1,7 @@
 """The Inception-v3 network of December 2015 (Szegedy et al., arXiv 1512.00567), whose features FID is defined with."""
 
+from typing import Any, Mapping, Tuple
+
 from ..tf import tf, tf1
 
 SIZE_PX = 299
@@ -86,7 +88,7 @@ CONVOLUTIONS = (
 )
 
 
-def inception_v3(images, weights, output_weights):
+def inception_v3(images: Any, weights: Mapping[str, Any], output_weights: Any) -> Tuple[Any, Any]:
     """Return (features float32 [N, 2048], probabilities [N, 1008]) of images [N, H, W, 3] in 0..255.
 
     Images are resized to 299 as the graph of 2015 does it (bilinear without antialiasing, pixel corners at the origin) and enter
@@ -103,7 +105,7 @@ def inception_v3(images, weights, output_weights):
 
     def chain(x, scope, count):
         for index in range(count):
-            x = conv(x, scope + ("/conv_{}".format(index) if index else "/conv"))
+            x = conv(x, scope + (f"/conv_{index}" if index else "/conv"))
         return x
 
     def halve(x):

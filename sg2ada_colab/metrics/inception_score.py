@@ -1,9 +1,11 @@
 """Inception score (Salimans et al. 2016, section 4): exp of the mean divergence of class probabilities from their average."""
 
+from typing import Tuple
+
 import numpy as np
 
 
-def inception_score(probabilities, num_splits=10):
+def inception_score(probabilities: np.ndarray, num_splits: int = 10) -> Tuple[float, float]:
     """Return (mean, standard deviation) of the score over `num_splits` consecutive parts of probabilities [N, classes]."""
     probabilities = np.asarray(probabilities, np.float64)
     count = len(probabilities)

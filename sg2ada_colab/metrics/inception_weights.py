@@ -1,15 +1,17 @@
 """Weights of the Inception network of 2015 from the public TensorFlow archive, its graph file or a PyTorch conversion."""
 
 import tarfile
+from typing import Dict, Optional, Tuple
 
 import numpy as np
 
+from ..byte_source import Refused
 from ..errors import UserError
-from ..snapshots.network_pickle import read_network_variables
-from ..snapshots.unpickler import Refused
+from ..files import FilePath
+from ..formats.network_pickle import read_network_variables
+from ..formats.torch_file import read_torch_weights
 from ..tf import tf1
 from .inception import BATCH_NORM_EPSILON, CLASSES, CONVOLUTIONS, DIMENSIONS
-from .torch_weights import read_torch_weights
 from .weight_files import WeightsFile
 
 GRAPH_FILE = "classify_image_graph_def.pb"
@@ -23,34 +25,25 @@ INCEPTION_FILES = (
     WeightsFile(
         title="Inception-v3 of 2015",
         file_name="inception-2015-12-05.tgz",
-        sha256=None,
-        package=None,
-        package_path=None,
         address="https://storage.googleapis.com/download.tensorflow.org/models/image/imagenet/inception-2015-12-05.tgz",
         obtain=_PLACES.format("inception-2015-12-05.tgz"),
     ),
     WeightsFile(
         title="Inception-v3 of 2015",
         file_name="inception_v3_features.pkl",  # of stylegan2-ada, where a person has it; never fetched
-        sha256=None,
-        package=None,
-        package_path=None,
-        address=None,
         obtain=_PLACES.format("inception-2015-12-05.tgz"),
     ),
     WeightsFile(
         title="Inception-v3 of 2015",
         file_name="weights-inception-2015-12-05-6726825d.pth",
         sha256="6726825d",
-        package=None,
-        package_path=None,
         address="https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth",
         obtain=_PLACES.format("inception-2015-12-05.tgz"),
     ),
 )
 
 
-def read_inception_weights(path):
+def read_inception_weights(path: FilePath) -> Tuple[Dict[str, Tuple[np.ndarray, np.ndarray]], Optional[np.ndarray]]:
     """Return (scope -> (kernel, bias) with batch normalisation folded in, output weights [2048, 1008]), float32 arrays.
 
     The output weights are None where the file ends with the features.
@@ -76,8 +69,8 @@ def read_inception_weights(path):
 
 def _not_inception(path, why):
     return UserError(
-        "{} is not the Inception network of 2015: {}".format(path, why),
-        "inception-2015-12-05.tgz, the {} in it, or weights-inception-2015-12-05-6726825d.pth".format(GRAPH_FILE),
+        f"{path} is not the Inception network of 2015: {why}",
+        f"inception-2015-12-05.tgz, the {GRAPH_FILE} in it, or weights-inception-2015-12-05-6726825d.pth",
         "delete the file and fetch it again",
     )
 
@@ -87,10 +80,12 @@ def _graph_in_archive(path):
         with tarfile.open(str(path), "r:gz") as archive:
             for member in archive:
                 if member.isfile() and member.name.rsplit("/", 1)[-1] == GRAPH_FILE and member.size <= MAX_GRAPH_BYTES:
-                    return archive.extractfile(member).read()
+                    stream = archive.extractfile(member)
+                    assert stream is not None, "only a member that is no file has no stream"
+                    return stream.read()
     except (tarfile.TarError, OSError, EOFError) as error:
-        raise _not_inception(path, "the archive cannot be unpacked ({})".format(error)) from error
-    raise _not_inception(path, "there is no {} in it".format(GRAPH_FILE))
+        raise _not_inception(path, f"the archive cannot be unpacked ({error})") from error
+    raise _not_inception(path, f"there is no {GRAPH_FILE} in it")
 
 
 def _from_graph(content, path):
@@ -98,19 +93,19 @@ def _from_graph(content, path):
     try:
         graph.ParseFromString(content)
     except Exception as error:  # the exception's class differs between protobuf versions
-        raise _not_inception(path, "it is no TensorFlow graph") from error
+        raise _not_inception(path, "it is not a TensorFlow graph") from error
     nodes = {node.name: node for node in graph.node}
 
     def array(name, shape):
         if name not in nodes or nodes[name].op != "Const":
-            raise _not_inception(path, "it has no constant {}".format(name))
+            raise _not_inception(path, f"it has no constant {name}")
         return _checked(tf1.make_ndarray(nodes[name].attr["value"].tensor), name, shape, path)
 
     weights = {}
     for scope, _, height, width, channels, filters in CONVOLUTIONS:
         kernel = array(scope + "/conv2d_params", (height, width, channels, filters))
         norm = nodes.get(scope + "/batchnorm")
-        parts = [array("{}/batchnorm/{}".format(scope, part), (filters,)) for part in ("beta", "moving_mean", "moving_variance")]
+        parts = [array(f"{scope}/batchnorm/{part}", (filters,)) for part in ("beta", "moving_mean", "moving_variance")]
         scaled = norm is not None and norm.attr["scale_after_normalization"].b
         gamma = array(scope + "/batchnorm/gamma", (filters,)) if scaled else np.ones(filters)
         weights[scope] = _fold(kernel, gamma, *parts)
@@ -121,18 +116,18 @@ def _from_network(path):
     try:
         variables = read_network_variables(path)
     except Refused as error:
-        raise _not_inception(path, "{}; nothing in it was run".format(error)) from error
+        raise _not_inception(path, f"{error}; nothing in it was run") from error
 
     def array(name, shape):
         if name not in variables:
             held = ", ".join(sorted(variables)[:3]) or "none"
-            raise _not_inception(path, "it has no variable {}; its {} variables are {} …".format(name, len(variables), held))
+            raise _not_inception(path, f"it has no variable {name}; its {len(variables)} variables are {held} …")
         return _checked(variables[name], name, shape, path)
 
     weights = {}
     for scope, _, height, width, channels, filters in CONVOLUTIONS:
         kernel = array(scope + "/conv2d_params", (height, width, channels, filters))
-        parts = [array("{}/batchnorm/{}".format(scope, part), (filters,)) for part in ("beta", "moving_mean", "moving_variance")]
+        parts = [array(f"{scope}/batchnorm/{part}", (filters,)) for part in ("beta", "moving_mean", "moving_variance")]
         weights[scope] = _fold(kernel, np.ones(filters), *parts)
     softmax = "softmax/weights" in variables
     return weights, array("softmax/weights", (DIMENSIONS, CLASSES)).astype(np.float32) if softmax else None
@@ -141,20 +136,20 @@ def _from_network(path):
 def _from_torch(arrays, path):
     def array(name, shape):
         if name not in arrays:
-            raise _not_inception(path, "it has no array {}".format(name))
+            raise _not_inception(path, f"it has no array {name}")
         return _checked(arrays[name], name, shape, path)
 
     weights = {}
     for scope, module, height, width, channels, filters in CONVOLUTIONS:
         kernel = array(module + ".conv.weight", (filters, channels, height, width)).transpose(2, 3, 1, 0)
-        parts = [array("{}.bn.{}".format(module, part), (filters,)) for part in ("weight", "bias", "running_mean", "running_var")]
+        parts = [array(f"{module}.bn.{part}", (filters,)) for part in ("weight", "bias", "running_mean", "running_var")]
         weights[scope] = _fold(kernel, *parts)
     return weights, array("fc.weight", (CLASSES, DIMENSIONS)).T.astype(np.float32)
 
 
 def _checked(array, name, shape, path):
     if array.shape != shape or not np.isfinite(array).all():
-        raise _not_inception(path, "{} has shape {} instead of {}, or is not finite".format(name, array.shape, shape))
+        raise _not_inception(path, f"{name} has shape {array.shape} instead of {shape}, or is not finite")
     return array
 
 

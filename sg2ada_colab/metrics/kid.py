@@ -1,12 +1,20 @@
 """Kernel Inception distance (Binkowski et al. 2018, section 4): an unbiased estimate of the squared MMD over random subsets."""
 
+from typing import Tuple
+
 import numpy as np
 
 NUM_SUBSETS = 100
 MAX_SUBSET_SIZE = 1000
 
 
-def subset_indices(num_reals, num_fakes, random_state, num_subsets=NUM_SUBSETS, max_subset_size=MAX_SUBSET_SIZE):
+def subset_indices(
+    num_reals: int,
+    num_fakes: int,
+    random_state: np.random.RandomState,
+    num_subsets: int = NUM_SUBSETS,
+    max_subset_size: int = MAX_SUBSET_SIZE,
+) -> Tuple[np.ndarray, np.ndarray]:
     """Return (fake_index, real_index), int [num_subsets, m], m = min of the three sizes.
 
     Drawn without replacement inside a subset, for each subset first the fakes, then the reals: the original's order.
@@ -19,7 +27,13 @@ def subset_indices(num_reals, num_fakes, random_state, num_subsets=NUM_SUBSETS, 
     return np.stack([fake for fake, _ in pairs]), np.stack([real for _, real in pairs])
 
 
-def kernel_distance(reals, fakes, random_state, num_subsets=NUM_SUBSETS, max_subset_size=MAX_SUBSET_SIZE):
+def kernel_distance(
+    reals: np.ndarray,
+    fakes: np.ndarray,
+    random_state: np.random.RandomState,
+    num_subsets: int = NUM_SUBSETS,
+    max_subset_size: int = MAX_SUBSET_SIZE,
+) -> float:
     """Return the mean over subsets of the unbiased MMD^2 with the kernel (x.y / D + 1)^3.
 
     Args:

@@ -1,12 +1,14 @@
 """Improved precision and recall (Kynkäänniemi et al. 2019, section 2): shares of points inside the other set's manifold."""
 
+from typing import Tuple
+
 import numpy as np
 
 NEIGHBOURS = 3
 BLOCK_ROWS, BLOCK_COLUMNS = 2000, 5000
 
 
-def precision_and_recall(reals, fakes, neighbours=NEIGHBOURS):
+def precision_and_recall(reals: np.ndarray, fakes: np.ndarray, neighbours: int = NEIGHBOURS) -> Tuple[float, float]:
     """Return (precision, recall) of features [N, D] and [M, D], more than `neighbours` of each.
 
     The manifold of a set is the union of balls around its points, each as wide as the distance to the point's k-th nearest other

@@ -6,41 +6,43 @@ import math
 import os
 import re
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Dict, List, Optional, Sequence
 
-FORMATS = {"kid": "%-12.8f"}
-DEFAULT_FORMAT = "%-10.4f"
+from ..config.metric_names import parse_metric
+from ..files import FilePath
+from ..run_files import metric_lines, metric_text
+from ..storage import run_folder
+from ..words import duration
+from .evaluate import MetricResult
+
 TITLE_WIDTH = 29
 
-# kimg: of the snapshot, None if its name has none; values: OrderedDict suffix -> float
-Measurement = collections.namedtuple("Measurement", "snapshot kimg values")
+
+@dataclass(frozen=True)
+class Measurement:
+    """One line of metric-NAME.txt."""
+
+    snapshot: str  # name of the pickle without its suffix
+    kimg: Optional[int]  # of the snapshot; None if its name has none
+    values: Dict[str, float]  # suffix ("" or "_mean" …) -> value, in the order of the line
+
 
 _LINE = re.compile(r"(?P<title>.*?)\s+time\s+(?P<time>(?:\d+[dhms] ?)+)\s+(?P<values>\S.*)$")
 
 
-def format_seconds(seconds):
-    """Return a duration as the original writes it: 12s, 3m 07s, 1h 02m 03s, 2d 03h 04m."""
-    seconds = int(round(seconds))
-    if seconds < 60:
-        return "{}s".format(seconds)
-    if seconds < 3600:
-        return "{}m {:02}s".format(seconds // 60, seconds % 60)
-    if seconds < 86400:
-        return "{}h {:02}m {:02}s".format(seconds // 3600, seconds // 60 % 60, seconds % 60)
-    return "{}d {:02}h {:02}m".format(seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60)
-
-
-def result_line(snapshot, result):
+def result_line(snapshot: str, result: MetricResult) -> str:
     """Return the line of metric-NAME.txt for a MetricResult of the pickle with the base name `snapshot`."""
     title = snapshot if len(snapshot) <= TITLE_WIDTH else "..." + snapshot[-26:]
-    number = FORMATS.get(re.match("[a-z]+", result.name).group(0), DEFAULT_FORMAT)
-    line = "{:<30s} time {:<12s}".format(title, format_seconds(result.seconds))
+    number = parse_metric(result.name).number_format
+    line = f"{title:<30s} time {duration(result.seconds):<12s}"
     for suffix, value in result.values.items():
-        line += " {}{} {}".format(result.name, suffix, number % value)
+        line += f" {result.name}{suffix} {number % value}"
     return line.strip()
 
 
-def write_result(run_dir, snapshot_path, result, num_gpus=1):
+def write_result(run_dir: FilePath, snapshot_path: FilePath, result: MetricResult, num_gpus: int = 1) -> str:
     """Append a result to metric-NAME.txt and metric-NAME.jsonl in `run_dir`; returns the line of text."""
     run_dir, snapshot = Path(run_dir), Path(snapshot_path)
     line = result_line(snapshot.stem, result)
@@ -49,7 +51,7 @@ def write_result(run_dir, snapshot_path, result, num_gpus=1):
             ("results", {result.name + suffix: value for suffix, value in result.values.items()}),
             ("metric", result.name),
             ("total_time", result.seconds),
-            ("total_time_str", format_seconds(result.seconds)),
+            ("total_time_str", duration(result.seconds)),
             ("num_gpus", num_gpus),
             ("snapshot_pkl", snapshot.name),
             ("timestamp", time.time()),
@@ -58,17 +60,17 @@ def write_result(run_dir, snapshot_path, result, num_gpus=1):
             ("notes", list(result.notes)),
         ]
     )
-    _append(run_dir / "metric-{}.txt".format(result.name), line)
-    _append(run_dir / "metric-{}.jsonl".format(result.name), json.dumps(record))
+    _append(run_dir / metric_text(result.name), line)
+    _append(run_dir / metric_lines(result.name), json.dumps(record))
     return line
 
 
-def read_measurements(run_dir, metric_name):
+def read_measurements(run_dir: FilePath, metric_name: str) -> List[Measurement]:
     """Return the Measurements in metric-NAME.txt, in the order of kimg; of one snapshot measured twice the last counts.
 
     Lines that are cut off or of another program are left out.
     """
-    path = Path(run_dir) / "metric-{}.txt".format(metric_name)
+    path = Path(run_dir) / metric_text(metric_name)
     found = {}
     if path.is_file():
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -78,17 +80,12 @@ def read_measurements(run_dir, metric_name):
     return sorted(found.values(), key=lambda item: (item.kimg is None, item.kimg or 0, item.snapshot))
 
 
-def measured_names(run_dir):
+def measured_names(run_dir: FilePath) -> List[str]:
     """Return the names of the metrics that a run folder holds results of, sorted."""
-    return sorted(path.stem[len("metric-") :] for path in Path(run_dir).glob("metric-*.txt"))
+    return run_folder.measured_metrics(run_dir)
 
 
-def lower_is_better(metric_name):
-    """Return whether a metric's smaller values are the better ones: all but inception score, precision and recall."""
-    return not re.match(r"(is|pr)\d", metric_name)
-
-
-def best_measurement(measurements, lower=True):
+def best_measurement(measurements: Sequence[Measurement], lower: bool = True) -> Optional[Measurement]:
     """Return the best of read_measurements' list by its first value (of precision and recall by precision), None of an empty one.
 
     Args:

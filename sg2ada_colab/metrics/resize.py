@@ -1,11 +1,13 @@
 """Antialiased resizing as two small matrix products, the same on every TensorFlow version."""
 
+from typing import Any
+
 import numpy as np
 
 from ..tf import tf
 
 
-def triangle_weights(size_in, size_out):
+def triangle_weights(size_in: int, size_out: int) -> np.ndarray:
     """Return the float32 [size_out, size_in] matrix of an antialiased linear resize along one axis.
 
     The filter is Pillow's BILINEAR: a triangle around the output pixel's centre, as wide as one output pixel where the image
@@ -19,7 +21,7 @@ def triangle_weights(size_in, size_out):
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def resize_antialiased(images, size_px):
+def resize_antialiased(images: Any, size_px: int) -> Any:
     """Return float32 [N, size_px, size_px, C] from images [N, H, W, C] of static H, W and C; no rounding in between."""
     height, width, channels = (int(size) for size in images.shape[1:])
     rows = tf.constant(triangle_weights(height, size_px).T)

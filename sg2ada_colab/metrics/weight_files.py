@@ -1,38 +1,49 @@
 """Where the weights of a feature network come from: a path, the cache folder, an installed package or an address."""
 
-import collections
 import importlib.util
-import os
-import shutil
-import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Callable, Optional, Sequence
 
 from ..errors import UserError
-from ..snapshots.atomic import atomic_file, sha256_of, write_text
-
-CHUNK_BYTES = 1 << 20
-NOTED = ".sha256"  # beside a download whose digest is not known beforehand
-
-# file_name: as it lies in the cache; sha256: of the file, None where it is not known; package, package_path: an installed
-# distribution's top folder and the file in it; address: where it can be downloaded; obtain: the user's next step.
-WeightsFile = collections.namedtuple("WeightsFile", "title file_name sha256 package package_path address obtain")
+from ..files import FilePath, sha256_of
+from ..formats.download import download as fetch
+from ..formats.download import note_digest, noted_digest
+from ..machine import cache_folder
 
 
-def default_cache_dir():
-    """Return the folder for downloaded weights and statistics: $SG2ADA_CACHE_DIR, else ~/.cache/sg2ada_colab."""
-    return Path(os.environ.get("SG2ADA_CACHE_DIR") or os.path.join(os.path.expanduser("~"), ".cache", "sg2ada_colab"))
+@dataclass(frozen=True)
+class WeightsFile:
+    """A file with the weights of a feature network."""
+
+    title: str  # for messages
+    file_name: str  # in the cache folder
+    obtain: str  # the user's next step where it is missing
+    sha256: Optional[str] = None  # of the file, or its beginning; None: not published
+    package: Optional[str] = None  # top folder of an installed distribution that brings the file …
+    package_path: str = ""  # … and the file in it
+    address: Optional[str] = None  # where it can be downloaded
 
 
-def find_weights(weights, path=None, cache_dir=None, download=True):
+def find_weights(
+    weights: WeightsFile,
+    path: Optional[FilePath] = None,
+    cache_dir: Optional[FilePath] = None,
+    download: bool = True,
+    check: Optional[Callable] = None,
+) -> Path:
     """Return the path of a checked weights file.
 
     Searched in this order: `path` (the file itself, or a folder that may hold it), the cache folder, the installed package, and
     last the address, from which it is downloaded into the cache folder.
 
+    Args:
+        check: Function of the path of a download whose digest is not known; it raises UserError for what is not kept.
+
     Raises:
-        UserError: The file is nowhere, or its SHA-256 is not the expected one.
+        UserError: The file cannot be found, or its SHA-256 is not the expected one.
     """
-    cache_dir = Path(cache_dir) if cache_dir else default_cache_dir()
+    cache_dir = Path(cache_dir or cache_folder())
     if path and not Path(path).is_dir():
         return _check_digest(weights, _existing(weights, Path(path)))
     given = Path(path) / weights.file_name if path else None
@@ -40,29 +51,33 @@ def find_weights(weights, path=None, cache_dir=None, download=True):
         if candidate and candidate.is_file():
             return _check_digest(weights, candidate)
     if weights.address and download:
-        return _download(weights, cache_dir)
+        return _download(weights, cache_dir, check)
     raise UserError(
-        "the weights of {} are not on this machine".format(weights.title),
-        "the file {} in {}{}".format(
-            weights.file_name, cache_dir, ", or the package {}".format(weights.package) if weights.package else ""
-        ),
+        f"the weights of {weights.title} are not on this machine",
+        f"the file {weights.file_name} in {cache_dir}" + (f", or the package {weights.package}" if weights.package else ""),
         weights.obtain,
     )
 
 
-def find_any(files, path=None, cache_dir=None, download=True):
+def find_any(
+    files: Sequence[WeightsFile],
+    path: Optional[FilePath] = None,
+    cache_dir: Optional[FilePath] = None,
+    download: bool = True,
+    check: Optional[Callable] = None,
+) -> Path:
     """Return the path of the first of several WeightsFiles that can be had; places are searched before anything is downloaded.
 
     Raises:
         UserError: None can be had.
     """
-    if path and Path(path).is_file():
-        return Path(path)  # which of the kinds it is, is seen when it is read
+    if len(files) > 1 and path and Path(path).is_file():
+        return Path(path)  # the reader finds out which of the files it is
     errors = []
-    for fetch in (False, True) if download else (False,):
+    for may_fetch in (False, True) if download else (False,):
         for weights in files:
             try:
-                return find_weights(weights, path, cache_dir, fetch)
+                return find_weights(weights, path, cache_dir, may_fetch, check)
             except UserError as error:
                 errors.append(error)
     raise errors[-1]
@@ -71,8 +86,8 @@ def find_any(files, path=None, cache_dir=None, download=True):
 def _existing(weights, path):
     if not path.is_file():
         raise UserError(
-            "{} does not exist".format(path),
-            "the weights of {}, a file named {}".format(weights.title, weights.file_name),
+            f"{path} does not exist",
+            f"the weights of {weights.title}, a file named {weights.file_name}",
             weights.obtain,
         )
     return path
@@ -87,33 +102,28 @@ def _in_package(weights):
     return Path(list(spec.submodule_search_locations)[0]) / weights.package_path
 
 
-def _check_digest(weights, path, found=None):
+def _check_digest(weights, path):
     """Raise a UserError unless a file has the expected SHA-256, or begins with it; one noted on the first download counts too."""
-    found, noted = found or sha256_of(path)[1], Path(str(path) + NOTED)
-    expected = weights.sha256 or (noted.read_text().strip() if noted.is_file() else "")
+    found, expected = sha256_of(path)[1], weights.sha256 or noted_digest(path) or ""
     if not found.startswith(expected):
         raise UserError(
-            "{} is not the expected file: its SHA-256 is {}".format(path, found),
-            "the weights of {} with SHA-256 {}".format(weights.title, expected),
+            f"{path} is not the expected file: its SHA-256 is {found}",
+            f"the weights of {weights.title} with SHA-256 {expected}",
             "delete the file; then " + weights.obtain,
         )
     return path
 
 
-def _download(weights, cache_dir):
+def _download(weights, cache_dir, check):
     target = cache_dir / weights.file_name
     try:
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        with urllib.request.urlopen(weights.address, timeout=30) as source, atomic_file(target) as sink:
-            shutil.copyfileobj(source, sink, CHUNK_BYTES)
-            sink.flush()
-            _check_digest(weights, weights.address, sink.raw.sha256)  # a wrong file never gets its final name
+        digest = fetch(weights.address, target, weights.sha256, check=None if weights.sha256 else check)
         if weights.sha256 is None:
-            write_text(str(target) + NOTED, sink.raw.sha256 + "\n")
-    except OSError as error:
+            note_digest(target, digest)
+    except UserError as error:
         raise UserError(
-            "the weights of {} could not be downloaded from {}: {}".format(weights.title, weights.address, error),
-            "the file {} in {}".format(weights.file_name, cache_dir),
+            f"the weights of {weights.title} could not be downloaded: {error.what}",
+            f"the file {weights.file_name} in {cache_dir}",
             weights.obtain,
         ) from error
     return target

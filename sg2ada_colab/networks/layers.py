@@ -1,30 +1,19 @@
 """The layers of StyleGAN2: equalised weights, activations, modulated convolution, minibatch statistics. NHWC."""
 
 import math
+from typing import Mapping, Optional, Sequence
 
 import numpy as np
 
 from ..tf import for_gpu_compiler, tf
+from .activations import ACTIVATIONS, scale_and_clamp
+from .gpu_forms import bias_lrelu
 from .resampling import conv_2d, up_conv_2d
 
-LRELU_SLOPE = 0.2
-ABREAST = 512  # numbers in a line of a sum over pixels
+Kernel = Optional[Sequence[float]]  # taps of a FIR filter, separable; None is the box [1, 1]
 
 
-_ACTIVATIONS = {
-    "linear": (lambda x: x, 1.0),
-    "relu": (tf.nn.relu, math.sqrt(2)),
-    "lrelu": (lambda x: tf.nn.leaky_relu(x, LRELU_SLOPE), math.sqrt(2)),
-    "tanh": (tf.tanh, 1.0),
-    "sigmoid": (tf.sigmoid, 1.0),
-    "elu": (tf.nn.elu, 1.0),
-    "selu": (tf.nn.selu, 1.0),
-    "softplus": (tf.nn.softplus, 1.0),
-    "swish": (lambda x: tf.sigmoid(x) * x, math.sqrt(2)),
-}
-
-
-def equalized(raw, lrmul=1.0):
+def equalized(raw: tf.Tensor, lrmul: float = 1.0) -> tf.Tensor:
     """Return the weight in use, raw·lrmul/√fan_in (ProGAN section 4.1); fan_in is the product of all dimensions but the last."""
     return raw * _weight_scale(raw, lrmul)
 
@@ -33,12 +22,20 @@ def _weight_scale(raw, lrmul=1.0):
     return lrmul / math.sqrt(np.prod([int(d) for d in raw.shape[:-1]]))
 
 
-def equalized_matmul(x, raw, lrmul=1.0):
-    """Return x·equalized(raw), where the product is scaled: a library's matrix product does that in passing."""
+def equalized_matmul(x: tf.Tensor, raw: tf.Tensor, lrmul: float = 1.0) -> tf.Tensor:
+    """Return x [N, I] · equalized(raw) [I, O], where the product is scaled: cuBLAS applies the scale for free."""
     return tf.matmul(x, raw) * _weight_scale(raw, lrmul)
 
 
-def bias_act(x, bias=None, act="linear", clamp=None, gain=1.0, noise=None, noise_strength=None):
+def bias_act(
+    x: tf.Tensor,
+    bias: Optional[tf.Tensor] = None,
+    act: str = "linear",
+    clamp: Optional[float] = None,
+    gain: float = 1.0,
+    noise: Optional[tf.Tensor] = None,
+    noise_strength: Optional[tf.Tensor] = None,
+) -> tf.Tensor:
     """Return clamp(act(x + noise·noise_strength + bias)·the activation's gain, ±clamp)·gain.
 
     Args:
@@ -46,77 +43,36 @@ def bias_act(x, bias=None, act="linear", clamp=None, gain=1.0, noise=None, noise
         bias: [C] or None.
         noise, noise_strength: float32 [N,H,W,1] or [1,H,W,1], and a scalar; or None.
     """
-    function, own_gain = _ACTIVATIONS[act]
+    function, own_gain = ACTIVATIONS[act]
     gain, clamp = gain * own_gain, None if clamp is None else clamp * gain
     if for_gpu_compiler() and act == "lrelu" and bias is not None and len(x.shape) == 4:
-        return _bias_lrelu(x, bias, clamp, gain, noise, noise_strength)
+        return bias_lrelu(x, bias, clamp, gain, noise, noise_strength)
     if noise is not None:
         x = x + tf.cast(noise * noise_strength, x.dtype)
     if bias is not None:
         x = x + tf.cast(bias, x.dtype)
-    return _scale_and_clamp(function(x), gain, clamp)
+    return scale_and_clamp(function(x), gain, clamp)
 
 
-def _scale_and_clamp(x, gain, clamp):
-    if not math.isclose(gain, 1.0):
-        x = x * tf.cast(gain, x.dtype)
-    return x if clamp is None else tf.clip_by_value(x, tf.cast(-clamp, x.dtype), tf.cast(clamp, x.dtype))
-
-
-def _bias_lrelu(x, bias, clamp, gain, noise, noise_strength):
-    """The same for lrelu, for XLA on a GPU: gradients with few instructions, from one pass over memory.
-
-    The maximum of x and 0.2·x is computed of two float16 numbers at once. What the gradient is multiplied by depends on x alone.
-    """
-
-    @tf.custom_gradient
-    def forward(x, bias, *strength):
-        x = x + tf.cast(noise * strength[0], x.dtype) if strength else x
-        x = x + tf.cast(bias, x.dtype)
-
-        def backward(dy):
-            slope = tf.where(x > 0, tf.cast(gain, x.dtype), tf.cast(gain * LRELU_SLOPE, x.dtype))
-            if clamp is not None:
-                inside = tf.logical_and(x <= clamp / gain, x >= -clamp / (gain * LRELU_SLOPE))
-                slope = tf.where(inside, slope, tf.cast(0.0, x.dtype))
-            dx = dy * slope
-            if not strength:
-                return dx, _channel_sums(dx)
-            return dx, _channel_sums_by_image(dx), tf.reduce_sum(_channel_sums_by_image(dx * tf.cast(noise, dx.dtype)))
-
-        return _scale_and_clamp(tf.maximum(x, x * LRELU_SLOPE), gain, clamp), backward
-
-    strength = () if noise is None else (tf.convert_to_tensor(noise_strength),)
-    return forward(x, tf.convert_to_tensor(bias), *strength)
-
-
-def _channel_sums(x):
-    """Sum [N,H,W,C] over all but the channels in float32, with neighbours side by side, so that a GPU reads vectors."""
-    n, h, w, c = [int(d) for d in x.shape]
-    abreast = 1
-    while abreast * c < ABREAST and h * w % (2 * abreast) == 0:
-        abreast *= 2
-    sums = tf.reduce_sum(tf.cast(tf.reshape(x, [n * h * w // abreast, abreast * c]), tf.float32), axis=0)
-    return tf.reduce_sum(tf.reshape(sums, [abreast, c]), axis=0)
-
-
-def _channel_sums_by_image(x):
-    """Sum [N,H,W,C] over all but the channels in float32, by image first as the style's gradients are: XLA joins them."""
-    sums = tf.reduce_sum(tf.cast(x, tf.float32), axis=[1, 2])
-    return tf.reduce_sum(tf.abs(sums) * tf.sign(sums), axis=0)  # XLA would make one sum of two sums
-
-
-def dense(x, variables, name, lrmul=1.0, act="linear"):
+def dense(x: tf.Tensor, variables: Mapping[str, tf.Tensor], name: str, lrmul: float = 1.0, act: str = "linear") -> tf.Tensor:
     """Apply a fully connected layer: [N,I] → [N,O]."""
     return bias_act(equalized_matmul(x, variables[name + "/weight"], lrmul), variables[name + "/bias"] * lrmul, act)
 
 
-def normalize_2nd_moment(x):
-    """Scale each row to unit mean square: x·rsqrt(mean(x²) + 1e-8)."""
+def normalize_2nd_moment(x: tf.Tensor) -> tf.Tensor:
+    """Scale each row of x [N, D] to unit mean square: x·rsqrt(mean(x²) + 1e-8)."""
     return x * tf.math.rsqrt(tf.reduce_mean(tf.square(x), axis=1, keepdims=True) + 1e-8)
 
 
-def modulated_conv_2d(x, w_latent, variables, name, up=False, demodulate=True, resample_kernel=(1, 3, 3, 1)):
+def modulated_conv_2d(
+    x: tf.Tensor,
+    w_latent: tf.Tensor,
+    variables: Mapping[str, tf.Tensor],
+    name: str,
+    up: bool = False,
+    demodulate: bool = True,
+    resample_kernel: Kernel = (1, 3, 3, 1),
+) -> tf.Tensor:
     """Convolve with weights that the style scales, in the unfused form (StyleGAN2 section 2.2 and appendix B).
 
     Args:
@@ -141,15 +97,17 @@ def modulated_conv_2d(x, w_latent, variables, name, up=False, demodulate=True, r
     return y
 
 
-def minibatch_stddev(x, group_size=None, num_features=1):
+def minibatch_stddev(x: tf.Tensor, group_size: Optional[int] = None, num_features: int = 1) -> tf.Tensor:
     """Append the standard deviation over groups of images as extra channels (ProGAN section 3): [N,H,W,C] → [N,H,W,C+F].
 
     A group is the images j, j + N/G, j + 2N/G, …; G is `group_size` (None: N), at most N.
+
+    Raises ValueError where N is not a multiple of G.
     """
     n, h, w, c = [int(d) for d in x.shape]
     group = min(group_size or n, n)
     if n % group:
-        raise ValueError("a batch of {} images does not divide into groups of {}".format(n, group))
+        raise ValueError(f"a batch of {n} images does not divide into groups of {group}")
     y = tf.reshape(tf.cast(x, tf.float32), [group, n // group, h, w, num_features, c // num_features])
     y = y - tf.reduce_mean(y, axis=0, keepdims=True)
     y = tf.sqrt(tf.reduce_mean(tf.square(y), axis=0) + 1e-8)

@@ -12,11 +12,15 @@ WEIGHT_SUMS = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]]
 OUTPUT_SUMS = np.array([[1, 1, 1, 0], [0, 1, -1, -1]], np.float32)  # its transposed A
 
 
-def is_faster(x, w):
+def is_faster(x: tf.Tensor, w: tf.Tensor) -> bool:
     """Return whether conv_3x3, compiled for processors, takes clearly less time than the plain convolution.
 
     Its sums move eight times the image through memory: that pays with 64 channels or more. At 8x8 px it saves less in a run than
     its longer compilation costs.
+
+    Args:
+        x: Image [N,H,W,C].
+        w: Kernel [3,3,C,F].
     """
     large = int(x.shape[1]) * int(x.shape[2]) >= 16 * 16 and min(int(d) for d in w.shape[2:]) >= 64
     return large and int(w.shape[0]) == 3 and x.dtype == tf.float32
@@ -48,7 +52,7 @@ def _tiles(x, sums, before):
     return tf.reshape(sums(sums(x, 2), 2), [16, -1, int(x.shape[3])])
 
 
-def conv_3x3(x, w):
+def conv_3x3(x: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
     """Correlate x [N,H,W,I] with w [3,3,I,O] at stride 1, same size; differentiable any number of times."""
 
     @tf.custom_gradient
@@ -67,7 +71,7 @@ def conv_3x3(x, w):
     return forward(x, w)
 
 
-def weight_gradient(x, dy):
+def weight_gradient(x: tf.Tensor, dy: tf.Tensor) -> tf.Tensor:
     """Return the gradient [3,3,I,O] of conv_3x3(x [N,H,W,I], w) with respect to w, given that of the result [N,H,W,O]."""
 
     @tf.custom_gradient

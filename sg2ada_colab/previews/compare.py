@@ -1,15 +1,18 @@
 """Pictures side by side under titles, of one height."""
 
-from PIL import Image, ImageDraw
+from typing import Optional, Sequence, Tuple
 
-from ..metrics.plot import INK, load_font
+from PIL import Image
+
+from ..images.sheet import BLACK, WHITE, Sheet, SheetStyle
+from ..images.transparency import shown_opaque
 from .timeline import shrunk
 
-GAP_PX, TITLE_PX = 12, 26
+STYLE = SheetStyle(gap_px=12, head_px=24, paper=WHITE, ink=BLACK)
 
 
-def side_by_side(pictures, height_px=None):
-    """Return RGB pictures next to each other on white.
+def side_by_side(pictures: Sequence[Tuple[str, Image.Image]], height_px: Optional[int] = None) -> Image.Image:
+    """Return RGB pictures next to each other on white, each in the middle of a cell as wide as the widest.
 
     Args:
         pictures: [(title, Pillow image), ...].
@@ -17,19 +20,16 @@ def side_by_side(pictures, height_px=None):
     """
     assert pictures, "nothing to compare"
     height = height_px or min(image.height for _, image in pictures)
-    images = [(title, _of_height(image.convert("RGB"), height)) for title, image in pictures]
-    width = sum(image.width for _, image in images) + GAP_PX * (len(images) - 1)
-    sheet = Image.new("RGB", (width, height + TITLE_PX), "white")
-    draw, left = ImageDraw.Draw(sheet), 0
-    for title, image in images:
-        draw.text((left + 2, 5), title, fill=INK, font=load_font(15))
-        sheet.paste(image, (left, TITLE_PX))
-        left += image.width + GAP_PX
-    return sheet
+    images = [_of_height(shown_opaque(image), height) for _, image in pictures]
+    sheet = Sheet(len(images), 1, (max(image.width for image in images), height), STYLE)
+    for column, ((title, _), image) in enumerate(zip(pictures, images)):
+        sheet.head(column, title)
+        sheet.put(column, image)
+    return sheet.image
 
 
-def _of_height(image, height):
+def _of_height(image: Image.Image, height: int) -> Image.Image:
     if image.height == height:
         return image
     size = (max(1, round(image.width * height / image.height)), height)
-    return shrunk(image, max(size)) if image.height > height else image.resize(size, Image.NEAREST)
+    return shrunk(image, max(size)) if image.height > height else image.resize(size, Image.Resampling.NEAREST)

@@ -1,12 +1,12 @@
 """Images from a generator, in batches of one size so that one compiled program makes them all."""
 
+from typing import Any, Iterator, List, Optional, Union
+
 import numpy as np
 
-from ..networks.generator import Generator, to_uint8
-from ..networks.variables import GeneratorConfig
+from ..compile.warm_up import Program
 from ..seeds import random_state, step_seed
 from ..tf import compiled, tf
-from ..training.warm_up import Program
 
 
 class Sampler:
@@ -18,7 +18,7 @@ class Sampler:
         xla: Compile with XLA where TensorFlow can.
     """
 
-    def __init__(self, generator, batch_size=16, xla=True):
+    def __init__(self, generator: Any, batch_size: int = 16, xla: bool = True) -> None:
         self.generator, self.batch_size = generator, batch_size
 
         def sample(z, labels, psi, noise_seed):
@@ -27,18 +27,20 @@ class Sampler:
         self._random = compiled(sample, xla)
         self._constant = compiled(lambda z, labels, psi: self.generator(z, labels, psi), xla)
 
-    def programs(self):
+    def programs(self) -> List[Program]:
         """Return the program of `batches` with random noise, for `warm_up`."""
         config, size = self.generator.config, self.batch_size
         inputs = (tf.zeros([size, config.latent_size]), tf.zeros([size, config.label_size]), tf.constant(1.0))
         return [Program("grid", self._random, inputs + (tf.zeros([2], tf.int32),))]
 
-    @classmethod
-    def of_snapshot(cls, snapshot, **options):
-        """Return a Sampler of the Gs of a NetworkSnapshot."""
-        return cls(Generator(GeneratorConfig.from_kwargs(snapshot.Gs.kwargs), snapshot.Gs.variables, num_fp16_res=0), **options)
-
-    def batches(self, z, labels=None, psi=1.0, noise="const", seed=0):
+    def batches(
+        self,
+        z: np.ndarray,
+        labels: Optional[np.ndarray] = None,
+        psi: float = 1.0,
+        noise: str = "const",
+        seed: Union[int, str] = 0,
+    ) -> Iterator[Any]:
         """Yield float32 [n,R,R,C] images, about [-1,1], for z [N, latent_size] and labels [N, label_size].
 
         Args:
@@ -53,7 +55,7 @@ class Sampler:
         for start in range(0, len(z), size):
             part, part_labels = z[start : start + size], labels[start : start + size]
             missing = size - len(part)
-            if missing:  # the compiled program takes whole batches
+            if missing:  # the compiled program takes full batches
                 part = np.concatenate([part, np.zeros([missing, part.shape[1]], np.float32)])
                 part_labels = np.concatenate([part_labels, np.zeros([missing, part_labels.shape[1]], np.float32)])
             inputs = [tf.constant(part), tf.constant(part_labels), tf.constant(psi, tf.float32)]
@@ -63,21 +65,7 @@ class Sampler:
                 images = self._constant(*inputs)
             yield images[: size - missing]
 
-    def images(self, z, labels=None, psi=1.0, noise="const", seed=0):
-        """Return all images as one float32 array; see `batches`."""
-        return np.concatenate([batch.numpy() for batch in self.batches(z, labels, psi, noise, seed)])
 
-    def uint8(self, z, labels=None, psi=1.0, noise="const", seed=0):
-        """Return all images as uint8 [N,R,R,C]."""
-        return np.concatenate([to_uint8(batch).numpy() for batch in self.batches(z, labels, psi, noise, seed)])
-
-    def latents(self, seeds):
-        """Return z [N, latent_size], one row a seed: RandomState(seed).randn, as NVIDIA's tools draw them."""
-        return np.stack([np.random.RandomState(seed).randn(self.generator.config.latent_size) for seed in seeds]).astype(
-            np.float32
-        )
-
-
-def grid_latents(run_seed, count, latent_size):
+def grid_latents(run_seed: int, count: int, latent_size: int) -> np.ndarray:
     """Return the z [count, latent_size] of a run's fakes grids, drawn once a run."""
     return random_state(run_seed, "grid latents", 0).standard_normal([count, latent_size]).astype(np.float32)

@@ -1,10 +1,14 @@
-"""The pictures of a run as small JPEGs, and how varied they are."""
+"""The pictures of a run as small JPEGs, and how diverse they are."""
 
 import io
+from typing import Any, List, Sequence, Union
 
 import numpy as np
 from PIL import Image
 
+from ..files import FilePath
+from ..images.transparency import shown_opaque
+from ..shape import Size, sides_of
 from .grid import grid_size
 
 MAX_BYTES = 200000
@@ -12,8 +16,8 @@ QUALITIES = (88, 80, 70, 60, 45)
 SMALLEST_PX = 64
 
 
-def as_jpeg(image, max_px=1280, max_bytes=MAX_BYTES):
-    """Return a picture as JPEG of at most `max_bytes`: lower quality first, then fewer pixels.
+def as_jpeg(image: Union[FilePath, Image.Image], max_px: int = 1280, max_bytes: int = MAX_BYTES) -> bytes:
+    """Return a picture as JPEG of at most `max_bytes`: lower quality first, then fewer pixels; RGBA over a checkerboard.
 
     Args:
         image: Path, or Pillow image.
@@ -24,8 +28,8 @@ def as_jpeg(image, max_px=1280, max_bytes=MAX_BYTES):
     """
     if not isinstance(image, Image.Image):
         with Image.open(str(image)) as opened:
-            image = opened.convert("RGB")
-    image = image.convert("RGB")
+            image = shown_opaque(opened)
+    image = shown_opaque(image)
     side = min(max_px, max(image.size))
     while True:
         small = shrunk(image, side)
@@ -39,38 +43,43 @@ def as_jpeg(image, max_px=1280, max_bytes=MAX_BYTES):
         side = max(SMALLEST_PX, side * 3 // 4)
 
 
-def shrunk(image, side):
+def shrunk(image: Image.Image, side: int) -> Image.Image:
     """Return the image with its longer side at most `side` px."""
     ratio = side / max(image.size)
     if ratio >= 1:
         return image
-    return image.resize([max(1, round(length * ratio)) for length in image.size], Image.BOX if ratio < 0.5 else Image.LANCZOS)
+    return image.resize(
+        [max(1, round(length * ratio)) for length in image.size],
+        Image.Resampling.BOX if ratio < 0.5 else Image.Resampling.LANCZOS,
+    )
 
 
-def corner(path, columns, rows, resolution):
+def corner(path: FilePath, columns: int, rows: int, size: Size) -> Image.Image:
     """Return the top left `columns` x `rows` images of a grid at full size, as a Pillow image."""
+    height, width = sides_of(size)
     with Image.open(str(path)) as grid:
-        return grid.crop((0, 0, min(grid.width, columns * resolution), min(grid.height, rows * resolution))).convert("RGB")
+        return grid.crop((0, 0, min(grid.width, columns * width), min(grid.height, rows * height))).convert("RGB")
 
 
-def spread_of_grid(path, resolution, cell_px=8):
+def grid_diversity(path: FilePath, size: Size, cell_px: int = 8) -> float:
     """Return how much the images of a grid differ from each other: the standard deviation over images, 0 for all alike.
 
-    A rough measure on shrunken images, to notice that all fakes have become one picture.
+    A rough measure on reduced images, which shows that a generator has collapsed.
 
     Args:
         path: PNG without gaps, as `save_grid` writes it.
-        resolution: Width of one image, px.
+        size: Of one image: the side of a square, or (height, width), px.
     """
-    columns, rows = grid_size(resolution)
+    height, width = sides_of(size)
+    columns, rows = grid_size(size)
     with Image.open(str(path)) as grid:
-        columns, rows = min(columns, grid.width // resolution), min(rows, grid.height // resolution)
-        small = grid.convert("RGB").resize((columns * cell_px, rows * cell_px), Image.BOX)
+        columns, rows = min(columns, grid.width // width), min(rows, grid.height // height)
+        small = grid.convert("RGB").resize((columns * cell_px, rows * cell_px), Image.Resampling.BOX)
     cells = np.asarray(small, np.float32).reshape(rows, cell_px, columns, cell_px, 3).transpose(0, 2, 1, 3, 4)
     return float(cells.reshape(rows * columns, -1).std(axis=0).mean())
 
 
-def thinned(items, most):
+def thinned(items: Sequence[Any], most: int) -> List[Any]:
     """Return at most `most` items, spread evenly, the first and the last among them."""
     if len(items) <= most:
         return list(items)

@@ -1,1 +1,1 @@
-"""A training run from its first to its last file: the stages of the package put together."""
+"""A training run from its first to its last file: the rooms of the package put together, callbacks, log."""

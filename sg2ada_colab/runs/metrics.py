@@ -1,61 +1,77 @@
-"""The metrics of a run: when its snapshots are measured, with how many images, between ticks or in a process of their own."""
+"""The metrics of a run: when its snapshots are measured, with how many images, between ticks or in a separate process."""
 
 import dataclasses
 import os
-import signal
-import subprocess
-import sys
 import tempfile
 import time
+from typing import Any, Callable, List, Optional, Tuple
 
+from ..config.metric_names import lower_is_better, parse_metric
+from ..config.train_config import TrainConfig
 from ..dataset import open_dataset
+from ..dataset.reading import Dataset
 from ..errors import UserError
-from ..metrics.catalogue import parse_metric
-from ..metrics.features import where_weights_are_missing
-from ..metrics.report import format_seconds, lower_is_better, measured_names, read_measurements
-from ..metrics.schedule import is_due, seconds_allowed, standing_for
-from ..training.loop import Callback
+from ..files import FilePath
+from ..metrics.features import missing_weights_message
+from ..metrics.report import measured_names, read_measurements
+from ..metrics.schedule import is_due, measured_name, seconds_allowed
+from ..processes import ChildProcess
+from ..run_files import PICKLE, pickle_name
+from ..storage.store import RunStore
+from ..training.loop import Callback, TrainingProgress
+from ..words import duration
+from .callbacks import Snapshots
+from .log_file import Log
 
 SPEAK_SECONDS = 60.0  # between two lines on how far a measurement is
-STOP_SECONDS = 60.0  # that a process of metrics is given to save what it has
+CLOSE_S = 10.0  # that a separate process has to save what it has measured where training is ended at once
 
 
 class Metrics(Callback):
-    """Measures the snapshots that fall on a snapshot tick, every so many; a metric that fails is told and training goes on.
+    """Measures the snapshots that fall on a snapshot tick, every N-th one; a metric that fails is logged and training goes on.
 
     Args:
         dataset: Dataset with the reals, unless the config names another.
         config: TrainConfig.
         store: RunStore, which is told what is best.
         snapshots: The Snapshots callback, which must come before this one.
-        log: Callable of one line.
+        log: `Log`.
         stop: Callable; a reason to leave a measurement.
     """
 
-    def __init__(self, dataset, config, store, snapshots, log, stop):
+    def __init__(
+        self,
+        dataset: Dataset,
+        config: TrainConfig,
+        store: RunStore,
+        snapshots: Snapshots,
+        log: Log,
+        stop: Callable[[], Optional[str]],
+    ) -> None:
         self.dataset, self.config, self.store, self.snapshots, self.log, self.stop = dataset, config, store, snapshots, log, stop
-        self._measure = self._aside = None
+        self._measure: Any = None  # SnapshotMetrics, once something is measured in this process
+        self._aside: Optional[AsideMeasurement] = None
         self._begin_nimg, self._spent_s, self._passing_over = 0, 0.0, False
 
-    def on_start(self, progress):
+    def on_start(self, progress: TrainingProgress) -> None:
         self._begin_nimg = progress.state.counters.nimg
-        for name in self.config.metrics:
-            missing = where_weights_are_missing(parse_metric(name).network)
+        for name in self.config.metrics.names:
+            missing = missing_weights_message(parse_metric(name).network)
             if missing:
-                self.log("{}: {}".format(name, missing))
+                self.log(f"{name}: {missing}")
 
-    def on_tick(self, progress):
-        due = is_due(progress.tick, self.config.network_snapshot_ticks, self.config.metrics_every)
-        if self.config.metrics and (progress.done or (due and self._within_budget(progress))):
+    def on_tick(self, progress: TrainingProgress) -> None:
+        due = is_due(progress.tick, self.config.snapshots.network_ticks, self.config.metrics.every)
+        if self.config.metrics.names and (progress.done or (due and self._within_budget(progress))):
             began = time.time()
             self.measure(progress)
             self._spent_s += time.time() - began
 
-    def on_group(self, progress):
+    def on_group(self, progress: TrainingProgress) -> None:
         if self._aside is not None and self._aside.ended():
             self._take_results()
 
-    def on_end(self, progress):
+    def on_end(self, progress: TrainingProgress) -> None:
         if self._aside is None:
             return
         if not progress.stopped:
@@ -65,14 +81,18 @@ class Metrics(Callback):
             return
         self._take_results()
 
-    def measure(self, progress):
+    def close(self) -> None:
+        if self._aside is not None:
+            self._aside.close()
+
+    def measure(self, progress: TrainingProgress) -> None:
         """Measure the newest snapshot; whatever goes wrong, training goes on."""
         try:
             self.snapshots.save(progress)
             self.store.wait()
             newest = self.store.snapshots()[-1]
-            path, budget_s = self.store.path("network-snapshot-{}.pkl".format(newest.name)), self.budget_s(progress)
-            if self.config.metrics_aside:
+            path, budget_s = self.store.path(pickle_name(newest.name)), self.budget_s(progress)
+            if self.config.metrics.aside:
                 self._start_aside(path, budget_s, progress.done)
             else:
                 metrics = self._metrics()
@@ -81,25 +101,26 @@ class Metrics(Callback):
                 if results:
                     self._note(newest.name, results[0].name, next(iter(results[0].values.values())))
         except UserError as error:
-            self.log("No metric: {}".format(error))
-            self.config = dataclasses.replace(self.config, metrics=[])
+            self.log.note("warning", f"No metric: {error}")
+            nothing = dataclasses.replace(self.config.metrics, names=[])
+            self.config = dataclasses.replace(self.config, metrics=nothing)
         except KeyboardInterrupt:
             if self.stop() is None:
                 raise
             self._say_left()
 
-    def budget_s(self, progress):
+    def budget_s(self, progress: TrainingProgress) -> Optional[float]:
         """Return the seconds that one measurement may take to keep to the share of the session, None where there is no limit."""
         config, kimg = self.config, (progress.state.counters.nimg - self._begin_nimg) / 1000.0
-        if not config.metrics_budget or kimg <= 0:
+        if not config.metrics.budget_percent or kimg <= 0:
             return None
         seconds_per_kimg = max(progress.session_s - self._spent_s, 1.0) / kimg
-        between = seconds_per_kimg * config.network_snapshot_ticks * config.kimg_per_tick
-        return seconds_allowed(config.metrics_budget / 100.0, between, config.metrics_every)
+        between = seconds_per_kimg * config.snapshots.network_ticks * config.schedule.kimg_per_tick
+        return seconds_allowed(config.metrics.budget_percent / 100.0, between, config.metrics.every)
 
     def _within_budget(self, progress):
         """Return whether what was measured so far took no more than its share; one that took longer is made up for first."""
-        budget = self.config.metrics_budget
+        budget = self.config.metrics.budget_percent
         within = not budget or self._spent_s <= budget / 100.0 * progress.session_s
         if not within and not self._passing_over:
             text = "Snapshots are not measured until the metrics' {:.0f} s are no more than {:g} % of the session."
@@ -108,26 +129,31 @@ class Metrics(Callback):
         return within
 
     def _say_left(self):
-        self.log("The measurement was left for the stop; it goes on with: sg2ada metrics {}".format(self.store.run_dir))
+        self.log(f"The measurement was left for the stop; it goes on with: sg2ada metrics {self.store.run_dir}")
 
     def _note(self, snapshot_name, metric, value):
-        if self.config.keep_best:
+        if self.config.snapshots.keep_best:
             self.store.note_metric(snapshot_name, metric, value, lower_is_better(metric))
 
     def _metrics(self):
         if self._measure is None:
-            from ..metrics.snapshots import SnapshotMetrics  # takes a feature network, which not every run wants
+            from ..metrics.snapshots import SnapshotMetrics, SnapshotOptions  # takes a feature network, which not every run wants
 
             dataset, config = self.dataset, self.config
-            if config.metric_data_path != config.data_path:
-                dataset = open_dataset(config.metric_data_path, resolution=config.resolution)
-            self._measure = SnapshotMetrics(
-                dataset, config.metrics, mirror=config.mirror_x, xla=config.xla, seed=config.seed, say=self.log,
-                progress=SpokenProgress(self.log), should_stop=lambda: self.stop() is not None,
-            )  # fmt: skip
+            if config.metrics.data_path != config.data.path:
+                dataset = open_dataset(config.metrics.data_path, resolution=config.resolution)
+            options = SnapshotOptions(
+                mirror=config.data.mirror_x,
+                seed=config.seed,
+                xla=config.engine.xla,
+                say=self.log,
+                progress=SpokenProgress(self.log),
+                should_stop=lambda: self.stop() is not None,
+            )
+            self._measure = SnapshotMetrics(dataset, config.metrics.names, options)
         return self._measure
 
-    # --- in a process of its own
+    # --- in a separate process
 
     def _start_aside(self, path, budget_s, last):
         if self._aside is not None and last:
@@ -140,24 +166,24 @@ class Metrics(Callback):
         self._aside = AsideMeasurement(self.config, path, budget_s)
 
     def _take_results(self):
-        """Tell what the process said, and note what it found."""
+        """Log what the process printed, and note the results."""
         aside, self._aside = self._aside, None
         if aside is None:
             return
         self._spent_s += aside.seconds
         for line in aside.output():
             self.log(line)
-        if not self.config.metrics:
+        if not self.config.metrics.names:
             return
         stem = os.path.splitext(os.path.basename(aside.snapshot_path))[0]
-        metric = standing_for(self.config.metrics[0], measured_names(self.store.run_dir))
+        metric = measured_name(self.config.metrics.names[0], measured_names(self.store.run_dir))
         for item in read_measurements(self.store.run_dir, metric) if metric else ():
             if item.snapshot == stem:
-                self._note(stem[len("network-snapshot-") :], metric, next(iter(item.values.values())))
+                self._note(stem[len(PICKLE) :], metric, next(iter(item.values.values())))
 
 
 class AsideMeasurement:
-    """`sg2ada metrics` on one snapshot in a process of its own, while training goes on.
+    """`sg2ada metrics` on one snapshot in a separate process, while training goes on.
 
     Args:
         config: TrainConfig.
@@ -165,46 +191,46 @@ class AsideMeasurement:
         budget_s: Seconds that it may take, or None.
     """
 
-    def __init__(self, config, snapshot_path, budget_s=None):
+    def __init__(self, config: TrainConfig, snapshot_path: FilePath, budget_s: Optional[float] = None) -> None:
         self.snapshot_path, self._began, self.seconds = str(snapshot_path), time.time(), 0.0
+        self._has_ended = False
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - the process writes it, `output` closes it
-        words = ["metrics", self.snapshot_path, "--metrics", ",".join(config.metrics), "--metricdata", config.metric_data_path]
-        words += ["--mirror", str(int(config.mirror_x)), "--seed", str(config.seed)]
-        words += ["--budget", "{:.3f}".format(budget_s / 60.0)] if budget_s else []
-        words += [] if config.xla else ["--no-xla"]
-        package_folder = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        paths = [package_folder] + [path for path in [os.environ.get("PYTHONPATH")] if path]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "sg2ada_colab"] + words, stdin=subprocess.DEVNULL, stdout=self._output,
-            stderr=subprocess.STDOUT, start_new_session=True, env=dict(os.environ, PYTHONPATH=os.pathsep.join(paths)),
-        )  # fmt: skip
+        metrics = config.metrics
+        words = ["metrics", self.snapshot_path, "--metrics", ",".join(metrics.names), "--metricdata", metrics.data_path]
+        words += ["--mirror", str(int(config.data.mirror_x)), "--seed", str(config.seed)]
+        words += ["--budget", f"{budget_s / 60.0:.3f}"] if budget_s else []
+        words += [] if config.engine.xla else ["--no-xla"]
+        self._process = ChildProcess(words, self._output)
 
-    def ended(self):
+    def ended(self) -> bool:
         """Return whether it has ended; `seconds` is how long it has taken, seen at the latest look."""
-        if self._process.returncode is None:
+        if not self._has_ended:
             self.seconds = time.time() - self._began
-        return self._process.poll() is not None
+            self._has_ended = self._process.poll() is not None
+        return self._has_ended
 
-    def wait(self, stop):
+    def wait(self, stop: Callable[[], Optional[str]]) -> None:
         """Wait for the end, or interrupt it when `stop()` gives a reason."""
         while not self.ended():
             if stop() is not None:
                 self.interrupt()
             time.sleep(0.2)
 
-    def interrupt(self):
+    def interrupt(self) -> bool:
         """End it, if it has not ended; it saves what it has. Returns whether it was interrupted."""
         if self.ended():
             return False
-        self._process.send_signal(signal.SIGINT)
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.stop()
         return True
 
-    def output(self):
+    def close(self) -> None:
+        """End it at once, where it has not ended: training does, by an exception or a second Ctrl-C."""
+        try:
+            self._process.end_session(CLOSE_S)
+        finally:
+            self._output.close()
+
+    def output(self) -> List[str]:
         """Return the lines that it printed, without those of progress bars."""
         self._output.seek(0)
         text = self._output.read().decode("utf-8", errors="replace")
@@ -220,15 +246,16 @@ class SpokenProgress:
         say: Callable of one line.
     """
 
-    def __init__(self, say, every_s=SPEAK_SECONDS):
+    def __init__(self, say: Callable[[str], Any], every_s: float = SPEAK_SECONDS) -> None:
         self.say, self.every_s = say, every_s
-        self._stage, self._began, self._first, self._spoke = None, 0.0, 0, 0.0
+        self._stage: Optional[Tuple[str, int]] = None
+        self._began, self._first, self._spoke = 0.0, 0, 0.0
 
-    def __call__(self, stage, done, total):
+    def __call__(self, stage: str, done: int, total: int) -> None:
         now = time.time()
         if (stage, total) != self._stage or done <= self._first:
             self._stage, self._began, self._first, self._spoke = (stage, total), now, done, now
         elif now - self._spoke >= self.every_s and done < total:
             left_s = (total - done) * (now - self._began) / (done - self._first)
-            self.say("Metrics: {:,} of {:,} {}, {} left".format(done, total, stage, format_seconds(left_s)))
+            self.say(f"Metrics: {done:,} of {total:,} {stage}, {duration(left_s)} left")
             self._spoke = now

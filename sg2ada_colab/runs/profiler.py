@@ -1,11 +1,12 @@
 """Profile a few minibatches of a run: `--profile`."""
 
 import os
+from typing import Any, Callable
 
-from ..snapshots.atomic import write_text
+from ..compile.profile import kernels, table, traced
+from ..files import FilePath, write_text
 from ..tf import IS_TF1
-from ..training.loop import MINIBATCHES_PER_GROUP, Callback
-from ..training.profile import kernels, table, traced
+from ..training.loop import MINIBATCHES_PER_GROUP, Callback, TrainingProgress
 
 FOLDER, TABLE_FILE = "profile", "profile.txt"
 FIRST_GROUP = 4  # the first ones warm up: memory is taken, and the queue of the device fills
@@ -20,11 +21,12 @@ class Profiler(Callback):
         log: Callable of one line.
     """
 
-    def __init__(self, run_dir, log):
+    def __init__(self, run_dir: FilePath, log: Callable[[str], Any]) -> None:
         self.folder, self.table_path, self.log = os.path.join(run_dir, FOLDER), os.path.join(run_dir, TABLE_FILE), log
-        self.groups, self._trace = 0, None
+        self.groups = 0
+        self._trace: Any = None
 
-    def on_group(self, progress):
+    def on_group(self, progress: TrainingProgress) -> None:
         self.groups += 1
         if IS_TF1:
             return
@@ -34,23 +36,24 @@ class Profiler(Callback):
         elif self.groups == FIRST_GROUP + GROUPS:
             self.finish()
 
-    def on_end(self, progress):
+    def on_end(self, progress: TrainingProgress) -> None:
         self.finish()
 
-    def finish(self):
-        """End the trace if one is being taken, and tell the costliest kernels."""
+    def close(self) -> None:
+        """End the trace if one is being taken."""
+        trace, self._trace = self._trace, None
+        if trace is not None:
+            trace.__exit__(None, None, None)
+
+    def finish(self) -> None:
+        """End the trace if one is being taken, and report the slowest kernels."""
         if self._trace is None:
             return
-        self._trace.__exit__(None, None, None)
-        self._trace = None
+        self.close()
         rows, busy_ms, span_ms = kernels(self.folder)
-        lines = [
-            "Profile of {} minibatches; the whole trace: tensorboard --logdir {}".format(
-                GROUPS * MINIBATCHES_PER_GROUP, self.folder
-            )
-        ]
+        lines = [f"Profile of {GROUPS * MINIBATCHES_PER_GROUP} minibatches; the whole trace: tensorboard --logdir {self.folder}"]
         if rows:
-            lines.append("The GPU was busy for {:.1f} of {:.1f} ms ({:.0f} %).".format(busy_ms, span_ms, 100 * busy_ms / span_ms))
+            lines.append(f"The GPU was busy for {busy_ms:.1f} of {span_ms:.1f} ms ({100 * busy_ms / span_ms:.0f} %).")
             write_text(self.table_path, "\n".join(table(rows, busy_ms, len(rows))) + "\n")
         else:
             lines.append("There is no GPU in it.")

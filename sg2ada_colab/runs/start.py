@@ -1,153 +1,228 @@
 """Begin a run or go on with one: open the data, build or restore the state, train, save."""
 
+import functools
 import os
 import sys
 import time
+from typing import Optional, Sequence, Tuple, Union
 
+from ..compile.cache import CompileCache
+from ..compile.warm_up import warm_up
+from ..config.estimate import estimate
+from ..config.options_file import options_text
+from ..config.shared_rounds import share_rounds
+from ..config.train_config import TrainConfig
 from ..dataset import TrainingStream, open_dataset
+from ..dataset.reading import Dataset
 from ..errors import UserError
+from ..files import FilePath, write_text
+from ..formats.network_pickle import read_network_pickle
 from ..metrics.report import measured_names
-from ..metrics.schedule import standing_for
+from ..metrics.schedule import measured_name
 from ..metrics.snapshots import best_snapshots
 from ..networks.summary import layer_table
-from ..snapshots.keeper import RunKeeper
-from ..snapshots.network_pickle import read_network_pickle
-from ..snapshots.retention import Retention
-from ..snapshots.room import room_report
-from ..snapshots.store import RunStore
-from ..snapshots.training_state import load_state
+from ..run_files import OPTIONS
+from ..shape import size_words
+from ..storage.choose import Candidate, RunFolder, newest_in
+from ..storage.keeper import RunKeeper
+from ..storage.retention import Retention
+from ..storage.room import room_report
+from ..storage.store import RunStore
+from ..storage.training_state import load_state
+from ..storage.which_run import nothing_to_go_on_from
 from ..tf import IS_TF1, VERSION, tf
-from ..training.estimate import estimate
-from ..training.loop import Means, train
-from ..training.options_file import FILE_NAME, options_text
-from ..training.warm_up import warm_up
-from . import compile_cache
-from .build import build_controller, build_phases, build_state, open_training_data
+from ..training.agreement import share_state
+from ..training.loop import Callback, train
+from ..training.ranks import ALONE, Ranks
+from ..training.state import flat
+from .alike import check_processes, share_config
+from .build import build_phases, build_state, open_training_data
 from .callbacks import Grids, Snapshots
 from .device import describe_device, prepare_device
-from .log import Log, ProgressBar, StatsFile, TensorBoardEvents, TickLog
+from .log import ProgressBar, StatsFile, TensorBoardEvents, TickLog
+from .log_file import Log
 from .metrics import Metrics
+from .new_folder import Start, no_folder_if_refused
 from .profiler import Profiler
 from .stop import StopFlag
-from .transfer import adopt_architecture, starting_networks, take_over_partly
+from .transfer import adopt_architecture, fitted, starting_networks
+from .weights_and_biases import WeightsAndBiases
 
 INTERRUPTED = 130
 KEEP_ALL = 10**9
 
 
-def find_snapshot(run_dir):
-    """Return (Candidate, sentences about what was passed over) of a run to go on with.
+# What a network or a state raises that reads, but is not of the networks that the run trains.
+DOES_NOT_FIT = (UserError, KeyError, IndexError, ValueError, TypeError, AssertionError, tf.errors.InvalidArgumentError)
+
+
+def find_snapshot(store: RunStore) -> Tuple[Candidate, Tuple[str, ...]]:
+    """Return (Candidate, sentences about what was passed over) of the run in a `RunStore` to go on with.
 
     Raises:
-        UserError: The run has no snapshot that is whole.
+        UserError: The run has no complete snapshot.
     """
-    store = RunStore(run_dir)
-    candidate = store.newest_good(read_network_pickle)
+    candidate = store.newest_good()
     if candidate is None:
-        raise UserError(
-            "{} has no snapshot to go on from.{}".format(run_dir, "".join("\n    " + s for s in store.skipped)),
-            "a network-snapshot-NNNNNN.pkl with its training-state-NNNNNN.npz, both whole",
-            "begin a new run: sg2ada train",
-        )
+        raise nothing_to_go_on_from(store.run_dir, store.skipped)
     return candidate, store.skipped
 
 
-def start(config, run_dir, resume=None, quiet=False, drive_dir=None, extra_callbacks=()):
+def start(
+    config: TrainConfig,
+    run_dir: FilePath,
+    resume: Union[None, bool, Candidate] = None,
+    quiet: bool = False,
+    drive_dir: Optional[FilePath] = None,
+    extra_callbacks: Sequence[Callback] = (),
+    cache: Optional[CompileCache] = None,
+    store: Optional[RunStore] = None,
+    ranks: Ranks = ALONE,
+) -> int:
     """Train a run to its end, or until it is interrupted; everything is saved either way.
 
     Args:
         config: TrainConfig, checked.
         run_dir: Folder of the run, made if missing.
-        resume: None for a new run; True for the newest whole snapshot of `run_dir`; or a Candidate.
+        resume: None for a new run; True for the newest complete snapshot of `run_dir`; or a Candidate of it, which the caller has
+            verified, and which is not verified again.
         quiet: No output but the log file.
         drive_dir: The run's folder on Drive, to which what is finished is copied in the background; None: none.
-        extra_callbacks: Further training.loop.Callback objects.
+        extra_callbacks: Further training.loop.Callback objects, called before the run's own.
+        cache: CompileCache that keeps what is compiled; None: nothing is kept.
+        store: The `RunStore` of `run_dir`, where the caller has one.
+        ranks: The processes that train this run together, which all call this. The first one does what is described here. The
+            others write nothing, need no run folder, and are given the state that the first one begins with; `resume`,
+            `drive_dir` and `store` do not count there.
 
     Returns:
-        Exit code: 0 when the run reached its length, 130 when it was interrupted after a clean save.
+        Exit code: 0 when the run reached its length, 130 when it was interrupted after a clean save; the same in all processes.
+
+    Raises:
+        OtherRankEnded: Another process of the run is gone.
     """
     run_dir = str(run_dir)
-    candidate, skipped = find_snapshot(run_dir) if resume is True else (resume or None, ())
+    config, sharing = share_rounds(config, ranks.count)
+    given = config
+    if ranks.index:
+        return follow(config, run_dir, extra_callbacks, cache, ranks)
+    store = store or RunStore(run_dir, make=False)
+    candidate, skipped = find_snapshot(store) if resume is True else (resume or None, ())
     snapshot = None
-    if candidate is None and config.resume_pkl:
-        snapshot = starting_networks(config.resume_pkl)
+    if candidate is None and config.start.network:
+        snapshot = starting_networks(config.start.network)
         config = adopt_architecture(config, snapshot)
     dataset = open_training_data(config)
-    os.makedirs(run_dir, exist_ok=True)
-    write_options(config, run_dir)
-    log = Log(os.path.join(run_dir, "log.txt"), quiet)
-    retention = Retention(config.keep_last or KEEP_ALL, config.keep_every_kimg)
-    try:
-        with StopFlag() as stop, RunKeeper(run_dir, drive_dir, retention, say=log, read_pickle=read_network_pickle) as keeper:
-            run = _Run(config, run_dir, dataset, log, quiet)
-            return run.train(candidate, skipped, snapshot, keeper, stop, extra_callbacks)
-    finally:
-        log.close()
+    check_processes(ranks, given, dataset)
+    with no_folder_if_refused(run_dir, drive_dir) as started:
+        os.makedirs(run_dir, exist_ok=True)
+        log = Log(run_dir, quiet)
+        retention = Retention(config.snapshots.keep_last or KEEP_ALL, config.snapshots.keep_every_kimg)
+        try:
+            say = functools.partial(log.note, "storage")
+            with StopFlag() as stop, RunKeeper(store, drive_dir, retention, say=say, known=candidate) as keeper:
+                write_options(config, run_dir, store.run_id)  # by the holder of the lease
+                if candidate is not None and not candidate.is_newest():  # another process ended meanwhile
+                    candidate, skipped = find_snapshot(store)
+                run = _Run(config, run_dir, dataset, log, quiet, cache, ranks)
+                for sentence in sharing:
+                    log.note("warning", sentence)
+                return run.train(candidate, skipped, snapshot, keeper, stop, [_Begun(started)] + list(extra_callbacks))
+        finally:
+            log.close()
 
 
-def write_options(config, run_dir):
-    """Write training_options.json of a run."""
-    path = os.path.join(run_dir, FILE_NAME)
-    with open(path + ".tmp", "w", encoding="utf-8") as file:
-        file.write(options_text(config, run_dir, ours=True))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(path + ".tmp", path)
+def follow(
+    config: TrainConfig, run_dir: str, extra_callbacks: Sequence[Callback], cache: Optional[CompileCache], ranks: Ranks
+) -> int:
+    """Train in a process that is not the first of its run: as `start`."""
+    dataset = open_training_data(config)
+    check_processes(ranks, config, dataset)
+    with StopFlag() as stop:
+        return _Run(config, run_dir, dataset, Log(None, quiet=True), True, cache, ranks).follow(stop, list(extra_callbacks))
 
 
-def out_of_memory(config, store):
+def write_options(config: TrainConfig, run_dir: str, run_id: Optional[str]) -> None:
+    """Write training_options.json of a run, with the run's identity."""
+    write_text(os.path.join(run_dir, OPTIONS), options_text(config, run_dir, ours=True, run_id=run_id))
+
+
+def out_of_memory(config: TrainConfig, store: RunStore) -> UserError:
     """Return the UserError of a GPU whose memory was not enough, with the setting that needs half of it."""
-    at_once = config.minibatch_gpu
-    again = "go on (sg2ada resume {}".format(store.run_dir) if store.snapshots() else "begin again (sg2ada train"
+    at_once = config.schedule.minibatch_gpu
+    again = f"go on (sg2ada resume {store.run_dir}" if store.snapshots() else "begin again (sg2ada train"
     if at_once > 1 and at_once % 2 == 0:
-        remedy = "set --batch-gpu {} (batch_gpu in a notebook) and {}, or the cell again): the minibatch of {} stays".format(
-            at_once // 2, again, config.minibatch_size
+        remedy = (
+            f"set --batch-gpu {at_once // 2} (batch_gpu in a notebook) and {again}, or the cell "
+            f"again): the minibatch of {config.schedule.minibatch_size} stays"
         )
     else:
         remedy = "choose a smaller --res, or fewer channels: --cbase, --cmax"
     return UserError(
-        "The memory of {} was not enough for {} images of {} pixels at once.".format(
-            describe_device(), at_once, config.resolution
-        ),
-        "about {:.1f} GiB free, and no other program on the same GPU".format(estimate(config).memory_bytes / 2**30),
+        f"The memory of {describe_device()} was not enough for {at_once} images of {size_words(config.size)} pixels at once.",
+        f"about {estimate(config).memory_bytes / 2**30:.1f} GiB free, and no other program on the same GPU",
         remedy,
     )
+
+
+class _Begun(Callback):
+    def __init__(self, start: Start) -> None:
+        self.start = start
+
+    def on_group(self, progress):
+        self.start.begun = True
 
 
 class _Run:
     """One process's share of a run."""
 
-    def __init__(self, config, run_dir, dataset, log, quiet):
+    def __init__(
+        self,
+        config: TrainConfig,
+        run_dir: str,
+        dataset: Dataset,
+        log: Log,
+        quiet: bool,
+        cache: Optional[CompileCache] = None,
+        ranks: Ranks = ALONE,
+    ) -> None:
         self.config, self.run_dir, self.dataset, self.log, self.quiet = config, run_dir, dataset, log, quiet
+        self.cache, self.ranks = cache, ranks
         self.began = time.time()
 
     def train(self, candidate, skipped, snapshot, keeper, stop, extra_callbacks):
         """Set everything up, in the order that the log tells, and train; return the exit code."""
         config, log = self.config, self.log
-        prepare_device(config.deterministic, config.seed)
-        log("sg2ada_colab on TensorFlow {}, {}.".format(VERSION, describe_device()))
+        prepare_device(config.engine.deterministic, config.seed)
+        device = describe_device() if self.ranks.count == 1 else f"{self.ranks.count} processes, each on {describe_device()}"
+        log(f"sg2ada_colab on TensorFlow {VERSION}, {device}.")
+        log.event("device", device)
 
         log("Loading training set...")
-        stream = TrainingStream(self.dataset, config.minibatch_gpu, config.seed, config.mirror_x, config.mirror_y)
-        log("Image shape: {}".format([self.dataset.channels, self.dataset.resolution, self.dataset.resolution]))
-        log("Label shape: {}".format([self.dataset.label_size]))
+        log.event("stage", "reading the dataset")
+        stream = self.stream()
+        log(f"Image shape: {[self.dataset.channels, self.dataset.height, self.dataset.width]}")
+        log(f"Label shape: {[self.dataset.label_size]}")
 
         log("Constructing networks...")
+        log.event("stage", "building the networks")
         for note in config.notes:
             log("Note: " + note)
         for sentence in skipped:
-            log("Passed over: " + sentence)
-        state, means = self.build(candidate, snapshot)
+            log.note("warning", "Passed over: " + sentence)
+        state = self.restore(candidate, keeper) if candidate else self.build(snapshot)
+        share_config(self.ranks, config, candidate is not None)
+        share_state(self.ranks, state)
         for name, network in (("G", state.G), ("D", state.D)):
             log(layer_table(name, network.config, network.specs.values()) + "\n")
 
-        if candidate is not None and config.keep_best:  # measured since, by `sg2ada metrics`
-            name = standing_for(config.metrics[0], measured_names(self.run_dir)) if config.metrics else None
-            best = best_snapshots(self.run_dir, [name]) if name else {}
-            keeper.store.adopt_best({metric: found[:2] for metric, found in best.items()})
+        if candidate is not None and config.snapshots.keep_best:  # measured since, by `sg2ada metrics`
+            metric = measured_name(config.metrics.names[0], measured_names(self.run_dir)) if config.metrics.names else None
+            best = best_snapshots(self.run_dir, [metric]) if metric else {}
+            keeper.store.adopt_best({name: found[:2] for name, found in best.items()})
 
-        if state.counters.nimg >= config.total_kimg * 1000 and candidate is not None:
-            log("The run has its {:g} kimg already; for more, give a larger --kimg.".format(config.total_kimg))
+        if state.counters.nimg >= config.schedule.total_kimg * 1000 and candidate is not None:
+            log(f"The run has its {config.schedule.total_kimg:g} kimg already; for more, give a larger --kimg.")
             return 0
         if keeper.drive_dir:
             cost = estimate(config)
@@ -155,67 +230,116 @@ class _Run:
             for sentence in room_report(cost.disk_bytes, snapshot_bytes, self.run_dir, keeper.drive_dir):
                 log(sentence)
 
-        log("Training for {} kimg...".format(config.total_kimg))
+        log(f"Training for {config.schedule.total_kimg} kimg...")
         grids = Grids(self.run_dir, stream, config, state, log)
-        callbacks = self.callbacks(state, grids, keeper, stop) + list(extra_callbacks)
-        if config.profile:
+        # Those of the caller come first: a launcher is told that a tick has ended before a metric takes its time.
+        callbacks = list(extra_callbacks) + self.callbacks(state, grids, keeper, stop)
+        if config.engine.profile:
             callbacks.append(Profiler(self.run_dir, log))
-        phases = build_phases(config, state)
+        if config.engine.wandb:
+            callbacks.append(WeightsAndBiases(self.run_dir, keeper.store.run_id, config, log))
+        phases = build_phases(config, state, self.ranks)
         try:
-            self.compile(state, phases, grids)
-            log("Start-up took {:.1f} s.".format(time.time() - self.began))
-            progress = train(state, phases, stream, config, callbacks, stop, means, self.validation())
+            self.compile(state, phases, grids.sampler.programs)
+            log(f"Start-up took {time.time() - self.began:.1f} s.")
+            log.event("stage", "training on the first images")
+            progress = train(state, phases, stream, config, callbacks, stop, self.validation())
         except tf.errors.ResourceExhaustedError as error:
             raise out_of_memory(config, keeper.store) from error
         if progress.stopped:
-            log("Stopped: {}. Go on with: sg2ada resume {}".format(progress.stopped, self.run_dir))
+            log(f"Stopped: {progress.stopped}. Go on with: sg2ada resume {self.run_dir}")
             return INTERRUPTED
-        log("Done: {:.0f} kimg.".format(state.counters.nimg / 1000))
+        log(f"Done: {state.counters.nimg / 1000:.0f} kimg.")
         return 0
 
-    def compile(self, state, phases, grids):
-        """Compile what training calls, side by side, or find it among what was compiled before."""
-        if not self.config.xla or IS_TF1:
+    def follow(self, stop, callbacks):
+        """Set up what trains, with the config and the state of the run's first process, and train; return the exit code."""
+        prepare_device(self.config.engine.deterministic, self.config.seed)
+        self.config, is_resumed = share_config(self.ranks, self.config)
+        config, state = self.config, build_state(self.config)
+        share_state(self.ranks, state)
+        if state.counters.nimg >= config.schedule.total_kimg * 1000 and is_resumed:
+            return 0
+        phases = build_phases(config, state, self.ranks)
+        try:
+            self.compile(state, phases)
+            progress = train(state, phases, self.stream(), config, callbacks, stop, self.validation())
+        except tf.errors.ResourceExhaustedError as error:
+            raise out_of_memory(config, RunStore(self.run_dir, make=False)) from error
+        return INTERRUPTED if progress.stopped else 0
+
+    def compile(self, state, phases, more=list):
+        """Compile what training calls, side by side, or find it among what was compiled before.
+
+        TensorFlow keeps what it compiles under names that hold the number of the process, so each process compiles its own at
+        the first start, at the same time as the others, and finds it at the next; the first of a machine lists it all.
+
+        Args:
+            more: Function that returns further Programs.
+        """
+        if not self.config.engine.xla or IS_TF1:
             return
+        cache = self.cache
         self.log("Compiling the networks...")
-        cache = compile_cache.current()
+        self.log.event("stage", "compiling the networks")
         if cache:
             self.log(cache.sentence())
         programs = phases.programs()
-        programs[2:2] = grids.sampler.programs()  # not last: it would be compiled alone, after all that is not timed any more
-        ready = warm_up(programs, state.variables() + phases.variables(), cache)
+        programs[2:2] = more()  # not last: it would be compiled alone, after all that is not timed any more
+        ready = warm_up(programs, flat(state.variables()) + phases.variables(), cache)
+        if self.ranks.count > 1:
+            self.ranks.gather([0.0])  # until all have compiled
         if cache:
             cache.keep()
-        self.log(", ".join("{} {:.1f} s".format(name, seconds) for name, seconds in ready.items()))
+        self.log(", ".join(f"{name} {seconds:.1f} s" for name, seconds in ready.items()))
 
-    def build(self, candidate, snapshot):
-        """Return (TrainState, Means of the unfinished tick or None): restored, with another run's networks, or fresh."""
+    def stream(self):
+        """Return the stream of the run's images."""
         config = self.config
-        if candidate is not None:
-            self.log("Going on from {}.".format(os.path.basename(candidate.pickle)))
-            snapshot = read_network_pickle(candidate.pickle)
-        elif snapshot is not None:
-            self.log("Starting from the networks of {}.".format(config.resume_pkl))
-        partial = candidate is None and config.resume_partial and snapshot is not None
-        state = build_state(config, None if partial else snapshot)
-        for line in take_over_partly(state, snapshot) if partial else ():
+        return TrainingStream(
+            self.dataset, config.schedule.minibatch_gpu, config.seed, config.data.mirror_x, config.data.mirror_y
+        )
+
+    def restore(self, candidate, keeper):
+        """Return the TrainState of a snapshot; of an older one where it does not fit the run."""
+        skipped = []
+        while candidate is not None:
+            try:
+                snapshot = read_network_pickle(candidate.pickle)
+                arrays, meta = load_state(candidate.state)
+                state = build_state(self.config, snapshot)
+                state.load(arrays, meta)
+                self.log(f"Going on from {os.path.basename(candidate.pickle)}.")
+                return state
+            except DOES_NOT_FIT as error:
+                why = getattr(error, "what", None) or f"{type(error).__name__}: {error}"
+                skipped.append(f"{candidate.state} does not fit this run ({' '.join(str(why).split())[:300]}).")
+                self.log.note("warning", "Passed over: " + skipped[-1])
+            folders = [RunFolder(place) for place in (self.run_dir, keeper.drive_dir) if place]
+            candidate = newest_in(folders, before=candidate.name).candidate
+        raise nothing_to_go_on_from(self.run_dir, skipped)
+
+    def build(self, snapshot):
+        """Return a TrainState with another run's networks, or a fresh one."""
+        config = self.config
+        lines: Sequence[str] = ()
+        if snapshot is not None:
+            self.log(f"Starting from the networks of {config.start.network}.")
+            snapshot, lines = fitted(config, snapshot)
+        for line in lines if config.start.partial else ():
             self.log("  " + line)
-        state.controller = build_controller(config)
-        state.counters.nimg = state.counters.tick_start_nimg = config.start_kimg * 1000
-        state.counters.minibatch = state.counters.nimg // config.minibatch_size
-        if candidate is None:
-            return state, None
-        arrays, meta = load_state(candidate.state)
-        state.restore(arrays, meta)
-        return state, Means(meta.get("means"))
+        state = build_state(config, snapshot)
+        state.counters.nimg = state.counters.tick_start_nimg = config.start.kimg * 1000
+        state.counters.minibatch = state.counters.nimg // config.schedule.minibatch_size
+        return state
 
     def callbacks(self, state, grids, keeper, stop):
         config = self.config
         snapshots = Snapshots(keeper.store, config, self.log)
         bar = sys.stderr.isatty() or os.environ.get("SG2ADA_PROGRESS")
         return [
-            TickLog(self.log, state.controller),
-            StatsFile(self.run_dir),
+            TickLog(self.log),
+            StatsFile(self.run_dir, functools.partial(self.log.note, "warning")),
             TensorBoardEvents(self.run_dir),
             grids,
             snapshots,
@@ -226,9 +350,9 @@ class _Run:
     def validation(self):
         """Return the stream of validation images for the r_v heuristic, or None."""
         config = self.config
-        if config.aug_heuristic != "rv":
+        if config.augment.heuristic != "rv":
             return None
         held_out = open_dataset(
-            config.data_path, resolution=config.resolution, max_label_size=config.label_size or 0, validation=True
+            config.data.path, resolution=config.resolution, max_label_size=config.label_size or 0, validation=True
         )
-        return TrainingStream(held_out, config.minibatch_gpu, config.seed)
+        return TrainingStream(held_out, config.schedule.minibatch_gpu, config.seed)

@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from typing import Any, Dict, Optional
 
 ECHO_S = 3.0  # a shell or notebook may send one interruption twice
 
@@ -10,17 +11,18 @@ ECHO_S = 3.0  # a shell or notebook may send one interruption twice
 class StopFlag:
     """Turns SIGINT and SIGTERM into a wish that the loop sees after the minibatches in hand; a second one is obeyed at once."""
 
-    def __init__(self):
-        self.reason, self._since = None, 0.0
-        self._before = {}
+    def __init__(self) -> None:
+        self.reason: Optional[str] = None
+        self._since = 0.0
+        self._before: Dict[int, Any] = {}
 
-    def __enter__(self):
+    def __enter__(self) -> "StopFlag":
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, self._on_signal)
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: Any) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -30,5 +32,5 @@ class StopFlag:
         self._since = time.time()
         self.reason = "interrupted" if number == signal.SIGINT else "asked to end"
 
-    def __call__(self):
+    def __call__(self) -> Optional[str]:
         return self.reason

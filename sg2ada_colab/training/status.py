@@ -1,41 +1,45 @@
 """How progress reads: the tick line of log.txt, durations, the names of scalars."""
 
+from typing import TYPE_CHECKING, Dict
 
-def format_duration(seconds):
-    """Return seconds as the log writes them: 12s, 3m 07s, 1h 02m 03s, 2d 03h 04m."""
-    s = int(round(seconds))
-    if s < 60:
-        return "{}s".format(s)
-    if s < 60 * 60:
-        return "{}m {:02}s".format(s // 60, s % 60)
-    if s < 24 * 60 * 60:
-        return "{}h {:02}m {:02}s".format(s // (60 * 60), (s // 60) % 60, s % 60)
-    return "{}d {:02}h {:02}m".format(s // (24 * 60 * 60), (s // (60 * 60)) % 24, (s // 60) % 60)
+from ..words import duration
+
+if TYPE_CHECKING:
+    from .loop import TrainingProgress
 
 
-def tick_line(tick, kimg, total_s, tick_s, tick_kimg, maintenance_s, gpu_memory_gb, augment):
+def tick_line(
+    tick: int,
+    kimg: float,
+    total_s: float,
+    tick_s: float,
+    tick_kimg: float,
+    maintenance_s: float,
+    gpu_memory_gb: float,
+    augment: float,
+) -> str:
     """Return the line of one tick, field by field as other programs split it."""
     return " ".join(
         [
-            "tick {:<5d}".format(tick),
-            "kimg {:<8.1f}".format(kimg),
-            "time {:<12s}".format(format_duration(total_s)),
-            "sec/tick {:<7.1f}".format(tick_s),
-            "sec/kimg {:<7.2f}".format(tick_s / max(tick_kimg, 1e-9)),
-            "maintenance {:<6.1f}".format(maintenance_s),
-            "gpumem {:<5.1f}".format(gpu_memory_gb),
-            "augment {:.3f}".format(augment),
+            f"tick {tick:<5d}",
+            f"kimg {kimg:<8.1f}",
+            f"time {duration(total_s):<12s}",
+            f"sec/tick {tick_s:<7.1f}",
+            f"sec/kimg {tick_s / max(tick_kimg, 1e-9):<7.2f}",
+            f"maintenance {maintenance_s:<6.1f}",
+            f"gpumem {gpu_memory_gb:<5.1f}",
+            f"augment {augment:.3f}",
         ]
     )
 
 
-def scalars(progress, gpu_memory_gb):
+def scalars(progress: "TrainingProgress", gpu_memory_gb: float) -> Dict[str, float]:
     """Return the values of one tick by NVIDIA's names, for stats.jsonl and TensorBoard."""
     counters, state = progress.state.counters, progress.state
     values = dict(progress.means)
     for name, optimizer in (("G", state.G_opt), ("D", state.D_opt)):
         for kind in ("Train", "Reg"):
-            values["{}{}/learning_rate".format(kind, name)] = optimizer.learning_rate
+            values[f"{kind}{name}/learning_rate"] = optimizer.learning_rate
     values["Progress/tick"] = progress.tick
     values["Progress/kimg"] = counters.nimg / 1000.0
     values["Progress/augment"] = state.controller.p if state.controller is not None else 0.0

@@ -1,4 +1,5 @@
 """The controller of p against the original's sequences; limits, state, warnings, options."""
+
 import json
 import math
 
@@ -12,9 +13,7 @@ TOLERANCE = 1e-9
 
 
 def config_of(params):
-    return AdaptConfig(
-        params["heuristic"], params["target"], params["tune_kimg"], params["images_per_tune"], params["initial_p"]
-    )
+    return AdaptConfig(params["heuristic"], params["target"], params["tune_kimg"], params["images_per_tune"], params["initial_p"])
 
 
 @pytest.mark.parametrize("case", ["default", "resume", "clamp0", "beyond1", "exact_target"])

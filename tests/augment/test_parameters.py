@@ -1,11 +1,12 @@
 """What is drawn: how often gates open, how the parameters are distributed, and that p = 1 is still invertible in distribution."""
+
 import math
 
 import numpy as np
 import pytest
 
 from sg2ada_colab.augment.config import TRANSFORMS, AugmentConfig
-from sg2ada_colab.augment.parameters import draw, parameters
+from sg2ada_colab.augment.parameters import draw, sample_transforms
 from sg2ada_colab.tf import tf
 
 COUNT, SIZE = 40000, 64
@@ -22,7 +23,7 @@ def draws():
 
 
 def drawn(draws, p, config=WITHOUT_FIELD):
-    return {name: value.numpy() for name, value in parameters(draws, p, config, SIZE).items()}
+    return {name: value.numpy() for name, value in sample_transforms(draws, p, config, SIZE, SIZE).items()}
 
 
 def changed(values, name):
@@ -32,7 +33,7 @@ def changed(values, name):
 
 def check_rate(mask, expected, what):
     rate, sigma = np.mean(mask), math.sqrt(max(expected * (1 - expected), 1e-12) / mask.size)
-    assert abs(rate - expected) <= 5 * sigma + 1e-9, "{}: {} instead of {}".format(what, rate, expected)
+    assert abs(rate - expected) <= 5 * sigma + 1e-9, f"{what}: {rate} instead of {expected}"
 
 
 @pytest.mark.parametrize("p", [0.0, 0.05, 0.3, 0.6, 0.9, 1.0, 2.5])
@@ -76,7 +77,7 @@ def check_distribution(values, cdf, what):
     wanted = cdf(ordered)
     steps = np.arange(len(ordered) + 1) / len(ordered)
     gap = max(np.max(steps[1:] - wanted), np.max(wanted - steps[:-1]))
-    assert gap < 2.7 / math.sqrt(len(ordered)), "{}: gap {}".format(what, gap)
+    assert gap < 2.7 / math.sqrt(len(ordered)), f"{what}: gap {gap}"
 
 
 @pytest.mark.parametrize("p", [0.25, 1.0])
@@ -90,7 +91,7 @@ def test_parameters_are_distributed_as_in_the_paper(draws, p):
     check_distribution(opened["xfrac"] / (0.125 * SIZE), normal_cdf, "xfrac")
     for band in range(4):
         values = made["imgfilter"][:, band]
-        check_distribution(np.log2(values[values != 1]), normal_cdf, "imgfilter {}".format(band))
+        check_distribution(np.log2(values[values != 1]), normal_cdf, f"imgfilter {band}")
     for name in ("hue", "rotate_pre", "rotate_post"):
         check_distribution(opened[name] / (2 * math.pi) + 0.5, lambda u: np.clip(u, 0, 1), name)
     check_distribution(opened["cutout"], lambda u: np.clip(u, 0, 1), "cutout")

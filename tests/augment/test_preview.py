@@ -1,4 +1,5 @@
 """The preview picture: its size, its columns and panels, and the verb that writes it."""
+
 import argparse
 
 import numpy as np
@@ -97,14 +98,14 @@ def arguments(*argv):
 def test_the_verb_writes_a_picture(tmp_path, capsys):
     (tmp_path / "data").mkdir()
     for index, image in enumerate(photographs(3)):
-        Image.fromarray(image).save(str(tmp_path / "data" / "{}.png".format(index)))
+        Image.fromarray(image).save(str(tmp_path / "data" / f"{index}.png"))
     out = tmp_path / "new" / "preview.png"
     argv = ["--data", str(tmp_path / "data"), "--out", str(out)]
     argv += ["--augpipe", "blit", "--images", "2", "--p", "0,1", "--tile", "16"]
     args = arguments(*argv)
     assert args.run(args) == 0
     assert Image.open(str(out)).size == (3 * (2 * TILE + GAP) + GAP, 2 * (HEAD + 2 * TILE + GAP) + GAP)
-    assert "Wrote {}".format(out) in capsys.readouterr().out
+    assert f"Wrote {out}" in capsys.readouterr().out
     assert [path.name for path in out.parent.iterdir()] == ["preview.png"]
 
 

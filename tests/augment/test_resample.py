@@ -5,7 +5,7 @@ import pytest
 
 from sg2ada_colab.augment.geometry import Affine
 from sg2ada_colab.augment.resample import resample
-from sg2ada_colab.augment.tables import SYM6
+from sg2ada_colab.augment.resample_table import SYM6
 from sg2ada_colab.tf import compiled, compiling_for, tf
 
 H = SYM6.astype(np.float64)
@@ -82,7 +82,7 @@ def random_matrices(rng, count, size, zoom):
 def test_agrees_with_literal_padding(relmax, size, zoom, target):
     # Strong zooms reach far beyond the widest padding (zeros) and batches share a margin; 4 and 5 are smaller than the filter.
     rng = np.random.RandomState(size)
-    for channels in (1, 3):
+    for channels in (1, 3, 4):
         images = rng.randn(3, size, size, channels).astype(np.float32)
         matrices = random_matrices(rng, 3, size, zoom)
         with compiling_for(target):
@@ -125,7 +125,7 @@ def test_gradient_is_the_adjoint(relmax):
 
 
 @pytest.mark.parametrize("size", [4, 5, 9, 16])
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("channels", [1, 3, 4])
 def test_form_for_gpus_is_the_same_to_second_order(relmax, size, channels):
     rng = np.random.RandomState(7)
     images, weight = (tf.constant(rng.randn(2, size, size, channels).astype(np.float32)) for _ in range(2))

@@ -32,7 +32,7 @@ def main(*arguments):
 def folder(tmp_path):
     """Return a folder with 10 images in two sub-folders, one damaged file and one text file."""
     for i in range(10):
-        file = tmp_path / "images" / "xy"[i % 2] / "{}.png".format(i)
+        file = tmp_path / "images" / "xy"[i % 2] / f"{i}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.random.RandomState(i).randint(0, 256, (20, 24, 3)).astype(np.uint8)).save(str(file))
     (tmp_path / "images" / "x" / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
@@ -65,7 +65,7 @@ def test_options_reach_the_conversion(folder, tmp_path):
 
 def test_crop_boxes_come_from_a_file(folder, tmp_path):
     boxes = tmp_path / "boxes.json"
-    boxes.write_text(json.dumps({"x/{}.png".format(i): [i, 2, i + 8, 10] for i in range(0, 10, 2)}))
+    boxes.write_text(json.dumps({f"x/{i}.png": [i, 2, i + 8, 10] for i in range(0, 10, 2)}))
     main("prepare", folder, tmp_path / "set", "--resolution=8", "--fit=boxes", "--boxes", boxes, "--no-shuffle", "--quiet")
     data = open_dataset(tmp_path / "set")
     assert len(data) == 5
@@ -98,7 +98,7 @@ def test_the_tools(folder, tmp_path, capsys):
     assert main("dataset", "info", tmp_path / "set") == 0
     assert re.search(r"images +10\nresolution +16\n", capsys.readouterr().out)
     assert main("dataset", "verify", tmp_path / "set", "--quiet") == 0
-    assert "30 records checked, all good" in capsys.readouterr().out
+    assert "30 records checked, all valid" in capsys.readouterr().out
     assert main("dataset", "extract", tmp_path / "set", tmp_path / "png", "--quiet") == 0
     assert main("dataset", "unpack", tmp_path / "set", tmp_path / "unpacked", "--quiet") == 0
     assert main("dataset", "pack", tmp_path / "unpacked", tmp_path / "packed", "--num-validation=3", "--quiet") == 0
@@ -113,7 +113,7 @@ def test_the_tools(folder, tmp_path, capsys):
     file = tmp_path / "set" / "set-r04.tfrecords"
     file.write_bytes(file.read_bytes()[:-5])
     assert main("dataset", "verify", tmp_path / "set", "--quiet") == 1
-    assert "breaks off after 9 whole records" in capsys.readouterr().out
+    assert "breaks off after 9 complete records" in capsys.readouterr().out
 
 
 def test_a_bad_color_is_refused_by_the_parser(folder, tmp_path, capsys):
@@ -145,9 +145,7 @@ def test_a_process_killed_at_any_moment_leaves_nothing_that_looks_whole(tmp_path
     source = tmp_path / "images"
     source.mkdir()
     for i in range(300):
-        Image.fromarray(np.random.RandomState(i).randint(0, 256, (64, 64, 3)).astype(np.uint8)).save(
-            str(source / "{}.png".format(i))
-        )
+        Image.fromarray(np.random.RandomState(i).randint(0, 256, (64, 64, 3)).astype(np.uint8)).save(str(source / f"{i}.png"))
     command = [sys.executable, "-c", PROGRAM, "prepare", str(source), str(tmp_path / "out" / "set"), "--quiet"]
     process = subprocess.Popen(command, cwd=str(ROOT), stdout=subprocess.DEVNULL, start_new_session=True)
     partial = tmp_path / "out" / "set.partial"
@@ -173,9 +171,7 @@ def test_a_disk_that_fills_up_is_told_and_the_next_run_goes_on(tmp_path):
     source = tmp_path / "images"
     source.mkdir()
     for i in range(200):
-        Image.fromarray(np.random.RandomState(i).randint(0, 256, (64, 64, 3)).astype(np.uint8)).save(
-            str(source / "{}.png".format(i))
-        )
+        Image.fromarray(np.random.RandomState(i).randint(0, 256, (64, 64, 3)).astype(np.uint8)).save(str(source / f"{i}.png"))
     command = [sys.executable, "-c", PROGRAM, "prepare", str(source), str(tmp_path / "set"), "--quiet"]
 
     def limit():  # no file may grow over 1 MB; the largest needs 2.5
@@ -184,7 +180,42 @@ def test_a_disk_that_fills_up_is_told_and_the_next_run_goes_on(tmp_path):
     failed = subprocess.run(command, cwd=str(ROOT), stderr=subprocess.PIPE, preexec_fn=limit)
     assert failed.returncode == 1
     error = failed.stderr.decode()
-    assert "set.partial failed: File too large" in error and "it goes on where it stopped" in error
+    assert "set.partial failed: File too large" in error and "it continues where it stopped" in error
     assert not (tmp_path / "set").exists()
     subprocess.run(command, cwd=str(ROOT), check=True, stdout=subprocess.DEVNULL)
     assert main("dataset", "verify", tmp_path / "set", "--quiet") == 0
+
+
+def test_names_that_are_no_unicode_or_hold_control_characters(tmp_path, capsys):
+    names = [b"ch\xe2t/1.png", b"dog/\x1b[31m.png"]
+    for name in names:
+        file = tmp_path / "images" / os.fsdecode(name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (len(name), 0, 0)).save(str(file))
+    for name in (b"ch\xe2t/bad.png", b"dog/bad\x1b[2J\n.png"):
+        (tmp_path / "images" / os.fsdecode(name)).write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    report = tmp_path / "report.json"
+    assert main("prepare", tmp_path / "images", tmp_path / "set", "--labels=folders", "--quiet", "--report", report) == 0
+    out = capsys.readouterr().out
+    assert "  ch\\xe2t/bad.png: " in out and "  dog/bad\\x1b[2J\\n.png: " in out and "\x1b" not in out
+    manifest = json.loads((tmp_path / "set" / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["classes"] == ["ch\udce2t", "dog"]
+    assert sorted(name for name, _, _ in json.loads(report.read_text())["problems"]) == [
+        "ch\udce2t/bad.png",
+        "dog/bad\x1b[2J\n.png",
+    ]
+    assert main("dataset", "info", tmp_path / "set") == 0 and "ch\\xe2t, dog" in capsys.readouterr().out
+    assert main("dataset", "doctor", tmp_path / "images", "--quiet", "--json", report) == 0
+    assert "ch\\xe2t/bad.png" in capsys.readouterr().out
+    assert main("prepare", tmp_path / "images", tmp_path / "random", "--fit=random", "--resolution=4", "--quiet") == 0
+    with pytest.raises(UserError, match=r"ch\\xe2t/bad.png"):
+        main("prepare", tmp_path / "images", tmp_path / "strict", "--strict", "--quiet")
+
+
+@pytest.mark.parametrize("text, reason", [
+    ("[" * 100000, "nest 100000 deep"), ('{"a": [0, 0, 1e999, 4]}', "infinity"), ('{"a": [0, 0, 4]}', "needs four numbers"),
+])  # fmt: skip
+def test_crop_boxes_that_cannot_be_read(folder, tmp_path, text, reason):
+    (tmp_path / "boxes.json").write_text(text)
+    with pytest.raises(UserError, match=f"--boxes .*boxes.json cannot be read: .*{reason}"):
+        main("prepare", folder, tmp_path / "set", "--fit=boxes", "--boxes", tmp_path / "boxes.json", "--quiet")

@@ -1,4 +1,5 @@
 """The demo goes the whole way, kills for real, and says where everything lies and what went wrong."""
+
 import argparse
 import json
 import subprocess
@@ -6,11 +7,16 @@ import sys
 import types
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tqdm import tqdm
 
+from sg2ada_colab import processes
 from sg2ada_colab.cli import demo
 from sg2ada_colab.errors import UserError
+from sg2ada_colab.formats.download import local_snapshot
+from sg2ada_colab.formats.read import read_snapshot
+from sg2ada_colab.formats.untrained import fresh_values
 
 # Stands for `python -m sg2ada_colab`: each verb leaves the files that the real one leaves, and notes how it was called.
 STAND_IN = """
@@ -34,14 +40,17 @@ def run_folder(root, kimgs, last):
 if verb == "FAILS":
     sys.exit("the reason stands here")
 if verb == "train":
-    run_folder(words[words.index("--outdir") + 1] + "/00000-flags-auto1", [0.1, 1.5, 20.0], 4)
+    run_folder(words[words.index("--outdir") + 1] + "/00000-flags-auto1", [282.1, 283.5, 300.0], 4)
     time.sleep(TRAIN_S)
 if verb == "resume":
     run_folder(words[0], [12.0], 12)
 if verb == "metrics":
     name = words[words.index("--metrics") + 1]
-    lines = ["%-30s time 1s  %s %s" % (pathlib.Path(path).stem, name, value) for path, value in zip(words, ("0.5", "0.25"))]
-    (pathlib.Path(words[0]).parent / ("metric-%s.txt" % name)).write_text("\\n".join(lines) + "\\n")
+    stems = [pathlib.Path(path).stem for path in words]
+    lines = ["%-30s time 1s  %s %s" % (stem, name, value) for stem, value in zip(stems, ("0.5", "0.25", "0.125"))]
+    for path, line in zip(words, lines):
+        with open(str(pathlib.Path(path).parent / ("metric-%s.txt" % name)), "a") as file:
+            file.write(line + "\\n")
 """
 
 
@@ -58,11 +67,21 @@ def stand_in(tmp_path, monkeypatch):
         verb = "FAILS" if words[0] == changes["verb"] else words[0]
         return [sys.executable, str(script), verb] + words[1:]
 
-    monkeypatch.setattr(demo, "command", command)
+    def child(words, log, own_session):
+        first, *rest = command([str(word) for word in words])
+        return processes.ChildProcess(rest, log, [first], own_session)
+
+    monkeypatch.setattr(demo, "ChildProcess", child)
     monkeypatch.setattr(demo.importlib.util, "find_spec", lambda name: types.SimpleNamespace())
+    monkeypatch.setattr(demo.Demo, "write_untrained", write_nothing)
     return types.SimpleNamespace(
         changes=changes, calls=lambda: [json.loads(line) for line in (tmp_path / "calls.txt").read_text().splitlines()]
     )
+
+
+def write_nothing(self, like):
+    (self.folder / "untrained").mkdir()
+    return self.folder / "untrained" / "network-snapshot-000000.pkl"
 
 
 def run(*words):
@@ -77,12 +96,22 @@ def test_goes_the_whole_way_and_says_where_everything_lies(stand_in, capsys):
     assert [call[0] for call in stand_in.calls()] == ["prepare", "train", "resume", "metrics"]
     run_folder = str(Path("here/results/00000-flags-auto1"))
     assert stand_in.calls()[2] == ["resume", run_folder]
-    snapshots = [str(Path(run_folder, "network-snapshot-{:06d}.pkl".format(kimg))) for kimg in (0, 12)]
-    assert stand_in.calls()[3][:3] == ["metrics"] + snapshots
+    snapshots = [str(Path(run_folder, f"network-snapshot-{kimg:06d}.pkl")) for kimg in (0, 12)]
+    assert stand_in.calls()[3][:4] == ["metrics", str(Path("here/untrained/network-snapshot-000000.pkl"))] + snapshots
+    train = stand_in.calls()[1]
+    assert train[train.index("--resume") + 1] == "flags" and train[train.index("--start-kimg") + 1] == str(demo.SHIPPED_KIMG)
     said = capsys.readouterr().out
-    assert "Killed by signal 9 at 20.0 kimg" in said
-    for part in ("In here:", "datasets/flags", "results/00000-flags-auto1", "fakes000012.png", "network-snapshot-000012.pkl",
-                 "training-state-000012.npz", "kid500_efflite0 (0 is perfect): 0.500 before, 0.250 after"):
+    assert "Killed by signal 9 at 300.0 kimg" in said
+    for part in (
+        "In here:",
+        "datasets/flags",
+        "results/00000-flags-auto1",
+        "fakes000012.png",
+        "network-snapshot-000012.pkl",
+        "training-state-000012.npz",
+        "kid500_efflite0 (0 is perfect): 0.500 untrained, 0.250 as the network ships, 0.125 now",
+        "for 282 thousand images on a GPU before it was shipped, and for 6 thousand now",
+    ):
         assert part in said  # fmt: skip
     log = Path("here/demo.log").read_text()
     assert "$ sg2ada train --outdir" in log and "this is resume" in log
@@ -105,9 +134,8 @@ def test_a_step_that_fails_is_told_with_its_last_words(stand_in, verb):
 
 
 def test_an_interrupted_demo_leaves_no_process_behind(stand_in, monkeypatch):
-    children = []
-    popen = subprocess.Popen
-    monkeypatch.setattr(demo.subprocess, "Popen", lambda *args, **kwargs: children.append(popen(*args, **kwargs)) or children[-1])
+    children, begin = [], demo.Demo._begin
+    monkeypatch.setattr(demo.Demo, "_begin", lambda *words: children.append(begin(*words)) or children[-1])
 
     def interrupt(self):
         raise KeyboardInterrupt
@@ -115,7 +143,7 @@ def test_an_interrupted_demo_leaves_no_process_behind(stand_in, monkeypatch):
     monkeypatch.setattr(demo.Demo, "_show_training", interrupt)
     with pytest.raises(KeyboardInterrupt):
         run("--folder", "here")
-    assert len(children) == 2 and all(child.poll() is not None for child in children)
+    assert len(children) >= 2 and all(child.poll() is not None for child in children)
 
 
 def test_a_folder_with_something_in_it_is_left_alone(stand_in, tmp_path):
@@ -141,8 +169,23 @@ def test_without_the_feature_network_the_rest_still_runs(stand_in, monkeypatch, 
 
 def test_the_kill_falls_between_two_snapshots():
     for plan in (demo.FULL, demo.QUICK):
-        between_kimg = plan.tick_kimg * plan.snap
-        assert between_kimg < plan.kill_kimg < plan.kimg and plan.kill_kimg % between_kimg
+        between_kimg, kill_kimg = plan.tick_kimg * plan.snap, plan.kill_kimg - plan.start_kimg
+        assert between_kimg < kill_kimg < plan.kimg - plan.start_kimg and kill_kimg % between_kimg
+
+
+def test_the_network_that_ships_is_small_complete_and_learned_something(tmp_path):
+    path = Path(local_snapshot("flags"))
+    assert sum(file.stat().st_size for file in path.parent.iterdir()) < 4 << 20
+    snapshot = read_snapshot(path)
+    assert snapshot.Gs.kwargs["resolution"] == 32 and snapshot.Gs.kwargs["num_channels"] == 3
+    assert f"for {demo.SHIPPED_KIMG} kimg" in (path.parent / "SOURCE.txt").read_text()
+    for network in snapshot.networks():
+        fresh = fresh_values(network)
+        assert {name: value.shape for name, value in fresh.items()} == {
+            name: value.shape for name, value in network.variables.items()
+        }
+        assert all(np.isfinite(value).all() for value in network.variables.values())
+    assert np.abs(snapshot.Gs.variables["dlatent_avg"]).max() > 0, "untrained, the average of w is zero"
 
 
 @pytest.mark.slow

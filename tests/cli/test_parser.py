@@ -3,6 +3,7 @@
 import pytest
 
 from sg2ada_colab.__main__ import build_parser
+from sg2ada_colab.cli.parser import Parser
 
 
 @pytest.mark.parametrize(
@@ -23,3 +24,9 @@ def test_a_wrong_value_is_still_an_error(capsys):
     with pytest.raises(SystemExit):
         build_parser().parse_args(["resume", "--no-xla=maybe", "results"])
     assert "--no-xla" in capsys.readouterr().err
+
+
+def test_a_flag_that_takes_any_text_takes_the_word_after_it():
+    parser = Parser()
+    parser.add_argument("--note", nargs="?", const="none")
+    assert parser.parse_args(["--note", "words"]).note == "words"

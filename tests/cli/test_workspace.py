@@ -1,4 +1,5 @@
 """The verbs init, runs and doctor."""
+
 import argparse
 import json
 
@@ -7,7 +8,7 @@ import pytest
 
 from sg2ada_colab.cli import workspace
 from sg2ada_colab.errors import UserError
-from sg2ada_colab.snapshots.store import RunStore
+from sg2ada_colab.storage.store import RunStore
 
 
 def run(*words):
@@ -27,7 +28,8 @@ def test_init_makes_the_tree_and_says_where(tmp_path, capsys):
 def fill(results):
     store = RunStore(results / "00000-faces-auto1")
     for kimg in (4, 8):
-        store.write_snapshot(kimg, lambda file: file.write(b"x" * 5_000_000), {"w": np.zeros(3)}, {"nimg": kimg * 1000})
+        store.write_snapshot_async(kimg, lambda file: file.write(b"x" * 5_000_000), {"w": np.zeros(3)}, {"nimg": kimg * 1000})
+        store.wait()
     store.note_metric("000004", "fid50k_full", 31.256)
     (results / "00000-faces-auto1" / "training_options.json").write_text(json.dumps({"total_kimg": 25000}))
     (results / "00001-faces-auto1").mkdir()
@@ -44,9 +46,10 @@ def test_runs_shows_one_line_a_run(tmp_path, capsys):
     for folder in (tmp_path, results):  # the workspace, or a folder of runs
         run("runs", folder)
         head, first, second = capsys.readouterr().out.splitlines()
-        assert head.split() == ["run", "snapshots", "kimg", "FID", "here", "Drive", "state"]
-        assert first.split() == ["00000-faces-auto1", "2", "8", "of", "25000", "31.26", "0.01", "GB", "-", "can", "go", "on"]
-        assert second.split()[:4] == ["00001-faces-auto1", "0", "-", "70.12"] and second.endswith("no snapshot")
+        assert head.split() == ["run", "snapshots", "kimg", "best", "here", "Drive", "state"]
+        words = "00000-faces-auto1 2 8 of 25000 fid50k_full 31.26 10.0 MB - can go on"
+        assert first.split() == words.split()
+        assert second.split()[:5] == ["00001-faces-auto1", "0", "-", "fid5k", "70.12"] and second.endswith("no snapshot")
 
 
 def test_runs_without_a_workspace(tmp_path):

@@ -1,4 +1,5 @@
-"""The fake google.colab as a fixture, and a kernel with a front end, faked too."""
+"""Make the fakes importable; a kernel with a front end, faked too."""
+
 import sys
 import types
 from pathlib import Path
@@ -7,21 +8,10 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "soak")]
 
-from fake_google_colab import FakeColab  # noqa: E402
+from some_images import save_images  # noqa: E402
 
-
-@pytest.fixture
-def fake_colab(tmp_path, monkeypatch):
-    """Put the fake google.colab in place and say that this is Colab."""
-    fake = FakeColab(tmp_path / "content")
-    fake.content.mkdir()
-    for name, module in fake.modules().items():
-        monkeypatch.setitem(sys.modules, name, module)
-    mark = tmp_path / "hostname"
-    mark.write_text("fake")
-    monkeypatch.setattr("sg2ada_colab.colab.runtime.COLAB_MARK", str(mark))
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: types.ModuleType(name))
-    return fake
+from sg2ada_colab.colab import session  # noqa: E402
+from sg2ada_colab.storage.workspace import open_workspace  # noqa: E402
 
 
 @pytest.fixture
@@ -30,3 +20,27 @@ def front_end(monkeypatch):
     ipython = types.ModuleType("IPython")
     ipython.get_ipython = lambda: types.SimpleNamespace(kernel=object())
     monkeypatch.setitem(sys.modules, "IPython", ipython)
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """An open workspace, and a folder of images."""
+    save_images(tmp_path / "images", 24)
+    drive = session.choose_drive(str(tmp_path))
+    monkeypatch.setattr(session, "_open", {"drive": drive, "workspace": open_workspace(drive.mount()), "folder": str(tmp_path)})
+    return tmp_path
+
+
+@pytest.fixture
+def colab_home(tmp_path, monkeypatch, fake_colab, front_end):
+    """The FAKE Colab with nothing open yet; returns its /content, with a folder of images on the machine."""
+    content = fake_colab.content
+    save_images(content / "images", 24)
+    monkeypatch.setattr("sg2ada_colab.colab.drive.ColabDrive.__init__.__defaults__", (str(content / "drive"),))
+    for module in ("colab.calls", "colab.datasets", "colab.evaluate", "colab.find_images", "storage.workspace"):
+        monkeypatch.setattr(f"sg2ada_colab.{module}.MACHINE_FOLDER", str(content / "sg2ada"))
+    monkeypatch.setattr("sg2ada_colab.colab.html.can_show_html", lambda: False)
+    monkeypatch.setattr("sg2ada_colab.colab.panel.can_show_widgets", lambda: False)
+    monkeypatch.setattr("sg2ada_colab.colab.sound.can_show_html", lambda: False)
+    monkeypatch.setattr(session, "_open", {})
+    return content

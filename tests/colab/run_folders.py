@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from sg2ada_colab.previews.grid import save_grid
-from sg2ada_colab.snapshots.store import RunStore
+from sg2ada_colab.storage.store import RunStore
 
 TICK = {
     "Loss/G/loss": 1.0, "Loss/D/loss": 0.8, "Loss/signs/real": 0.4, "Loss/signs/fake": -0.4, "Progress/augment": 0.1,
@@ -43,9 +43,11 @@ def add_noise_grid(folder, name, width, height, seed=0):
 def add_snapshots(folder, kimgs, size=1000):
     store = RunStore(folder)
     for kimg in kimgs:
-        store.write_snapshot(kimg, lambda file: file.write(b"x" * size), {"a": np.zeros(3)}, {"nimg": kimg * 1000})
+        store.write_snapshot_async(kimg, lambda file: file.write(b"x" * size), {"a": np.zeros(3)}, {"nimg": kimg * 1000})
+        store.wait()
 
 
 def config(total_kimg=100, resolution=8, target=0.6):
     """Return what the panel reads of a TrainConfig."""
-    return types.SimpleNamespace(total_kimg=total_kimg, resolution=resolution, aug_target=target)
+    schedule, augment = types.SimpleNamespace(total_kimg=total_kimg), types.SimpleNamespace(target=target)
+    return types.SimpleNamespace(schedule=schedule, size=resolution, augment=augment)

@@ -1,5 +1,6 @@
 """The notebooks' calls, outside a notebook: idempotent, errors in three parts, a run begun, stopped, gone on with."""
 
+import errno
 import os
 import signal
 import sys
@@ -7,77 +8,15 @@ import threading
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 import sg2ada_colab as sg2
 from sg2ada_colab.colab import calls, session
-from sg2ada_colab.colab.evaluate import Output, run_verb
 from sg2ada_colab.colab.session import ShownError, plainly
-from sg2ada_colab.colab.workspace import open_workspace
 from sg2ada_colab.errors import UserError
+from sg2ada_colab.storage.workspace import open_workspace
 
 TINY = {"batch": 16, "cbase": 64, "cmax": 8, "tick": 0.25, "snap": 1, "metrics": "none", "no_xla": True, "img_snap": 4}
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    """An open workspace, and a folder of images."""
-    random = np.random.RandomState(3)
-    (tmp_path / "images").mkdir()
-    for number in range(24):
-        base = random.randint(0, 255, [1, 1, 3]) * np.ones([8, 8, 1]) + random.randint(-20, 20, [8, 8, 3])
-        Image.fromarray(np.clip(base, 0, 255).astype(np.uint8)).save(str(tmp_path / "images" / "{}.png".format(number)))
-    drive = session.choose_drive(str(tmp_path))
-    monkeypatch.setattr(session, "_open", {"drive": drive, "workspace": open_workspace(drive.mount())})
-    return tmp_path
-
-
-def test_preparing_twice_makes_it_once_and_remembers_it(home, capsys):
-    path = sg2.prepare_dataset(str(home / "images"), "colours", 8, workers=1)
-    made = os.stat(os.path.join(path, "manifest.json")).st_mtime_ns
-    assert sg2.prepare_dataset("nowhere", "colours") == path
-    assert os.stat(os.path.join(path, "manifest.json")).st_mtime_ns == made
-    assert "colours is there already: 24 images of 8 px." in capsys.readouterr().out
-    assert open_workspace(str(home)).choices == {"dataset": "colours"}
-
-
-def test_reports_name_fields_and_not_options_of_the_command_line():
-    assert calls.as_fields("few (--fit tiles or --full-only) -- a--b") == "few (fit tiles or full_only) -- a--b"
-
-
-def test_preview_before_preparing_writes_nothing(home, capsys):
-    before = sorted(str(path) for path in home.rglob("*"))
-    report = sg2.preview_dataset(str(home / "images"), 8)
-    assert report.good == 24 and "24 image files" in capsys.readouterr().out
-    assert sorted(str(path) for path in home.rglob("*")) == before
-
-
-@pytest.mark.parametrize("name", ["", "a/b", ".hidden", None])
-def test_a_name_that_cannot_be_a_folder_is_refused(home, name):
-    with pytest.raises(UserError, match="cannot be the name"):
-        sg2.prepare_dataset(str(home / "images"), name)
-
-
-def test_in_colab_a_dataset_reaches_drive_whole_or_not_at_all(home, monkeypatch):
-    monkeypatch.setattr(calls, "in_colab", lambda: True)
-    monkeypatch.setattr(calls, "MACHINE_FOLDER", str(home / "machine"))
-
-    def cut_off(path, folder):
-        Path(folder, "colours").mkdir(parents=True)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(calls, "local_copy", cut_off)
-    with pytest.raises(KeyboardInterrupt):
-        sg2.prepare_dataset(str(home / "images"), "colours", 8, workers=1)
-    assert not os.path.exists(os.path.join(session.workspace().datasets, "colours"))
-    monkeypatch.undo()
-    monkeypatch.setattr(session, "_open", {"drive": session.choose_drive(str(home)), "workspace": open_workspace(str(home))})
-    monkeypatch.setattr(calls, "in_colab", lambda: True)
-    monkeypatch.setattr(calls, "MACHINE_FOLDER", str(home / "machine"))
-    path = sg2.prepare_dataset("the images are not read again", "colours", 8)
-    assert path == os.path.join(session.workspace().datasets, "colours") and os.path.isfile(os.path.join(path, "manifest.json"))
 
 
 def test_a_users_error_is_shown_without_a_traceback():
@@ -91,6 +30,17 @@ def test_a_users_error_is_shown_without_a_traceback():
     assert isinstance(caught.value, UserError) and caught.value.__suppress_context__
 
 
+def test_what_the_system_refuses_is_shown_in_three_parts_too():
+    @plainly
+    def fail():
+        raise OSError(errno.ENOSPC, "No space left on device", "red\x1b[31m.pkl")
+
+    with pytest.raises(ShownError) as caught:
+        fail()
+    lines = caught.value._render_traceback_()
+    assert lines[0] == "✖ red\\x1b[31m.pkl: No space left on device." and lines[2].startswith("  Next: free space")
+
+
 def test_without_a_dataset_train_says_what_to_do(home):
     with pytest.raises(UserError, match="It is not clear which dataset"):
         sg2.train(**TINY)
@@ -101,7 +51,7 @@ class FakeProcess:
 
     ending_state, code = "done", 0
 
-    def __init__(self, plan):
+    def __init__(self, plan, environment=None):
         self.plan = plan
 
     def start(self):
@@ -135,6 +85,13 @@ def test_train_tells_how_it_ended(home, monkeypatch, capsys, state, code):
     assert open_workspace(str(home)).choices["run"].startswith("00000-colours")
 
 
+def test_a_new_run_that_is_asked_for_is_said_so_that_it_is_not_asked_for_again(home, monkeypatch, capsys):
+    sg2.prepare_dataset(str(home / "images"), "colours", 8, workers=1)
+    monkeypatch.setattr(calls.TrainingProcess, "of_plan", FakeProcess)
+    sg2.train(new_run=True, kimg=7, **TINY)
+    assert "new_run is ticked, so a new run begins.\nUntick it now" in capsys.readouterr().out
+
+
 def test_a_users_error_of_the_child_is_raised_here(home, monkeypatch):
     sg2.prepare_dataset(str(home / "images"), "colours", 8, workers=1)
     monkeypatch.setattr(FakeProcess, "ending_state", "error")
@@ -143,32 +100,49 @@ def test_a_users_error_of_the_child_is_raised_here(home, monkeypatch):
         sg2.train(kimg=7, **TINY)
 
 
-def test_a_verb_is_run_and_its_progress_bar_is_one_line_now_and_then():
-    lines = []
-    code = "import sys; print('hello'); sys.stderr.write('  5%|#  | 1/20\\r 10%|## | 2/20\\n'); print('bye'); sys.exit(3)"
-    assert run_verb(["-c", code], lines.append, [sys.executable]) == (3, "hello\nbye")
-    assert lines == ["hello", "bye"]
-    output = Output(lines.append)
-    output._next = 0
-    output.add("fid 40%|####     | 4/10 [00:01]")
-    assert lines[-1] == "fid 40 %" and output.last == []
+def test_after_finish_the_training_cell_mounts_drive_again_and_finds_everything(colab_home, fake_colab, monkeypatch, capsys):
+    sg2.prepare_dataset(str(colab_home / "images"), "", 8, workers=1)
+    monkeypatch.setattr(calls.TrainingProcess, "of_plan", FakeProcess)
+    monkeypatch.setattr("sg2ada_colab.colab.cost.gpus", lambda: [{"name": "Tesla T4", "driver": "550", "memory_mib": 15360}])
+    first = sg2.train(kimg=7, **TINY)
+    sg2.finish(unmount=True)
+    assert not (colab_home / "drive" / "MyDrive").exists(), "the fake Drive is unmounted"
+    second = sg2.train(kimg=7, **TINY)
+    assert second.state == "done" and os.path.basename(second.run_dir)[5:] == os.path.basename(first.run_dir)[5:]
+    assert [name for name, *_ in fake_colab.calls] == ["mount", "flush_and_unmount", "mount"]
+    assert os.listdir(session.workspace().datasets) == ["images"]
+    capsys.readouterr()
+    sg2.finish()
+    said = capsys.readouterr().out
+    assert "no file that still waits" in said and "Everything is on Drive" not in said
 
 
-def test_a_verb_that_is_interrupted_ends_cleanly(tmp_path):
-    code = (
-        "import signal, sys, time\n"
-        "signal.signal(signal.SIGINT, lambda *a: (print('saved', flush=True), sys.exit(130)))\n"
-        "print('ready', flush=True); time.sleep(600)"
-    )
-    lines = []
+def test_in_colab_without_a_gpu_nothing_is_started_unless_it_is_asked_for(colab_home, monkeypatch, capsys):
+    sg2.prepare_dataset(str(colab_home / "images"), "", 8, workers=1)
+    monkeypatch.setattr("sg2ada_colab.colab.cost.gpus", lambda: [])
+    monkeypatch.setattr(calls.TrainingProcess, "of_plan", FakeProcess)
+    with pytest.raises(ShownError) as error:
+        sg2.train(kimg=7, **TINY)
+    assert error.value.what == "Nothing was started, because this machine has no GPU."
+    assert "Runtime > Change runtime type > T4 GPU" in error.value.next_step and "tick without_gpu" in error.value.next_step
+    said = capsys.readouterr().out
+    assert "There is no GPU on this machine. Choose Runtime → Change runtime type → T4 GPU" in said
+    assert "Beginning" not in said and "run" not in session.workspace().choices
+    assert not os.listdir(session.workspace().results)
+    assert sg2.train(without_gpu=True, kimg=7, **TINY).state == "done"
 
-    def say(line):
-        lines.append(line)
-        if line == "ready":
-            threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
 
-    assert run_verb(["-c", code], say, [sys.executable]) == (130, "ready\nsaved")
-    assert lines == ["ready", "Stopping; what was measured is kept.", "saved"]
+def test_a_drive_that_was_unmounted_by_hand_is_mounted_again_too(colab_home, fake_colab):
+    path = sg2.prepare_dataset(str(colab_home / "images"), "", 8, workers=1)
+    sys.modules["google.colab.drive"].flush_and_unmount()
+    assert not os.path.exists(path)
+    assert sg2.prepare_dataset(str(colab_home / "images"), "", 8, workers=1) == path and os.path.exists(path)
+
+
+def test_outside_colab_finish_says_where_everything_lies(home, capsys):
+    sg2.finish(True, True)
+    said = capsys.readouterr().out
+    assert f"Everything lies in {session.workspace().root}, on this computer." in said and "Drive" not in said
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 import pytest
 from run_folders import add_grid, add_snapshots, add_ticks
 
-from sg2ada_colab.colab.concerns import concerns, device, drive, silence
+from sg2ada_colab.colab.concerns import concerns, drive_lags, gpu_changed, no_progress
 from sg2ada_colab.colab.run_view import RunView
 
 STATUS = {"state": "idle", "sentence": "All is there.", "waiting": 0, "waiting_bytes": 0, "behind_s": 0.0}
@@ -61,23 +61,23 @@ def test_a_disk_without_room_for_snapshots(tmp_path):
     add_snapshots(tmp_path, [4], size=1000000)
     assert concerns(view_of(tmp_path), 100e6) == []
     found = concerns(view_of(tmp_path), 2e6)
-    assert len(found) == 1 and "nearly full: 0.0 GB free" in found[0]
+    assert len(found) == 1 and "nearly full: 2.0 MB free" in found[0]
 
 
 def test_drive_speaks_for_itself_and_slowness_is_told():
-    assert drive(None) is None and drive(STATUS) is None
-    assert drive(dict(STATUS, state="full", sentence="Drive is full.")) == "Drive is full."
-    behind = drive(dict(STATUS, state="copying", waiting=4, waiting_bytes=2.4e9, behind_s=1800.0))
+    assert drive_lags(None) is None and drive_lags(STATUS) is None
+    assert drive_lags(dict(STATUS, state="full", sentence="Drive is full.")) == "Drive is full."
+    behind = drive_lags(dict(STATUS, state="copying", waiting=4, waiting_bytes=2.4e9, behind_s=1800.0))
     assert behind == "Drive is behind: 4 snapshots (2.4 GB) are on this machine only, the oldest for 30 minutes."
 
 
 def test_another_gpu_than_in_the_session_before():
-    assert device([]) is None and device(["Tesla T4"]) is None and device(["a", "b", "b"]) is None
-    assert device(["Tesla T4", "NVIDIA L4"]).startswith("This session trains on NVIDIA L4; the one before had Tesla T4.")
+    assert gpu_changed([]) is None and gpu_changed(["Tesla T4"]) is None and gpu_changed(["a", "b", "b"]) is None
+    assert gpu_changed(["Tesla T4", "NVIDIA L4"]).startswith("This session trains on NVIDIA L4; the one before had Tesla T4.")
 
 
 def test_silence_counts_in_minutes():
-    assert silence(600) is None and "20 minutes" in silence(1200)
+    assert no_progress(600) is None and "20 minutes" in no_progress(1200)
 
 
 def test_a_metric_that_grows_names_the_best(tmp_path):

@@ -1,4 +1,5 @@
 """Drive's interface: against a FAKE google.colab with the real signatures and texts, and on a local folder."""
+
 import inspect
 import os
 import time
@@ -127,28 +128,63 @@ def test_pending_uploads_are_counted(fake_colab):
 def test_finish_flushes_and_only_then_disconnects(fake_colab, front_end, drive):
     drive.mount()
     said = []
-    finish(drive, drive.root, disconnect=True, say=said.append)
+    finish(drive, drive.root, disconnect=True, unmounted=lambda: said.append("unmounted"), say=said.append)
     assert fake_colab.calls[1:] == [("flush_and_unmount",), ("unassign",)]
-    assert said[0] == "Everything is on Drive."
+    assert said == [
+        "unmounted", "Everything is on Drive, and Drive is unmounted. Running another cell mounts it again.",
+        "Giving the machine back.",
+    ]  # fmt: skip
+    assert drive.state() == "absent", "the fake unmounts"
+    assert drive.mount() == drive.root and drive.state() == "alive"
+
+
+def test_what_is_on_drive_is_there_again_after_the_next_mount(fake_colab, front_end, drive):
+    drive.mount()
+    with open(os.path.join(drive.root, "a file"), "w") as file:
+        file.write("x")
+    finish(drive, drive.root, unmount=True, say=print)
+    assert not os.path.exists(drive.root) and ("unassign",) not in fake_colab.calls
+    drive.mount()
+    assert os.listdir(drive.root) == ["a file"]
+
+
+def test_finish_waits_for_uploads_and_leaves_drive_mounted(fake_colab, front_end, drive, monkeypatch):
+    drive.mount()
+    waiting = [["a", "b"], ["a", "b"], ["b"], []]
+    monkeypatch.setattr(drive, "pending_uploads", lambda folder: waiting.pop(0))
+    monkeypatch.setattr("sg2ada_colab.colab.drive.LOOK_EVERY_S", 0)
+    said = []
+    finish(drive, drive.root, say=said.append)
+    assert said[:2] == [f"{count} still being uploaded; waiting for Drive." for count in ("2 files are", "1 file is")]
+    assert said[2].startswith("Drive shows no file that still waits for its upload.") and "tick unmount" in said[2]
+    assert len(fake_colab.calls) == 1 and drive.state() == "alive"
+
+
+def test_finish_does_not_wait_for_ever(fake_colab, front_end, drive, monkeypatch):
+    drive.mount()
+    monkeypatch.setattr(drive, "pending_uploads", lambda folder: ["a"])
+    said = []
+    finish(drive, drive.root, say=said.append, wait_s=0)
+    assert said == ["1 file is still waiting. Keep this tab open and run this cell again."]
 
 
 def test_a_failed_flush_keeps_the_machine(fake_colab, drive):
     fake_colab.flush_error = ValueError("flush_and_unmount failed")
     with pytest.raises(UserError, match="did not take all files") as error:
-        finish(drive, disconnect=True, say=print)
+        finish(drive, drive.root, disconnect=True, say=print)
     assert "keep this session" in error.value.next_step and ("unassign",) not in fake_colab.calls
 
 
 def test_a_session_that_does_not_end_says_how(fake_colab, drive):
     fake_colab.unassign_error = RuntimeError("no TBE_RUNTIME_ADDR")
     with pytest.raises(UserError, match="could not be ended"):
-        finish(drive, disconnect=True, say=print)
+        finish(drive, drive.root, disconnect=True, say=print)
 
 
 def test_free_space_is_not_known_when_drive_shows_the_machines_disk(fake_colab, front_end, drive, monkeypatch):
     drive.mount()
     assert drive.free_bytes() is None  # the fake's Drive is on the same disk
-    monkeypatch.setattr("sg2ada_colab.colab.drive.disk_bytes", lambda path: (15, 5) if "MyDrive" in str(path) else (100, 60))
+    monkeypatch.setattr("sg2ada_colab.machine.disk_bytes", lambda path: (15, 5) if "MyDrive" in str(path) else (100, 60))
     assert drive.free_bytes() == 5
 
 
@@ -165,7 +201,9 @@ def test_local_folder_has_the_same_interface(tmp_path, fake_colab):
     assert drive.state() == "absent"
     assert drive.mount() == str(tmp_path / "a" / "b") and drive.state() == "alive"
     assert drive.free_bytes() > 0 and drive.pending_uploads(drive.root) == []
-    finish(drive, drive.root, disconnect=True, say=lambda sentence: None)
+    said = []
+    finish(drive, drive.root, disconnect=True, say=said.append)
+    assert said == [f"Everything lies in {drive.root}, on this computer. There is nothing to wait for."]
     assert fake_colab.calls == []
     colab, local = ({name for name in dir(kind) if not name.startswith("_")} for kind in (ColabDrive, LocalDrive))
     assert colab == local
@@ -180,5 +218,5 @@ def test_a_folder_that_cannot_be_made_says_so(tmp_path):
 def test_the_choice_of_drive(tmp_path, fake_colab, monkeypatch):
     assert isinstance(choose_drive(), ColabDrive)
     assert choose_drive(tmp_path).root == str(tmp_path)
-    monkeypatch.setattr("sg2ada_colab.colab.runtime.COLAB_MARK", str(tmp_path / "absent"))
+    monkeypatch.setattr("sg2ada_colab.machine.COLAB_MARK", str(tmp_path / "absent"))
     assert choose_drive().root == os.path.expanduser("~")

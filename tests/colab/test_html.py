@@ -1,10 +1,11 @@
 """What notebooks show: widgets that a front end drops when it draws a page anew are shown once more."""
 
 import types
+from html.parser import HTMLParser
 
 import pytest
 
-from sg2ada_colab.colab import html
+from sg2ada_colab.colab import evaluate, html
 
 widgets = pytest.importorskip("ipywidgets")
 SINCE = {"msg_id": "of the cell"}
@@ -73,3 +74,42 @@ def test_colab_is_not_asked_where_widgets_are(shown, monkeypatch):
     box = widgets.VBox()
     html.show_widgets(box)
     assert len(shown) == 1 and box._view_count is None
+
+
+HOSTILE = "<img src=x onerror=\"alert(1)\"> ' onload='x' \x1b[31m"
+
+
+class Tags(HTMLParser):
+    """Lists the tags and attributes of some HTML."""
+
+    def __init__(self, content):
+        super().__init__()
+        self.tags, self.names = [], set()
+        self.feed(content)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.names |= {name for name, _ in attrs}
+
+
+@pytest.mark.parametrize("content", [
+    html.picture(b"x", HOSTILE, HOSTILE), html.picture(b"x", HOSTILE, HOSTILE, zoom=False), html.notice("warn", HOSTILE, HOSTILE),
+    html.table([[HOSTILE]], [HOSTILE]), html.preformatted([HOSTILE]), html.heading(HOSTILE),
+])  # fmt: skip
+def test_text_from_outside_is_no_html(content):
+    found = Tags(content)
+    assert not found.names & {"onerror", "onload"} and found.tags.count("img") == content.count("data:image/")
+    assert "\x1b" not in content and "\\x1b[31m" in content
+
+
+def test_the_name_of_a_run_is_no_html_where_its_metrics_are_shown(monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.setattr(evaluate, "show", lambda content, plain: seen.append(content))
+    evaluate.show_results(HOSTILE, str(tmp_path), [(HOSTILE, 1.5, HOSTILE)])
+    assert "onerror" not in Tags(seen[0]).names and "img" not in Tags(seen[0]).tags
+
+
+def test_what_is_printed_instead_of_html_steers_no_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(html, "has_front_end", lambda: False)
+    html.show("", "a\x1b[31m\nb")
+    assert capsys.readouterr().out == "a\\x1b[31m\nb\n"

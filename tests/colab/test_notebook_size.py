@@ -25,9 +25,9 @@ def test_twelve_hours_leave_a_notebook_of_a_few_megabytes(tmp_path):
     nbclient.NotebookClient(notebook, timeout=900, kernel_name="python3", store_widget_state=True).execute()
     path = tmp_path / "after.ipynb"
     nbformat.write(notebook, str(path))
-    (printed,) = [output["text"] for output in notebook.cells[0].outputs if output.get("name") == "stdout"]
-    figures = json.loads(printed)
-    print(figures, "notebook {:.2f} MB".format(path.stat().st_size / 1e6))
+    printed = "".join(output["text"] for output in notebook.cells[0].outputs if output.get("name") == "stdout")
+    figures = json.loads(printed.splitlines()[-1])  # below the lines of text that tell where training stands
+    print(figures, f"notebook {path.stat().st_size / 1e6:.2f} MB")
     state = notebook.metadata["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
     assert figures["seconds"] == 12 * 3600 and figures["pages"] == 32
     assert sum("sg2-picture" in str(model) or "sg2-zoom" in str(model) for model in state.values()) >= 35

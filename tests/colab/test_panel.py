@@ -1,6 +1,8 @@
 """The panel by its widget models, without a browser; the numbers; the plain lines."""
 
 import io
+import json
+import os
 import re
 import types
 
@@ -8,12 +10,13 @@ import pytest
 from run_folders import add_grid, add_snapshots, add_ticks, config
 
 from sg2ada_colab.colab import panel as panel_module
-from sg2ada_colab.colab.panel import STARTING, LinePanel, Numbers, WidgetPanel, open_panel, thinned_by_gaps
+from sg2ada_colab.colab.panel import LinePanel, Numbers, WidgetPanel, open_panel, thinned_by_gaps
 from sg2ada_colab.colab.run_view import RunView
+from sg2ada_colab.colab.status_line import StatusLine
 from sg2ada_colab.colab.supervisor import Ending
-from sg2ada_colab.snapshots.manifest import read_manifest
+from sg2ada_colab.storage.manifest import read_manifest
 
-DONE = Ending("done", "The run has reached its length.")
+DONE = Ending("done", "Training finished.")
 
 
 def pulse(session_s, kimg, images_per_second=100.0):
@@ -100,27 +103,102 @@ def test_panel_shows_progress_pictures_curves_snapshots_and_log(widget_panel, cl
     assert [alt for _, alt in pictures(widget_panel.newest.value)] == ["a grid of images that the generator made at 20 kimg"]
     assert [alt for _, alt in pictures(widget_panel.reals.value)] == ["a grid of your training images"]
     assert [a for _, a in pictures(widget_panel.whole.value)] == ["all of a grid of images that the generator made at 20 kimg"]
-    ((_, alt),) = pictures(widget_panel.curves.value)
-    assert alt.startswith("Curves over kimg: G loss 1") and "r_t 0.4" in alt
+    (_, losses), (_, signs) = pictures(widget_panel.curves.value)
+    assert losses.startswith("Curves over kimg: G loss 1") and "r_t 0.4" in signs
     assert "000020" in widget_panel.snapshots.value and "this machine" in widget_panel.snapshots.value
     assert "&lt;b&gt;" in widget_panel.log.value and "<b>" not in widget_panel.log.value
 
 
-def test_headline_says_that_it_trains_once_the_networks_are_compiled(widget_panel, clock, tmp_path):
-    widget_panel.say(STARTING)
-    refresh(widget_panel, clock, pulse(1.0, 0.0, 0.0))
-    assert "compiling" in widget_panel.head.value
+def test_headline_says_what_a_start_does_and_for_how_long_and_then_that_it_trains(widget_panel, clock, tmp_path):
+    widget_panel.view.stage = ""
+    widget_panel.refresh()
+    assert "Starting: loading TensorFlow." in widget_panel.head.value and "0s so far." in widget_panel.head.value
+    assert "three to ten minutes the first time" in widget_panel.head.value
+    widget_panel.view.stage = "compiling the networks"
+    clock.s += 130
+    widget_panel.refresh(pulse(1.0, 0.0, 0.0))
+    assert "Starting: compiling the networks." in widget_panel.head.value and "2m 10s so far." in widget_panel.head.value
     refresh(widget_panel, clock, pulse(60.0, 1.0))
-    refresh(widget_panel, clock, pulse(120.0, 7.0))
     assert "Training." in widget_panel.head.value and "stop button" in widget_panel.head.value
+    assert "Starting" not in widget_panel.head.value
 
 
 def test_headline_keeps_what_was_said_when_it_was_stopped_while_compiling(widget_panel, clock, tmp_path):
-    widget_panel.say(STARTING)
+    refresh(widget_panel, clock)
     widget_panel.say("Stopping: it saves.")
     refresh(widget_panel, clock, pulse(60.0, 1.0))
     refresh(widget_panel, clock, pulse(120.0, 7.0))
     assert "Stopping: it saves." in widget_panel.head.value
+
+
+def words_of(panel):
+    """Return all that the panel says outside pictures, the snapshots' table and the log."""
+    return " ".join(widget.value for widget in (panel.head, panel.facts, panel.warnings))
+
+
+def test_a_resume_shows_nothing_of_the_session_before(tmp_path, clock, monkeypatch):
+    pytest.importorskip("ipywidgets")
+    monkeypatch.setattr("IPython.display.display", lambda *args, **kwargs: None)
+    (tmp_path / "log.txt").write_text("Stopped: the stop button. Go on with: sg2ada resume x\n")
+    old = {"kind": "storage", "text": "Drive does not answer.", "time": 10.0}
+    (tmp_path / "events.jsonl").write_text(json.dumps(old) + "\n")
+    status = {
+        "state": "full",
+        "sentence": "Drive was full.",
+        "waiting": 1,
+        "waiting_bytes": 5,
+        "behind_s": 1.0,
+        "last_copied": None,
+    }
+    (tmp_path / "drive-status.json").write_text(json.dumps(status))
+    os.utime(str(tmp_path / "drive-status.json"), (10.0, 10.0))
+    add_ticks(tmp_path, [0, 10])
+    panel = WidgetPanel(RunView(tmp_path, since=100.0), config())
+    refresh(panel, clock)
+    everything = words_of(panel) + panel.log.value + panel.snapshots.value
+    assert "10.0 of 100 kimg" in everything and "Nothing has been logged in this session" in everything
+    assert not re.search("Stopped|Drive", everything), everything
+    with open(str(tmp_path / "events.jsonl"), "a") as file:
+        file.write(json.dumps(dict(old, text="Drive is slow today.", time=101.0)) + "\n")
+    with open(str(tmp_path / "log.txt"), "a") as file:
+        file.write("Going on from network-snapshot-000010.pkl.\n")
+    refresh(panel, clock)
+    assert "Drive is slow today." in panel.warnings.value and "Going on from" in panel.log.value
+    assert "Stopped" not in panel.log.value
+
+
+@pytest.mark.parametrize("pulses", [0, 3])
+def test_after_a_stop_nothing_says_what_was_about_to_come(widget_panel, clock, tmp_path, pulses):
+    widget_panel.numbers.session_left_s = lambda: 60.0
+    add_ticks(tmp_path, [0, 10])
+    refresh(widget_panel, clock)
+    for step in range(pulses):
+        refresh(widget_panel, clock, pulse(60.0 * (step + 1), 10.0 + 2 * step))
+    clock.s += 3600
+    widget_panel.say("Asked to save.")
+    widget_panel.finish(Ending("stopped", "Stopped, and everything is saved.", "Run this cell again."))
+    words = words_of(widget_panel)
+    assert "Stopped, and everything is saved." in words and re.search(r"1\d\.0 of 100 kimg", words)
+    assert not re.search("img/s|to the end|will reach|Training\\.|Starting|so far|Asked|not said anything", words), words
+
+
+def test_a_line_of_text_says_the_same_as_the_panel_for_a_tab_that_lost_it(tmp_path, clock, monkeypatch):
+    pytest.importorskip("ipywidgets")
+    monkeypatch.setattr("IPython.display.display", lambda *args, **kwargs: None)
+    out = io.StringIO()
+    panel = WidgetPanel(RunView(tmp_path), config(), line=StatusLine(out, lambda: "13:05"))
+    refresh(panel, clock)
+    refresh(panel, clock, pulse(60.0, 21.0))
+    refresh(panel, clock, pulse(120.0, 27.0))
+    panel.say("Asked to save.")
+    panel.finish(Ending("stopped", "Stopped, and everything is saved."))
+    lines = [line.rstrip(" ") for line in out.getvalue().split("\r")[1:]]
+    assert lines[0] == "13:05  Starting: loading TensorFlow, 1m 00s so far."
+    assert lines[1] == "13:05  21.0 of 100 kimg (21.0%)"
+    assert lines[2] == "13:05  27.0 of 100 kimg (27.0%)  100.0 img/s  12m 10s to the end"
+    assert lines[3] == "13:05  Asked to save."
+    assert lines[4].rstrip() == "13:05  Stopped, and everything is saved.  27.0 of 100 kimg (27.0%)"
+    assert out.getvalue().endswith("\n") and len(lines) == 5
 
 
 def test_the_newest_snapshot_and_where_it_is_are_seen_at_a_glance(widget_panel, clock, tmp_path):
@@ -167,7 +245,7 @@ def test_history_grows_to_its_limit_and_its_number_of_pages_never_falls(widget_p
     monkeypatch.setattr(panel_module, "MOST_FRAMES", 6)
     counts = []
     for kimg in range(0, 200, 10):
-        add_grid(tmp_path, "fakes{:06d}.png".format(kimg), seed=kimg)
+        add_grid(tmp_path, f"fakes{kimg:06d}.png", seed=kimg)
         refresh(widget_panel, clock)
         counts.append(len(widget_panel.pages.children))
         assert widget_panel.slider.max == max(len(widget_panel.pages.children) - 1, 1)
@@ -179,7 +257,7 @@ def test_history_grows_to_its_limit_and_its_number_of_pages_never_falls(widget_p
 
 def test_a_history_of_a_long_run_is_read_a_few_grids_at_a_time(widget_panel, clock, tmp_path):
     for kimg in range(0, 100, 10):
-        add_grid(tmp_path, "fakes{:06d}.png".format(kimg), seed=kimg)
+        add_grid(tmp_path, f"fakes{kimg:06d}.png", seed=kimg)
     refresh(widget_panel, clock)
     assert len(widget_panel.pages.children) == panel_module.NEW_FRAMES_AT_ONCE
     for _ in range(5):
@@ -197,6 +275,19 @@ def test_nothing_new_sends_nothing(widget_panel, clock, tmp_path):
     for _ in range(5):
         refresh(widget_panel, clock)
     assert sent == []
+
+
+def test_curves_and_the_line_of_text_come_less_often_after_ten_minutes(widget_panel, clock, tmp_path, monkeypatch):
+    drawn, lines = [], []
+    monkeypatch.setattr(widget_panel, "_show_curves", lambda: drawn.append(clock.s))
+    monkeypatch.setattr(widget_panel, "line", types.SimpleNamespace(write=lines.append))
+    for step in range(1, 181):  # half an hour, a tick every ten seconds
+        clock.s += 10
+        add_ticks(tmp_path, [step])
+        widget_panel.refresh(pulse(10.0 * step, float(step)))
+    early, late = ([s - 1000 for s in drawn if (s <= 1600) == first] for first in (True, False))
+    assert len(early) == 20 and len(late) == 10, "every 30 s, then every two minutes"
+    assert len(lines) == 30 + 20
 
 
 def test_updates_are_rare_however_often_it_is_asked(widget_panel, clock, tmp_path):
@@ -251,9 +342,9 @@ def test_lines_instead_of_widgets(tmp_path, clock):
     panel.finish(DONE)
     notes = [line for line in said if line.startswith("Note: ")]
     assert len(notes) == 1 and "runs away" in notes[0]
-    assert sum("of 100 kimg" in line for line in said) == 2 and said[-1] == "The run has reached its length."
+    assert sum("of 100 kimg" in line for line in said) == 2 and said[-1] == "Training finished."
 
 
 def test_without_a_notebook_there_are_lines(tmp_path):
-    plan = types.SimpleNamespace(config=config(), drive_dir=None)
+    plan = types.SimpleNamespace(config=config(), drive_dir=None, processes=1)
     assert isinstance(open_panel(RunView(tmp_path), plan), LinePanel)

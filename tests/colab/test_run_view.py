@@ -4,8 +4,9 @@ import json
 
 from run_folders import add_grid, add_snapshots, add_ticks
 
-from sg2ada_colab.colab.run_view import MOST_POINTS, GrowingFile, RunView, grids_in
-from sg2ada_colab.snapshots.manifest import read_manifest
+from sg2ada_colab.colab.run_view import MOST_POINTS, GrowingFile, RunView
+from sg2ada_colab.storage import run_folder
+from sg2ada_colab.storage.manifest import read_manifest
 
 
 def test_lines_come_once_and_only_whole(tmp_path):
@@ -59,15 +60,21 @@ def test_long_curves_are_thinned_but_keep_their_ends(tmp_path):
     assert [x for x, _ in curve] == sorted(x for x, _ in curve)
 
 
-def test_log_gives_devices_and_what_a_person_should_read(tmp_path):
-    (tmp_path / "log.txt").write_text(
-        "sg2ada_colab on TensorFlow 2.20.0, Tesla T4.\n\nLoading training set...\nDrive is full. Make room.\n"
-        "sg2ada_colab on TensorFlow 2.20.0, NVIDIA L4.\n"
-    )
+def test_events_give_devices_and_what_a_person_should_read_whatever_the_log_says(tmp_path):
+    (tmp_path / "log.txt").write_text("sg2ada_colab on TensorFlow 2.20.0, Tesla P4.\n\nDrive is a word in the log.\n")
+    events = [
+        ("device", "Tesla T4"),
+        ("storage", "Drive is full. Make room."),
+        ("device", "NVIDIA L4"),
+        ("warning", "No metric: x"),
+    ]
+    lines = [json.dumps({"kind": kind, "text": text, "time": 1.0}) for kind, text in events]
+    (tmp_path / "events.jsonl").write_text("\n".join([lines[0], "\0\0damaged", "7", '{"kind": 1}'] + lines[1:]) + "\n")
     view = RunView(tmp_path)
     view.update()
-    assert view.devices == ["Tesla T4", "NVIDIA L4"] and view.notes == ["Drive is full. Make room."]
-    assert "Loading training set..." in view.log and "" not in view.log
+    assert view.devices == ["Tesla T4", "NVIDIA L4"] and view.notes == ["Drive is full. Make room.", "No metric: x"]
+    assert view.log == ["sg2ada_colab on TensorFlow 2.20.0, Tesla P4.", "Drive is a word in the log."]
+    assert [event["text"] for event in run_folder.events(tmp_path)] == [text for _, text in events]
 
 
 def test_metrics_are_read_with_their_kimg(tmp_path):
@@ -75,7 +82,7 @@ def test_metrics_are_read_with_their_kimg(tmp_path):
     with open(str(tmp_path / "metric-fid50k_full.jsonl"), "w") as file:
         for name, value in (("000012", 90.5), ("000024-1", 60.25)):
             record = {"results": {"fid50k_full": value}, "metric": "fid50k_full"}
-            file.write(json.dumps(dict(record, snapshot_pkl="network-snapshot-{}.pkl".format(name))) + "\n")
+            file.write(json.dumps(dict(record, snapshot_pkl=f"network-snapshot-{name}.pkl")) + "\n")
         file.write("half a li")
     view.update()
     view.update()
@@ -88,7 +95,7 @@ def test_pictures_in_the_order_of_training(tmp_path):
     view = RunView(tmp_path)
     assert [kimg for kimg, _ in view.fakes()] == [0, 4, 12] and view.reals().endswith("reals.png")
     add_grid(tmp_path, "fakes000000.png")
-    assert grids_in(tmp_path)[0].endswith("fakes000000.png")
+    assert run_folder.grids(tmp_path)[0].endswith("fakes000000.png")
 
 
 def test_snapshots_say_where_they_are(tmp_path):
@@ -98,3 +105,24 @@ def test_snapshots_say_where_they_are(tmp_path):
     on_drive = {record.name: record for record in read_manifest(there).snapshots}
     rows = RunView(here).snapshots(on_drive)
     assert [(row[1], row[3]) for row in rows] == [(8, "this machine"), (4, "this machine and Drive"), (2, "Drive")]
+
+
+def test_what_is_damaged_or_of_another_type_is_passed_over(tmp_path):
+    for damaged in ("", "{", "[]", "7", "[" * 100_000, '{"state": 7}', '{"state": "idle", "sentence": "x", "waiting": NaN}'):
+        (tmp_path / "drive-status.json").write_text(damaged)
+        assert RunView(tmp_path).drive_status() is None
+        (tmp_path / "training_options.json").write_text(damaged)
+        assert RunView(tmp_path).update() is False
+    (tmp_path / "training_options.json").write_text('{"total_kimg": [1]}')
+    (tmp_path / "stats.jsonl").write_text(
+        "[" * 100_000 + '\n{"Progress/kimg": "4"}\n{"Progress/kimg": NaN}\n{"Progress/kimg": true}\n'
+    )
+    (tmp_path / "metric-kid.jsonl").write_text(
+        "[" * 100_000 + '\n{"metric": [1], "snapshot_pkl": "network-snapshot-000004.pkl", "results": {"kid": 1}}\n'
+        '{"metric": "kid", "snapshot_pkl": "network-snapshot-000004.pkl", "results": {"kid": NaN}}\n'
+    )
+    view = RunView(tmp_path)
+    assert view.update() is False and view.total_kimg is None and view.metrics == {} and view.ticks == 0
+    with open(str(tmp_path / "stats.jsonl"), "a") as file:
+        file.write('{"Progress/kimg": 4, "Loss/G/loss": NaN, "Loss/D/loss": [], "Loss/signs/real": 0.5}\n')
+    assert view.update() is True and view.curves["r_t"] == [(4, 0.5)] and view.curves["G loss"] == [] == view.curves["D loss"]

@@ -12,14 +12,9 @@ import pytest
 from waiting import wait_until
 
 from sg2ada_colab.colab.child import PULSE_FILE
-from sg2ada_colab.colab.supervisor import (
-    PROCESS_FILE,
-    TrainingProcess,
-    describe_ending,
-    supervise,
-    wait_for_earlier,
-)
+from sg2ada_colab.colab.supervisor import TrainingProcess, describe_ending, supervise, wait_for_earlier
 from sg2ada_colab.errors import UserError
+from sg2ada_colab.run_files import PROCESS
 
 # A stand-in for training: says READY, then does what the job asks for; on SIGINT "saves" and exits with 130.
 CHILD = """
@@ -122,7 +117,7 @@ def test_an_error_in_the_panel_leaves_no_process_behind(tmp_path):
 @pytest.mark.parametrize(
     "job, state, words",
     [
-        ({"code": 0}, "done", "reached its length"),
+        ({"code": 0}, "done", "Training finished"),
         ({"code": 3, "words": ["a", "", "Fatal: b"]}, "died", "exit code 3"),
         ({"code": 1, "words": ["ResourceExhaustedError: OOM when allocating tensor"]}, "died", "GPU's memory"),
         ({"signal": int(signal.SIGKILL)}, "died", "RAM"),
@@ -142,6 +137,19 @@ def test_a_users_error_in_the_child_comes_back_in_its_three_parts(tmp_path):
     outcome = {"what": "No images.", "expected": "Some.", "next_step": "Add some."}
     ending = supervise(process_for(tmp_path / "run", code=1, outcome=outcome).start(), lambda: None, print, poll_s=0.02)
     assert ending.state == "error" and isinstance(ending.error, UserError) and ending.error.next_step == "Add some."
+
+
+@pytest.mark.parametrize("there, ticks, stays", [(False, 0, False), (True, 0, True), (False, 1, True)])
+def test_a_start_that_was_refused_leaves_no_folder(tmp_path, there, ticks, stays):
+    run_dir = tmp_path / "run"
+    if there:
+        run_dir.mkdir()
+    outcome = {"what": "No images.", "expected": "Some.", "next_step": "Add some."}
+    process = process_for(run_dir, code=1, outcome=outcome).start()
+    if ticks:
+        (run_dir / "stats.jsonl").write_text('{"Progress/kimg": 1.5}\n')
+    assert supervise(process, lambda: None, print, poll_s=0.02).state == "error"
+    assert run_dir.exists() == stays
 
 
 def test_exit_1_without_an_outcome_is_a_death_with_its_last_words():
@@ -164,7 +172,7 @@ def test_an_orphan_saves_and_ends_and_the_next_cell_waits_for_it(tmp_path):
     pid = int(parent.stdout.readline())
     wait_until((run_dir / "ready").exists, 60.0)
     said = []
-    with pytest.raises(UserError, match="process {}".format(pid)):
+    with pytest.raises(UserError, match=f"process {pid}"):
         wait_for_earlier(run_dir, said.append, timeout_s=0.3)
     assert "Another process" in said[0]
     parent.kill()
@@ -175,9 +183,9 @@ def test_an_orphan_saves_and_ends_and_the_next_cell_waits_for_it(tmp_path):
 
 
 def test_a_process_number_that_was_given_to_another_process_blocks_nothing(tmp_path):
-    (tmp_path / PROCESS_FILE).write_text(json.dumps({"pid": os.getpid(), "folder": "/tmp/another-job"}))
+    (tmp_path / PROCESS).write_text(json.dumps({"pid": os.getpid(), "folder": "/tmp/another-job"}))
     wait_for_earlier(tmp_path, pytest.fail, timeout_s=0)
-    (tmp_path / PROCESS_FILE).write_text("{")
+    (tmp_path / PROCESS).write_text("{")
     wait_for_earlier(tmp_path, pytest.fail, timeout_s=0)
 
 

@@ -37,9 +37,8 @@ def run(folder, go_on_until=None):
     folder.mkdir()
     panels.time = types.SimpleNamespace(monotonic=lambda: 1000 + now.s, time=lambda: time.time() + now.s)
     panel = panels.WidgetPanel(RunView(folder), config(total_kimg=5000, resolution=256))
-    panel.say(panels.STARTING)
     for part in range(TEN_MINUTES):
-        add_noise_grid(folder, "fakes{:06d}.png".format(part * 30), 1920, 1080, seed=part)
+        add_noise_grid(folder, f"fakes{part * 30:06d}.png", 1920, 1080, seed=part)
         if not part:
             add_noise_grid(folder, "reals.png", 1920, 1080, seed=999)
             add_snapshots(folder, [0])
@@ -68,7 +67,7 @@ def go_on(folder, panel, now, until):
         now.s = before_s + time.monotonic() - began
         if now.s - before_s > grids * GRID_EVERY_S:
             grids += 1
-            add_noise_grid(folder, "fakes{:06d}.png".format(TEN_MINUTES * 30 + grids * 30), 1920, 1080, seed=1000 + grids)
+            add_noise_grid(folder, f"fakes{TEN_MINUTES * 30 + grids * 30:06d}.png", 1920, 1080, seed=1000 + grids)
         panel.refresh(pulse(now.s))
         time.sleep(LOOK_S)
 

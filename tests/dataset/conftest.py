@@ -23,7 +23,7 @@ def make_folder(tmp_path):
     def make(images, names=None, folder="images"):
         path = tmp_path / folder
         for i, image in enumerate(images):
-            file = path / (names[i] if names else "{:04d}.png".format(i))
+            file = path / (names[i] if names else f"{i:04d}.png")
             file.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(np.asarray(image)).save(str(file))
         return path

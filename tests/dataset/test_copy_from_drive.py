@@ -1,4 +1,4 @@
-"""A data set on a fake Drive, a real FUSE mount with Drive's faults, copied to the local disk. Needs FUSE and mfusepy."""
+"""A dataset on a fake Drive, a real FUSE mount with Drive's faults, copied to the local disk. Needs FUSE and mfusepy."""
 
 import os
 import shutil
@@ -15,9 +15,9 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[1] / "soak"))
 from fake_drive import FakeDrive, needs_fuse  # noqa: E402
 
-from sg2ada_colab import UserError  # noqa: E402
+from sg2ada_colab import UserError, files  # noqa: E402
 from sg2ada_colab.dataset import PrepareOptions, local_copy, open_dataset, prepare  # noqa: E402
-from sg2ada_colab.dataset.published import array_source  # noqa: E402
+from sg2ada_colab.dataset.classic.published import array_source  # noqa: E402
 from sg2ada_colab.dataset.tools import verify  # noqa: E402
 
 pytestmark = [pytest.mark.slow, needs_fuse]
@@ -26,7 +26,7 @@ copy_to = local_copy.local_copy
 
 
 def make_set(path, count=400, seed=0, labels=True):
-    """Write a data set of random 64-pixel images, 4.9 MB at 400 of them."""
+    """Write a dataset of random 64-pixel images, 4.9 MB at 400 of them."""
     images = np.random.RandomState(seed).randint(0, 256, (count, 64, 64, 3)).astype(np.uint8)
     source = array_source("made", images, np.arange(count) % 3 if labels else None, 3)
     return Path(prepare(source, path, PrepareOptions(workers=1), progress=False).path)
@@ -34,7 +34,7 @@ def make_set(path, count=400, seed=0, labels=True):
 
 @pytest.fixture
 def drive(tmp_path):
-    """Return a mounted fake Drive that holds the data set `set`."""
+    """Return a mounted fake Drive that holds the dataset `set`."""
     drive = FakeDrive(tmp_path / "drive")
     make_set(drive.cloud / "set")
     with drive:
@@ -82,8 +82,8 @@ def test_a_drive_that_dies_in_the_middle_leaves_nothing_that_looks_whole(drive, 
     error = process.communicate(timeout=60)[1].decode()
     assert process.returncode == 1 and "Traceback" not in error
     assert "copying {} to {} failed: ".format(drive.mount / "set", target) in error
-    assert "a Drive that stays connected" in error and "it goes on with the files that are missing" in error
-    with pytest.raises(UserError, match="unfinished data set"):
+    assert "a Drive that stays connected" in error and "it continues with the files that are missing" in error
+    with pytest.raises(UserError, match="unfinished dataset"):
         open_dataset(target)
     done = inodes(target)
     drive.remount()
@@ -98,21 +98,21 @@ def test_a_copy_that_is_killed_goes_on(drive, tmp_path):
     folder, target = tmp_path / "fast", tmp_path / "fast" / "set"
     command = [sys.executable, "-m", "sg2ada_colab", "dataset", "copy", str(drive.mount / "set"), str(folder), "--quiet"]
     process = subprocess.Popen(command, cwd=str(ROOT))
-    while not list(target.glob("*.tfrecords.tmp")):
+    while not list(target.glob("*.tfrecords.part")):
         assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    with pytest.raises(UserError, match="unfinished data set"):
+    with pytest.raises(UserError, match="unfinished dataset"):
         open_dataset(target)
     drive.set(bytes_s=None)
     copy = copy_to(drive.mount / "set", folder, progress=False)
-    assert verify(copy, progress=False).problems == [] and not list(target.glob("*.tmp"))
+    assert verify(copy, progress=False).problems == [] and not list(target.glob("*.part"))
 
 
 def test_errors_now_and_then_are_outlived(drive, tmp_path, monkeypatch):
     monkeypatch.setattr(local_copy, "_PAUSE_S", 0.01)
-    monkeypatch.setattr(local_copy, "_BLOCK_BYTES", 1 << 17)
+    monkeypatch.setattr(files, "CHUNK_BYTES", 1 << 17)
     drive.set(eio=0.05)
     for _attempt in range(50):
         try:
@@ -137,7 +137,7 @@ def images_on_drive(tmp_path):
     (drive.cloud / "images").mkdir()
     for i in range(300):
         picture = np.random.RandomState(i).randint(0, 256, (32, 32, 3)).astype(np.uint8)
-        Image.fromarray(picture).save(str(drive.cloud / "images" / "{:03d}.png".format(i)))
+        Image.fromarray(picture).save(str(drive.cloud / "images" / f"{i:03d}.png"))
     with drive:
         yield drive
 

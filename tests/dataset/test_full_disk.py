@@ -1,37 +1,26 @@
 """A disk that is really full: a small tmpfs, filled to its last byte at the worst moments. Needs the right to mount."""
 
 import os
-import subprocess
 
 import numpy as np
 import pytest
 
 from sg2ada_colab import UserError
 from sg2ada_colab.dataset import PrepareOptions, building, open_dataset, preparation, prepare
+from sg2ada_colab.dataset.classic.hdf5 import write_hdf5
+from sg2ada_colab.dataset.classic.packing import pack, unpack
+from sg2ada_colab.dataset.classic.torch_format import export
 from sg2ada_colab.dataset.display import display
-from sg2ada_colab.dataset.hdf5 import write_hdf5
 from sg2ada_colab.dataset.local_copy import local_copy
-from sg2ada_colab.dataset.packing import pack, unpack
 from sg2ada_colab.dataset.tools import extract, verify
-from sg2ada_colab.dataset.torch_format import export
 
 COUNT = 100  # images of 64 pixels: 1.7 MB as records
 
 
 @pytest.fixture
-def disk(tmp_path):
+def disk(small_disk):
     """Return the Path of an own disk of 4 MB."""
-    path = tmp_path / "disk"
-    path.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(path)]
-    try:
-        is_mounted = subprocess.run(mount, stderr=subprocess.DEVNULL).returncode == 0
-    except OSError:
-        is_mounted = False
-    if not is_mounted:
-        pytest.skip("no right to mount a disk")
-    yield path
-    subprocess.run(["umount", "-l", str(path)], check=True)
+    return small_disk(4)
 
 
 @pytest.fixture
@@ -71,7 +60,7 @@ def check_message(error):
 
 def test_too_little_space_is_said_before_anything_is_written(disk, images):
     fill(disk, leave=1 << 20)
-    with pytest.raises(UserError, match=r"has 1.0 MB free; the data set needs 1.7 MB\n  Expected: .*\n  Next: .*--full-only"):
+    with pytest.raises(UserError, match=r"has 1.0 MB free; the dataset needs 1.7 MB\n  Expected: .*\n  Next: .*--full-only"):
         prepare(images, disk / "set", PrepareOptions(resolution=64), progress=False)
     assert not (disk / "set").exists()
 
@@ -128,7 +117,7 @@ def test_the_tools_on_a_full_disk(disk, images, tmp_path):
         lambda target: export(data, target.with_suffix(".zip"), progress=False),
         lambda target: display(data, target.with_suffix(".png")),
     )):  # fmt: skip
-        target = disk / "target{}".format(number)
+        target = disk / f"target{number}"
         with pytest.raises(UserError) as error:
             tool(target)
         check_message(error)

@@ -6,8 +6,8 @@ import pytest
 
 from sg2ada_colab import UserError
 from sg2ada_colab.dataset import open_dataset
+from sg2ada_colab.dataset.classic.torch_format import export
 from sg2ada_colab.dataset.local_copy import local_copy
-from sg2ada_colab.dataset.torch_format import export
 
 
 def test_copies_once_and_reuses(small_set, tmp_path, monkeypatch):
@@ -29,11 +29,11 @@ def test_an_interrupted_copy_goes_on(small_set, tmp_path):
     target = tmp_path / "fast" / "small"
     target.mkdir(parents=True)
     shutil.copy2(str(path / "small-r02.tfrecords"), str(target))
-    (target / "small-r04.tfrecords.tmp").write_bytes(b"half")
+    (target / "small-r04.tfrecords.part").write_bytes(b"half")
     before = (target / "small-r02.tfrecords").stat().st_ino
     local_copy(path, tmp_path / "fast", progress=False)
     assert (target / "small-r02.tfrecords").stat().st_ino == before
-    assert not list(target.glob("*.tmp"))
+    assert not list(target.glob("*.part"))
 
 
 def test_a_changed_original_is_copied_again(small_set, tmp_path):

@@ -21,10 +21,10 @@ pytestmark = [pytest.mark.soak, pytest.mark.skipif(not os.path.exists("/proc/sel
 
 def proportional_bytes(process):
     """Return the memory of a process and its children, what they share counted once."""
-    children = "/proc/{0}/task/{0}/children".format(process)
+    children = f"/proc/{process}/task/{process}/children"
     try:
         family = [process] + Path(children).read_text().split()
-        lines = [Path("/proc/{}/smaps_rollup".format(member)).read_text() for member in family]
+        lines = [Path(f"/proc/{member}/smaps_rollup").read_text() for member in family]
     except OSError:
         return 0  # one of them has just ended
     return sum(int(text.split("Pss:")[1].split()[0]) for text in lines) * 1024
@@ -33,7 +33,7 @@ def proportional_bytes(process):
 def test_a_hundred_thousand_images_in_steady_memory(tmp_path):
     draws = np.random.RandomState(0)
     for i in range(COUNT):
-        file = tmp_path / "images" / "{:03d}".format(i // 1000) / "{:06d}.jpg".format(i)
+        file = tmp_path / "images" / f"{i // 1000:03d}" / f"{i:06d}.jpg"
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(draws.randint(0, 256, (8, 8, 3)).astype(np.uint8)).resize((72, 64)).save(str(file))
     command = [sys.executable, "-m", "sg2ada_colab", "prepare", str(tmp_path / "images"), str(tmp_path / "set")]

@@ -25,8 +25,8 @@ def check_hashes(folder, expected_files):
 @pytest.mark.parametrize("shuffle", [0, 1])
 @pytest.mark.parametrize("workers", [1, 2])
 def test_files_equal_the_reference_byte_for_byte(tmp_path, make_folder, facts, reference, kind, shuffle, workers):
-    entry = facts["from_images_{}_shuffle{}".format(kind, shuffle)]
-    folder = make_folder(reference("dataset")["src_{}.images".format(kind)], facts["src_" + kind]["names"])
+    entry = facts[f"from_images_{kind}_shuffle{shuffle}"]
+    folder = make_folder(reference("dataset")[f"src_{kind}.images"], facts["src_" + kind]["names"])
     options = PrepareOptions(shuffle=bool(shuffle), workers=workers)
     result = prepare(folder, tmp_path / entry["tfrecord_dir"], options, progress=False)
     check_hashes(tmp_path / entry["tfrecord_dir"], entry["files"])
@@ -37,7 +37,7 @@ def test_files_equal_the_reference_byte_for_byte(tmp_path, make_folder, facts, r
 
 @pytest.mark.parametrize("shuffle", [0, 1])
 def test_files_with_label_vectors_equal_the_reference(tmp_path, make_folder, facts, reference, shuffle):
-    entry = facts["from_hdf5_labels_shuffle{}".format(shuffle)]
+    entry = facts[f"from_hdf5_labels_shuffle{shuffle}"]
     folder = make_folder(reference("dataset")["src_rgb.images"])
     table = tmp_path / "labels.csv"
     rows = reference("dataset")["src_hdf5.labels"]
@@ -74,8 +74,8 @@ def test_bad_images_are_left_out_and_the_set_equals_one_without_them(tmp_path, m
     (dirty / ".DS_Store").write_bytes(b"x")
     for workers in (1, 2):
         options = PrepareOptions(resolution=16, workers=workers)
-        a = prepare(clean, tmp_path / "clean{}".format(workers) / "set", options, progress=False)
-        b = prepare(dirty, tmp_path / "dirty{}".format(workers) / "set", options, progress=False)
+        a = prepare(clean, tmp_path / f"clean{workers}" / "set", options, progress=False)
+        b = prepare(dirty, tmp_path / f"dirty{workers}" / "set", options, progress=False)
         assert a.manifest["files"] == b.manifest["files"]
         assert sorted((name, kind) for name, kind, _ in b.problems) == [
             ("0003a.png", "truncated"), ("0007a.png", "not an image"), ("0009a.png", "empty"), ("small.png", "left out"),
@@ -192,6 +192,7 @@ def test_other_options_start_the_partial_folder_anew(tmp_path, make_folder):
     folder = make_folder(np.zeros((3, 8, 8, 3), np.uint8))
     partial = tmp_path / "set.partial"
     partial.mkdir()
+    (partial / "lock").touch()
     (partial / "prepare-journal.jsonl").write_text(json.dumps("another run") + "\n[0, []]\n")
     (partial / "set-r09.tfrecords").write_bytes(b"leftover")
     result = prepare(folder, tmp_path / "set", PrepareOptions(), progress=False)
@@ -230,7 +231,7 @@ def test_errors_say_what_to_do(tmp_path, make_folder):
     small = make_folder(np.zeros((3, 8, 8, 3), np.uint8))
     with pytest.raises(UserError, match="none of the 3 images(.|\n)*--upscale"):
         prepare(small, tmp_path / "a", PrepareOptions(resolution=16), progress=False)
-    with pytest.raises(UserError, match="12 is no power of two"):
+    with pytest.raises(UserError, match="12 is not a power of two"):
         prepare(small, tmp_path / "a", PrepareOptions(resolution=12), progress=False)
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "x").write_text("")
@@ -248,7 +249,7 @@ def test_no_space_is_said_before_anything_is_written(tmp_path, make_folder, monk
 
     usage = collections.namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10, 9, 1000))
-    with pytest.raises(UserError, match="the data set needs(.|\n)*--full-only"):
+    with pytest.raises(UserError, match="the dataset needs(.|\n)*--full-only"):
         prepare(make_folder(np.zeros((3, 32, 32, 3), np.uint8)), tmp_path / "set", progress=False)
     assert not (tmp_path / "set").exists()
 
@@ -269,7 +270,7 @@ def test_strict_refuses_mixed_sizes_of_which_some_do_not_fit(tmp_path, make_fold
         prepare(folder, tmp_path / "set", PrepareOptions(strict=True), progress=False)
     text = str(error.value)
     assert "2 images in" in text and "0018.png: 20 x 64 is too small for 64" in text and "0019.png: 64 x 30 is" in text
-    assert "\n  Expected: every image good" in text and "\n  Next: mend or remove them" in text
+    assert "\n  Expected: every image valid" in text and "\n  Next: fix or remove them" in text
     assert not (tmp_path / "set").exists()
     assert prepare(folder, tmp_path / "set", PrepareOptions(), progress=False).num_images == 18  # goes on from there
 

@@ -27,6 +27,45 @@ def test_levels_equal_the_block_means(side, channels):
             assert (ours[i] == expected).all()
 
 
+def means_of_rgba(image):
+    """Levels of uint8 [4, H, W] by sums over whole blocks of the image: premultiplied colour over alpha."""
+    colours, alpha = image[:3].astype(np.float64), image[3].astype(np.float64)
+    yield image
+    for factor in (2**k for k in range(1, 10)):
+        height, width = (side // factor for side in alpha.shape)
+        if width < 4:
+            return
+
+        def total(values):
+            return values.reshape(values.shape[:-2] + (height, factor, width, factor)).sum(axis=(-3, -1))  # noqa: B023
+
+        weight = total(alpha)
+        straight = np.where(weight > 0, total(colours * alpha) / np.maximum(weight, 1e-9), total(colours) / factor**2)
+        yield np.concatenate([straight, weight[None] / factor**2])
+
+
+@pytest.mark.parametrize("size", [(16, 16), (32, 48), (48, 32)])
+def test_levels_of_rgba_are_means_weighted_by_alpha(size):
+    draws = np.random.RandomState(5)
+    images = draws.randint(0, 256, (3, 4) + size).astype(np.uint8)
+    images[:, 3] *= draws.randint(0, 2, images[:, 3].shape).astype(np.uint8)
+    images[1, 3, :8, :8] = 0  # wholly invisible blocks
+    levels = list(pyramid(images, size[1] >> 3))
+    assert len(levels) == 4
+    for i, image in enumerate(images):
+        for ours, expected in zip(levels, means_of_rgba(image)):
+            assert np.abs(ours[i] - expected).max() <= 0.501
+
+
+def test_no_level_shows_the_colour_of_invisible_pixels():
+    images = np.zeros([1, 4, 16, 16], np.uint8)
+    images[:, 0], images[:, 1] = 200, 255  # green and red, invisible
+    images[:, :, ::2, ::3] = np.array([200, 0, 0, 255])[:, None, None]
+    for level in list(pyramid(images))[1:]:
+        visible = level[:, 3] > 0
+        assert visible.any() and level[:, 1][visible].max() == 0 and (level[:, 0] == 200).all()
+
+
 def test_resolutions():
     assert resolutions(64) == [64, 32, 16, 8, 4]
     assert resolutions(64, full_only=True) == [64]

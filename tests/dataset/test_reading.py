@@ -17,7 +17,7 @@ def write_level(folder, images_nhwc, name=None, orders=None):
     layouts = {first: RecordLayout(channels, side, width, first) for first in (True, False)}
     orders = [True] * count if orders is None else orders
     folder.mkdir(exist_ok=True)
-    path = folder / (name or "set-r{:02d}.tfrecords".format(side.bit_length() - 1))
+    path = folder / (name or f"set-r{side.bit_length() - 1:02d}.tfrecords")
     path.write_bytes(b"".join(layouts[o].encode(images[i : i + 1]).tobytes() for i, o in enumerate(orders)))
     return path
 
@@ -122,7 +122,7 @@ def test_bad_label_files(tmp_path, labels, message):
         open_dataset(tmp_path / "set")
 
 
-def test_what_is_no_data_set(tmp_path, make_folder):
+def test_what_is_no_dataset(tmp_path, make_folder):
     def message(path, **options):
         with pytest.raises(UserError) as caught:
             open_dataset(path, **options)
@@ -139,12 +139,12 @@ def test_what_is_no_data_set(tmp_path, make_folder):
     write_level(tmp_path / "b", random_images(2))
     write_level(tmp_path / "b", random_images(2), "other.tfrecords")
     assert "both hold 8 pixel images" in message(tmp_path / "b")
-    write_level(tmp_path / "c", random_images(2, side=12), "c-r03.tfrecords")
-    assert "3 x 12 x 12" in message(tmp_path / "c")
+    write_level(tmp_path / "c", random_images(2, side=17), "c-r03.tfrecords")
+    assert "3 x 17 x 17" in message(tmp_path / "c")
     file = write_level(tmp_path / "d", random_images(2))
     data = file.read_bytes()
     file.write_bytes(data[:-7])
-    assert "breaks off after 1 whole records" in message(tmp_path / "d")
+    assert "breaks off after 1 complete records" in message(tmp_path / "d")
     file.write_bytes(data[:100])
     assert "breaks off, or is damaged, at byte 0" in message(tmp_path / "d")
     file.write_bytes(b"")
@@ -171,5 +171,5 @@ def test_reads_what_the_original_wrote_in_decoded_form(facts, reference, make_fo
     folder = make_folder(arrays["src_rgb.images"], facts["src_rgb"]["names"])
     path = prepare(folder, tmp_path / "ds_rgb_s1", PrepareOptions(), progress=False).path
     for level in (4, 8):
-        decoded = arrays["{}/ds_rgb_s1-r{:02d}.tfrecords".format(entry, level.bit_length() - 1)]
+        decoded = arrays[f"{entry}/ds_rgb_s1-r{level.bit_length() - 1:02d}.tfrecords"]
         assert (open_dataset(path, resolution=level).read(range(10)) == decoded.transpose(0, 2, 3, 1)).all()

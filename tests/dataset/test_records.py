@@ -3,7 +3,7 @@ import struct
 import numpy as np
 import pytest
 
-from sg2ada_colab.dataset.records import RecordLayout, parse_payload
+from sg2ada_colab.dataset.records import RecordLayout, masked_crc, masked_crcs, parse_payload
 
 
 @pytest.mark.parametrize("size", [(3, 32, 32), (1, 4, 4), (3, 256, 256), (1, 1024, 1024), (3, 128, 64)])
@@ -46,3 +46,26 @@ def test_unpacked_integers_are_understood():
 def test_other_bytes_are_refused(payload):
     with pytest.raises(ValueError):
         parse_payload(payload)
+
+
+def bitwise_crc32c(data):
+    """The definition, bit by bit."""
+    state = 0xFFFFFFFF
+    for byte in data:
+        state ^= byte
+        for _ in range(8):
+            state = (state >> 1) ^ (0x82F63B78 * (state & 1))
+    return state ^ 0xFFFFFFFF
+
+
+@pytest.mark.parametrize("data", [b"", b"\0", b"123456789", bytes(range(256)) * 3])
+def test_a_checksum_is_crc_32c_rotated_plus_a_constant(data):
+    crc = bitwise_crc32c(data)
+    assert data != b"123456789" or crc == 0xE3069283  # the standard's check value
+    assert masked_crc(data) == struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
+
+
+def test_checksums_of_rows_are_those_of_each_row():
+    rows = np.random.RandomState(0).randint(0, 256, (5, 103)).astype(np.uint8)
+    assert [bytes(crc) for crc in masked_crcs(rows[:, 3:-5])] == [masked_crc(row[3:-5].tobytes()) for row in rows]
+    assert masked_crcs(rows[:0]).shape == (0, 4)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from sg2ada_colab.dataset import TrainingStream, open_dataset
-from sg2ada_colab.dataset.torch_format import export
+from sg2ada_colab.dataset.classic.torch_format import export
 
 
 class Numbered:
-    """A data set whose images hold their own index."""
+    """A dataset whose images hold their own index."""
 
     def __init__(self, count):
         self.labels = np.eye(count, 3, dtype=np.float32)

@@ -1,5 +1,7 @@
+import io
 import json
 import shutil
+import zipfile
 
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from PIL import Image
 
 from sg2ada_colab import UserError
 from sg2ada_colab.dataset import PrepareOptions, open_dataset, prepare
+from sg2ada_colab.dataset.classic.torch_format import export
 from sg2ada_colab.dataset.tools import compare, extract, info, verify
 
 
@@ -78,7 +81,7 @@ def test_extract_names_images_as_the_original_does(small_set, tmp_path):
     path, images = small_set
     assert extract(path, tmp_path / "out", progress=False) == 11
     names = sorted(entry.name for entry in (tmp_path / "out").iterdir())
-    assert names == ["img{:08d}.png".format(i) for i in range(11)]
+    assert names == [f"img{i:08d}.png" for i in range(11)]
     assert (np.asarray(Image.open(str(tmp_path / "out" / names[7]))) == images[7]).all()
     with pytest.raises(UserError, match="is in use"):
         extract(path, tmp_path / "out", progress=False)
@@ -105,3 +108,59 @@ def test_preparing_a_set_again_gives_the_same_set(small_set, tmp_path):
     assert old["files"] == new["files"]
     smaller = prepare(path, tmp_path / "smaller", PrepareOptions(resolution=8, shuffle=False), progress=False)
     assert open_dataset(smaller.path).label_size == 3 and open_dataset(smaller.path).resolution == 8
+
+
+@pytest.fixture(params=["set.zip", "set"])
+def torch_set(request, small_set, tmp_path):
+    """Return the path of a set in PyTorch's form, as a zip and as a folder, of 11 images with 3 classes."""
+    export(small_set[0], tmp_path / "torch" / request.param, progress=False)
+    return tmp_path / "torch" / request.param
+
+
+def change(path, name, data):
+    """Replace one file of such a set."""
+    if path.is_dir():
+        (path / name).write_bytes(data)
+        return
+    with zipfile.ZipFile(str(path)) as archive:
+        members = {member: archive.read(member) for member in archive.namelist()}
+    members[name] = data
+    with zipfile.ZipFile(str(path), "w") as archive:
+        for member, content in members.items():
+            archive.writestr(member, content)
+
+
+def test_a_set_in_pytorchs_form_verifies(torch_set):
+    result = verify(torch_set, progress=False)
+    assert (result.problems, result.records, result.unit, result.checked) == ([], 11, "images", {"manifest": False})
+
+
+def test_the_facts_of_a_set_in_pytorchs_form(torch_set):
+    facts = info(torch_set)
+    total = sum(file.stat().st_size for file in ([torch_set] if torch_set.is_file() else torch_set.rglob("*")) if file.is_file())
+    assert facts["files"] == (1 if torch_set.is_file() else 12) and facts["size on disk"] == f"{total / 1000:.1f} kB"
+    assert (facts["images"], facts["label size"], facts["images per class"]) == (11, 3, "4, 4, 3")
+
+
+def test_all_problems_of_a_set_in_pytorchs_form_are_told(torch_set):
+    stream = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(stream, "PNG")
+    change(torch_set, "00000/img00000003.png", stream.getvalue())
+    change(torch_set, "00000/img00000007.png", stream.getvalue()[:-20])
+    problems = verify(torch_set, progress=False).problems
+    assert len(problems) == 2
+    assert problems[0].endswith("00000/img00000003.png is 8 x 8, not 16 pixels wide")
+    assert "00000/img00000007.png: truncated" in problems[1]
+    change(torch_set, "dataset.json", b'{"labels": [["00000/img00000000.png", 0]]}')
+    (problem,) = verify(torch_set, progress=False).problems
+    assert "10 of 11 images without a label" in problem
+
+
+def test_what_is_no_dataset_is_told(tmp_path):
+    with pytest.raises(UserError, match="nothing does not exist"):
+        verify(tmp_path / "nothing", progress=False)
+    (tmp_path / "x.tfrecord").write_bytes(b"x")
+    assert verify(tmp_path, progress=False).problems == [f"{tmp_path} holds TFRecords of another program"]
+    (tmp_path / "x.tfrecord").unlink()
+    (problem,) = verify(tmp_path, progress=False).problems
+    assert "holds neither TFRecords nor images" in problem

@@ -1,13 +1,15 @@
 import json
+import struct
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from sg2ada_colab.images.contact_sheet import CELL_PX, contact_sheet
-from sg2ada_colab.images.doctor import diagnose, report_text, suggested_resolution
+from sg2ada_colab.images.doctor import diagnose, report_text
+from sg2ada_colab.images.find import open_source
 from sg2ada_colab.images.fit import FitOptions
-from sg2ada_colab.images.sources import open_source
 
 
 def picture(width, height, seed=0):
@@ -18,7 +20,7 @@ def picture(width, height, seed=0):
 def folder(tmp_path):
     """Return a folder with everything that an artist's folder may hold."""
     for i in range(12):
-        picture(100 + i, 80, i).save(str(tmp_path / "{:02d}.png".format(i)))
+        picture(100 + i, 80, i).save(str(tmp_path / f"{i:02d}.png"))
     picture(100, 80, 0).save(str(tmp_path / "same.png"))
     picture(90, 90, 77).convert("RGBA").save(str(tmp_path / "alpha.png"))
     picture(90, 90, 78).convert("CMYK").save(str(tmp_path / "print.jpg"))
@@ -81,14 +83,6 @@ def test_colourless_images_are_noticed_whatever_their_mode(tmp_path):
     assert report.all_grey and report.full_only_bytes == 2 * 32 * 32
 
 
-def test_the_suggestion_leaves_out_one_in_ten():
-    assert suggested_resolution([(300, 300)] * 90 + [(100, 100)] * 9) == 256
-    assert suggested_resolution([(300, 300)] * 9 + [(100, 100)] * 2) == 64
-    assert suggested_resolution([(5000, 4000)]) == 1024
-    assert suggested_resolution([(3, 900)]) == 4
-    assert suggested_resolution([(3, 900)], "pad") == 512
-
-
 def test_the_sheet_shows_what_is_taken_bright_and_the_rest_dim(tmp_path):
     Image.new("RGB", (400, 200), (240, 240, 240)).save(str(tmp_path / "wide.png"))
     Image.new("RGB", (20, 20), (240, 240, 240)).save(str(tmp_path / "tiny.png"))
@@ -103,3 +97,28 @@ def test_the_sheet_shows_what_is_taken_bright_and_the_rest_dim(tmp_path):
     assert abs(green[0] - 40) <= 1 and abs(green[-1] - 119) <= 1
     first = sheet[6 : 6 + CELL_PX, 6 : 6 + CELL_PX]
     assert (first[CELL_PX // 2, CELL_PX // 2] == (220, 60, 60)).all()  # crossed out
+
+
+def deep_png(values):
+    """Return a PNG with 16 bits a colour of uint16 [H, W, 3] values, which Pillow does not write."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    header = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], 16, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def test_images_that_are_nearly_black_are_told(tmp_path):
+    values = np.random.RandomState(0).randint(0, 4096, (32, 32, 3)).astype(np.uint16)
+    (tmp_path / "a.png").write_bytes(deep_png(values))
+    report, _ = diagnose(open_source(tmp_path), workers=1)
+    assert report.notes == {"16 bits a colour, the upper 8 are read": 1}
+    (sentence,) = [sentence for sentence in report.advice if "nearly black" in sentence]
+    assert "they hold 16 bits a colour and use the lower ones" in sentence
+    (tmp_path / "a.png").write_bytes(deep_png(values * 16))
+    assert not any("nearly black" in sentence for sentence in diagnose(open_source(tmp_path), workers=1)[0].advice)
+    Image.new("RGB", (32, 32), (9, 5, 5)).save(str(tmp_path / "a.png"))
+    (sentence,) = [sentence for sentence in diagnose(open_source(tmp_path), workers=1)[0].advice if "nearly black" in sentence]
+    assert sentence == "All images are nearly black: no part of any is brighter than 9 of 255."

@@ -112,6 +112,25 @@ def test_transparency_shows_the_background():
         assert (got[20:] == photo()[20:]).all()
 
 
+def test_transparency_is_kept_where_four_channels_are_asked_for():
+    """Of every kind of file: what is drawn over white equals what flattening gives."""
+    keep, image = ReadOptions(channels=4), np.dstack([photo(), np.full(photo().shape[:2], 255, np.uint8)])
+    image[:10, :, 3], image[10:20, :, 3] = 0, 128
+    indexed, grey = Image.fromarray(photo()).quantize(16), Image.fromarray(photo()[..., 0])
+    streams = [saved(image, "PNG"), saved(indexed, "PNG", transparency=3), saved(photo(), "PNG", transparency=(1, 2, 3)),
+               saved(Image.merge("LA", [grey, Image.fromarray(image[..., 3])]), "PNG"), saved(grey, "PNG"),
+               saved(photo(), "JPEG")]  # fmt: skip
+    for stream in streams:
+        got = read_image(stream, keep)
+        stream.seek(0)
+        assert got.mode == "RGBA"
+        white = Image.new("RGBA", got.size, "white")
+        flat = np.asarray(Image.alpha_composite(white, got).convert("RGB")).astype(int)
+        assert np.abs(flat - pixels(stream)).max() <= 1
+    kept = np.asarray(read_image(saved(image, "PNG"), keep))
+    np.testing.assert_array_equal(kept[10:], image[10:])
+
+
 def test_a_transparent_pixel_lends_its_colour_to_no_neighbour():
     image = np.zeros((16, 16, 4), np.uint8)
     image[..., 0] = 255  # red, but invisible

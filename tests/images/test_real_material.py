@@ -10,8 +10,8 @@ import pytest
 from sg2ada_colab.dataset import PrepareOptions, open_dataset, prepare
 from sg2ada_colab.dataset.tools import verify
 from sg2ada_colab.images.doctor import diagnose
+from sg2ada_colab.images.find import open_source
 from sg2ada_colab.images.fit import FitOptions
-from sg2ada_colab.images.sources import open_source
 
 pytestmark = pytest.mark.slow
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 def material(package, path):
     folder = Path(os.environ.get("SG2ADA_MATERIAL", "/nonexistent")) / path
     if not folder.is_dir():
-        pytest.skip("{} is not unpacked under SG2ADA_MATERIAL".format(package))
+        pytest.skip(f"{package} is not unpacked under SG2ADA_MATERIAL")
     return folder
 
 

@@ -8,8 +8,8 @@ from sg2ada_colab import UserError
 from sg2ada_colab.dataset import PrepareOptions, open_dataset, prepare
 from sg2ada_colab.images import source as module
 from sg2ada_colab.images.doctor import diagnose
+from sg2ada_colab.images.find import open_source
 from sg2ada_colab.images.source import Source
-from sg2ada_colab.images.sources import open_source
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def folder(tmp_path):
     """Return a folder of 20 images."""
     (tmp_path / "images").mkdir()
     for i in range(20):
-        Image.new("RGB", (8, 8), (i, i, i)).save(str(tmp_path / "images" / "{:02d}.png".format(i)))
+        Image.new("RGB", (8, 8), (i, i, i)).save(str(tmp_path / "images" / f"{i:02d}.png"))
     return tmp_path / "images"
 
 

@@ -22,7 +22,7 @@ def die(shared, job):
 
 
 def fail(shared, job):
-    raise ValueError("job {}".format(job))
+    raise ValueError(f"job {job}")
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
@@ -62,7 +62,7 @@ print(prepare(sys.argv[1], sys.argv[2], PrepareOptions(workers=2), progress=Fals
 def test_a_script_needs_no_guard_for_its_main_part(tmp_path, first):
     (tmp_path / "images").mkdir()
     for i in range(130):  # several jobs
-        Image.new("RGB", (8, 8), (i, i, i)).save(str(tmp_path / "images" / "{:03d}.png".format(i)))
+        Image.new("RGB", (8, 8), (i, i, i)).save(str(tmp_path / "images" / f"{i:03d}.png"))
     script = tmp_path / "mine.py"
     script.write_text(UNGUARDED.format(first=first))
     command = [sys.executable, str(script), str(tmp_path / "images"), str(tmp_path / "set")]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sg2ada_colab.metrics.features import FeatureNetwork
+from sg2ada_colab.metrics.statistics import Moments
 
 
 def random_network(name="efflite0", width=6):
@@ -29,7 +30,7 @@ def images_by_number(count, start, size=16, channels=3, spread=60, stream="fakes
     """Return uint8 images that depend on their number alone."""
     images = []
     for number in range(start, start + count):
-        seed = int(hashlib.sha256("{}{}".format(stream, number).encode()).hexdigest()[:7], 16)
+        seed = int(hashlib.sha256(f"{stream}{number}".encode()).hexdigest()[:7], 16)
         images.append(np.random.RandomState(seed).normal(128, spread, [size, size, channels]))
     return np.clip(np.array(images), 0, 255).astype(np.uint8)
 
@@ -43,6 +44,13 @@ class MemoryDataset:
     def read(self, indices):
         self.reads += 1
         return self.images[np.asarray(indices)]
+
+
+def statistics_of(rows, unbiased):
+    """Return the FeatureStatistics of features [N, D]."""
+    moments = Moments(np.shape(rows)[1])
+    moments.add(rows)
+    return moments.statistics(unbiased)
 
 
 @pytest.fixture

@@ -1,25 +1,31 @@
 """A whole measurement: independent of batches, order and interruptions, with clear errors."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from sg2ada_colab.config.metric_names import parse_metric
 from sg2ada_colab.errors import UserError
 from sg2ada_colab.metrics import features
-from sg2ada_colab.metrics.catalogue import parse_metric
-from sg2ada_colab.metrics.evaluate import dataset_digest, flips_of, measure, measure_all
+from sg2ada_colab.metrics.evaluate import MeasureOptions, measure, measure_all
 from sg2ada_colab.metrics.fid import frechet_distance
 from sg2ada_colab.metrics.kid import kernel_distance
-from sg2ada_colab.metrics.statistics import statistics_of
+from sg2ada_colab.metrics.reals import dataset_digest, flips_of
 from sg2ada_colab.seeds import random_state
 
-from .conftest import MemoryDataset, images_by_number, random_network
+from .conftest import MemoryDataset, images_by_number, random_network, statistics_of
 
 METRICS = ["kid300_efflite0", "fd300_efflite0", "kid150_efflite0"]
 
 
+def options_of(cache_dir, **more):
+    return MeasureOptions(networks=random_network, cache_dir=cache_dir, **more)
+
+
 def run(tmp_path, metrics=METRICS, generate=images_by_number, dataset=None, **options):
     dataset = dataset or MemoryDataset(images_by_number(200, 0, stream="reals"))
-    return measure_all(metrics, generate, dataset, networks=random_network, cache_dir=tmp_path / "cache", **options)
+    return measure_all(metrics, generate, dataset, options_of(tmp_path / "cache", **options))
 
 
 def test_values_equal_a_direct_computation(tmp_path):
@@ -163,15 +169,14 @@ def test_grey_images_are_measured_as_grey_rgb(tmp_path):
 
 
 def test_is_and_pr_run_through_the_same_pass(tmp_path):
-    spec = parse_metric("pr1k3_efflite0")._replace(num_fakes=64)
+    spec = replace(parse_metric("pr1k3_efflite0"), num_fakes=64)
     recall, score = run(tmp_path, [spec, "is100"])
     assert list(recall.values) == ["_precision", "_recall"] and 0 <= recall.values["_recall"] <= 1
     assert score.values["_mean"] >= 1
 
 
 def test_few_images_give_a_warning(tmp_path):
-    result = measure("fd6_efflite0", images_by_number, MemoryDataset(images_by_number(20, 0)), networks=random_network,
-                     cache_dir=tmp_path)  # fmt: skip
+    result = measure("fd6_efflite0", images_by_number, MemoryDataset(images_by_number(20, 0)), options_of(tmp_path))
     assert "6 images are fewer than the 6 features" in result.notes[0] and np.isfinite(result.values[""])
 
 

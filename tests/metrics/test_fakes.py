@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 
 from sg2ada_colab.errors import UserError
+from sg2ada_colab.formats.network_data import NetworkData
 from sg2ada_colab.metrics import fakes as module
-from sg2ada_colab.metrics.fakes import SnapshotFakes, checked_labels, group_size
-from sg2ada_colab.networks.variables import GeneratorConfig, generator_specs, initial_values
-from sg2ada_colab.snapshots.network_data import NetworkData
+from sg2ada_colab.metrics.fakes import SnapshotFakes
+from sg2ada_colab.metrics.grouped import GROUP_SIZE, LARGE_GROUP_SIZE, group_size
+from sg2ada_colab.metrics.labels import checked_labels
+from sg2ada_colab.networks.config import GeneratorConfig
+from sg2ada_colab.networks.variables import generator_specs, initial_values
 
 
 def tiny_generator(**changes):
@@ -58,5 +61,19 @@ def test_grey_networks_make_grey_images():
 
 
 def test_large_images_come_in_small_groups():
-    assert group_size(256) == module.GROUP_SIZE and group_size(1024) == module.LARGE_GROUP_SIZE
-    assert module.GROUP_SIZE % module.LARGE_GROUP_SIZE == 0
+    assert group_size(256) == GROUP_SIZE and group_size(1024) == LARGE_GROUP_SIZE
+    assert GROUP_SIZE % LARGE_GROUP_SIZE == 0
+
+
+def test_fakes_of_another_snapshot_compile_nothing_and_leave_the_first_as_they_are(monkeypatch):
+    traced, original = [], module.synthesize
+    monkeypatch.setattr(module, "synthesize", lambda *inputs: traced.append(1) or original(*inputs))
+    networks = [tiny_generator(fmap_max=15) for _ in range(2)]  # of no other test, so that it is not compiled yet
+    networks[1].variables["synthesis/4x4/Const/const"] = -networks[1].variables["synthesis/4x4/Const/const"]
+    fakes = [SnapshotFakes(network, xla=False) for network in networks]
+    before = fakes[0](3, 0)
+    assert len(traced) == 1 and (fakes[1](3, 0) != before).any()
+    assert len(traced) == 1, "the second snapshot was traced again"
+    np.testing.assert_array_equal(fakes[0](3, 0), before)
+    fakes[1].load(networks[0])
+    np.testing.assert_array_equal(fakes[1](3, 0), before)

@@ -2,14 +2,15 @@
 
 import hashlib
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from sg2ada_colab.errors import UserError
+from sg2ada_colab.formats.torch_file import read_torch_weights
 from sg2ada_colab.metrics import features
-from sg2ada_colab.metrics.features import EFFICIENTNET_LITE0, open_efficientnet, open_network, rgb_images
-from sg2ada_colab.metrics.torch_weights import read_torch_weights
+from sg2ada_colab.metrics.features import EFFICIENTNET_LITE0, open_network, rgb_images
 from sg2ada_colab.metrics.weight_files import WeightsFile, find_any, find_weights
 
 
@@ -23,7 +24,7 @@ def weights_path():
 
 @pytest.fixture(scope="module")
 def network(weights_path):
-    network = open_efficientnet(weights_path)
+    network = open_network("efflite0", weights_path)
     network.batch_size = 4  # a small batch compiles and runs soon
     return network
 
@@ -46,7 +47,7 @@ def plain_efficientnet(images, weights):
     x = tf.nn.relu6(norm(conv((images - 127.0) / 128.0, "_conv_stem.weight", 2), "_bn0"))
     strides = [1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1]
     for index, stride in enumerate(strides):
-        name, skip = "_blocks.{}.".format(index), x
+        name, skip = f"_blocks.{index}.", x
         if index > 0:
             x = tf.nn.relu6(norm(conv(x, name + "_expand_conv.weight"), name + "_bn0"))
         kernel = weights[name + "_depthwise_conv.weight"].transpose(2, 3, 0, 1)
@@ -83,11 +84,11 @@ def test_tensors_are_taken_as_arrays_are(network):
 
 def test_what_the_weights_lack_is_said_without_a_download(tmp_path, monkeypatch):
     monkeypatch.setattr("urllib.request.urlopen", lambda *args, **options: pytest.fail("asked for a download"))
-    said = features.where_weights_are_missing("inception", cache_dir=tmp_path)
+    said = features.missing_weights_message("inception", cache_dir=tmp_path)
     assert "Inception-v3 of 2015 are not on this machine" in said and "kid_efflite0 is measured in its place" in said
     (tmp_path / "inception-2015-12-05.tgz").write_bytes(b"x")
-    assert features.where_weights_are_missing("inception", cache_dir=tmp_path) is None
-    assert "VGG16" in features.where_weights_are_missing("vgg16", cache_dir=tmp_path)
+    assert features.missing_weights_message("inception", cache_dir=tmp_path) is None
+    assert "VGG16" in features.missing_weights_message("vgg16", cache_dir=tmp_path)
 
 
 def test_a_vector_does_not_depend_on_the_batch(network):
@@ -108,7 +109,7 @@ def test_grey_is_repeated():
 
 
 def test_missing_weights_say_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setattr(features, "EFFICIENTNET_LITE0", EFFICIENTNET_LITE0._replace(package="no_such_package_of_weights"))
+    monkeypatch.setattr(features, "EFFICIENTNET_LITE0", replace(EFFICIENTNET_LITE0, package="no_such_package_of_weights"))
     with pytest.raises(UserError) as error:
         open_network("efflite0", cache_dir=tmp_path)
     assert str(tmp_path) in error.value.expected
@@ -117,12 +118,12 @@ def test_missing_weights_say_what_to_install(tmp_path, monkeypatch):
 
 def test_a_wrong_path_is_named(tmp_path):
     with pytest.raises(UserError, match="nowhere.pth does not exist"):
-        open_efficientnet(tmp_path / "nowhere.pth")
+        open_network("efflite0", tmp_path / "nowhere.pth")
 
 
 def stand_in(content, **changes):
     digest = hashlib.sha256(content).hexdigest()
-    return WeightsFile("Stand-in", "weights.bin", digest, None, None, None, "fetch it")._replace(**changes)
+    return replace(WeightsFile("Stand-in", "weights.bin", "fetch it", digest), **changes)
 
 
 def test_a_file_of_another_digest_is_refused(tmp_path):
@@ -146,7 +147,22 @@ def test_a_digest_that_is_not_known_is_noted_on_the_first_download(tmp_path):
         find_weights(weights, cache_dir=tmp_path / "cache")
 
 
-def test_the_first_of_several_files_that_is_here_wins_over_a_download(tmp_path):
+def test_a_download_that_cannot_be_read_is_neither_kept_nor_noted(tmp_path):
+    source = tmp_path / "source"
+    source.write_bytes(b"\x1f\x8bcut off")
+    weights = stand_in(b"", sha256=None, address=source.as_uri())
+
+    def check(path):
+        with open(path, "rb") as file:
+            raise UserError(f"{len(file.read())} bytes cannot be unpacked", "all", "again")
+
+    with pytest.raises(UserError, match="could not be downloaded: 9 bytes cannot be unpacked"):
+        find_weights(weights, cache_dir=tmp_path / "cache", check=check)
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_the_first_of_several_files_that_is_here_wins_over_a_download(tmp_path, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda _: None)
     (tmp_path / "second.bin").write_bytes(b"good")
     first = stand_in(b"good", file_name="first.bin", address="file:///nowhere/at/all")
     second = stand_in(b"good", file_name="second.bin")
@@ -156,7 +172,8 @@ def test_the_first_of_several_files_that_is_here_wins_over_a_download(tmp_path):
     assert error.value.next_step == "fetch it"
 
 
-def test_a_download_is_kept_only_if_its_digest_is_right(tmp_path):
+def test_a_download_is_kept_only_if_its_digest_is_right(tmp_path, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda _: None)
     source = tmp_path / "source"
     source.write_bytes(b"good")
     weights = stand_in(b"good", address=source.as_uri())
@@ -167,7 +184,7 @@ def test_a_download_is_kept_only_if_its_digest_is_right(tmp_path):
     with pytest.raises(UserError, match="could not be downloaded"):
         find_weights(weights, cache_dir=tmp_path / "empty")
     source.write_bytes(b"tampered")
-    with pytest.raises(UserError, match="not the expected file"):
+    with pytest.raises(UserError, match="wrong digest"):
         find_weights(weights, cache_dir=tmp_path / "other")
     assert not (tmp_path / "other" / "weights.bin").exists()
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from sg2ada_colab.errors import UserError
-from sg2ada_colab.metrics.evaluate import measure
-from sg2ada_colab.metrics.features import open_inception
+from sg2ada_colab.metrics.evaluate import MeasureOptions, measure
+from sg2ada_colab.metrics.features import open_network
 from sg2ada_colab.metrics.inception import CONVOLUTIONS
 from sg2ada_colab.metrics.inception_weights import GRAPH_FILE, _from_torch, read_inception_weights
 from sg2ada_colab.tf import tf1
@@ -109,7 +109,7 @@ def test_other_files_are_refused(tmp_path):
     wrong = tmp_path / GRAPH_FILE
     first = {"conv/conv2d_params": np.zeros([3, 3, 3, 31], np.float32)}
     cases = [
-        (b"no graph at all" * 9, "no TensorFlow graph"),
+        (b"no graph at all" * 9, "not a TensorFlow graph"),
         (b"\x1f\x8bbroken", "cannot be unpacked"),
         (graph_of({}).SerializeToString(), "no constant conv/conv2d_params"),
         (graph_of(first).SerializeToString(), r"conv/conv2d_params has shape \(3, 3, 3, 31\) instead of \(3, 3, 3, 32\)"),
@@ -120,7 +120,7 @@ def test_other_files_are_refused(tmp_path):
             read_inception_weights(wrong)
     with tarfile.open(str(tmp_path / "other.tgz"), "w:gz") as archive:
         archive.addfile(tarfile.TarInfo("README"))
-    with pytest.raises(UserError, match="no {} in it".format(GRAPH_FILE)):
+    with pytest.raises(UserError, match=f"no {GRAPH_FILE} in it"):
         read_inception_weights(tmp_path / "other.tgz")
 
 
@@ -210,7 +210,7 @@ def images():
 
 @pytest.mark.slow
 def test_features_equal_an_implementation_in_numpy(arrays, archive, images, relmax):
-    network = open_inception(archive)
+    network = open_network("inception", archive)
     network.batch_size = 2
     features, probabilities = numpy_inception(images, arrays)
     assert relmax(network(images), features) < 2e-5
@@ -239,7 +239,7 @@ def test_features_equal_those_of_torch_fidelity(arrays, archive, images, relmax,
     np.save(str(tmp_path / "images.npy"), images)
     paths = [str(tmp_path / name) for name in ("state.npz", "images.npy", "features.npz")]
     subprocess.run([torch_python, "-c", TORCH_FIDELITY] + paths, check=True)
-    network = open_inception(archive)
+    network = open_network("inception", archive)
     network.batch_size = 2
     with np.load(paths[2]) as theirs:
         assert relmax(network(images), theirs["features"]) < 2e-5
@@ -285,8 +285,8 @@ def test_a_network_pickle_with_the_graphs_names_is_read_and_not_run(arrays, arch
     for scope, pair in expected.items():
         for a, b in zip(pair, found[scope]):
             np.testing.assert_array_equal(a, b)
-    with pytest.raises(UserError, match="is50 needs what the file of the network inception ends before"):
-        measure("is50", None, None, networks=lambda name: open_inception(path))
+    with pytest.raises(UserError, match="is50 needs the last layer of the network inception, which its file lacks"):
+        measure("is50", None, None, MeasureOptions(lambda name: open_network("inception", path)))
 
 
 def test_another_network_pickle_is_refused_with_its_names(tmp_path):

@@ -1,24 +1,19 @@
 """Perceptual path length: its arithmetic, its pairs, and LPIPS on thin made-up VGG16 weights against NumPy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from sg2ada_colab.config.metric_names import parse_metric
 from sg2ada_colab.errors import UserError
 from sg2ada_colab.metrics import vgg
-from sg2ada_colab.metrics.catalogue import parse_metric
-from sg2ada_colab.metrics.evaluate import measure_all
+from sg2ada_colab.metrics.evaluate import MeasureOptions, measure_all
 from sg2ada_colab.metrics.features import FeatureNetwork, image_pairs, open_network
-from sg2ada_colab.metrics.path_length import EPSILON, slerp, trimmed_mean
+from sg2ada_colab.metrics.path_length import EPSILON, trimmed_mean
 from sg2ada_colab.metrics.path_pairs import PathPairs
 
 from .test_fakes import tiny_generator
-
-
-def test_slerp(reference, relmax):
-    data = reference("metrics")
-    assert relmax(slerp(data["slerp.a"], data["slerp.b"], data["slerp.t"]), data["slerp.out"]) < 1e-6
-    a, b = np.eye(2)
-    np.testing.assert_allclose(slerp(a[None] * 5, b[None] * 2, np.array([[0.5]])), [[0.5**0.5, 0.5**0.5]])
 
 
 @pytest.mark.parametrize("name", ["ppl_a", "ppl_b"])
@@ -50,7 +45,7 @@ def thin_vgg(draws, widths=(3, 4, 5, 6, 6), dense=11):
     arrays, channels = {}, 3
     for stage, width in zip(vgg.STAGES, widths):
         for position in stage:
-            name = "features.{}.".format(position)
+            name = f"features.{position}."
             arrays[name + "weight"] = draws.normal(0, (2 / (9 * channels)) ** 0.5, [width, channels, 3, 3]).astype(np.float32)
             arrays[name + "bias"] = draws.normal(0, 0.1, width).astype(np.float32)
             channels = width
@@ -68,7 +63,7 @@ def numpy_stages(x, arrays):
             n, c, h, w = x.shape
             x = x.reshape(n, c, h // 2, 2, w // 2, 2).max(axis=(3, 5))
         for position in stage:
-            kernel, bias = arrays["features.{}.weight".format(position)], arrays["features.{}.bias".format(position)]
+            kernel, bias = arrays[f"features.{position}.weight"], arrays[f"features.{position}.bias"]
             padded = np.pad(x, [(0, 0), (0, 0), (1, 1), (1, 1)], mode="constant")
             height, width = x.shape[2:]
             total = bias[:, None, None]
@@ -84,7 +79,7 @@ def numpy_stages(x, arrays):
 def test_lpips_equals_its_definition(relmax):
     draws = np.random.RandomState(5)
     arrays = thin_vgg(draws)
-    layers = [draws.uniform(0, 1, len(arrays["features.{}.bias".format(stage[-1])])).astype(np.float32) for stage in vgg.STAGES]
+    layers = [draws.uniform(0, 1, len(arrays[f"features.{stage[-1]}.bias"])).astype(np.float32) for stage in vgg.STAGES]
     pairs = draws.uniform(0, 255, [2, 2, 32, 32, 3]).astype(np.float32)
     expected = np.zeros([2, 1])
     prepared = ((pairs / 127.5 - 1 - vgg.SHIFT) / vgg.SCALE).transpose(0, 1, 4, 2, 3)
@@ -115,13 +110,13 @@ def test_a_path_length_is_measured_from_end_to_end_and_resumed(tmp_path):
     def network(name):
         return FeatureNetwork(name, "squares", {"features": 1}, forward, check=image_pairs)
 
-    spec = parse_metric("ppl2_wend")._replace(num_fakes=80)
+    spec = replace(parse_metric("ppl2_wend"), num_fakes=80)
     pairs = PathPairs(tiny_generator(), "w", "end", crop=False, xla=False)
     options = {"networks": network, "path_pairs": lambda spec: pairs, "source": "one", "partial_dir": tmp_path}
     calls = []
     with pytest.raises(KeyboardInterrupt):
-        measure_all([spec], None, None, should_stop=lambda: calls.append(1) or len(calls) == 2, **options)
-    result = measure_all([spec], None, None, **options)[0]
+        measure_all([spec], None, None, MeasureOptions(should_stop=lambda: calls.append(1) or len(calls) == 2, **options))
+    result = measure_all([spec], None, None, MeasureOptions(**options))[0]
     distances = forward(pairs(80, 0))["features"][:, 0] / EPSILON**2
     low, high = np.sort(distances)[[0, -1]]
     assert result.values[""] == pytest.approx(distances[(distances >= low) & (distances <= high)].mean(), rel=1e-6)

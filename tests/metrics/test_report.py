@@ -4,7 +4,7 @@ import collections
 import json
 
 from sg2ada_colab.metrics.evaluate import MetricResult
-from sg2ada_colab.metrics.report import best_measurement, format_seconds, read_measurements, result_line, write_result
+from sg2ada_colab.metrics.report import best_measurement, read_measurements, result_line, write_result
 
 
 def result(name, seconds=266.0, **values):
@@ -22,15 +22,9 @@ def test_the_lines_are_the_originals():
     assert line == "x                              time 12s          pr50k3_full_precision 0.5000     pr50k3_full_recall 0.2500"
 
 
-def test_durations():
-    assert [format_seconds(seconds) for seconds in (12.4, 59.6, 187, 3723, 187440)] == [
-        "12s", "1m 00s", "3m 07s", "1h 02m 03s", "2d 04h 04m",
-    ]  # fmt: skip
-
-
 def test_written_results_are_read_back_in_order(tmp_path):
     for kimg, value in ((400, 3.5), (0, 9.25), (1200, 5.0), (400, 4.5)):
-        write_result(tmp_path, "/somewhere/network-snapshot-{:06d}.pkl".format(kimg), result("fid5k_full", **{"": value}))
+        write_result(tmp_path, f"/somewhere/network-snapshot-{kimg:06d}.pkl", result("fid5k_full", **{"": value}))
     measurements = read_measurements(tmp_path, "fid5k_full")
     assert [(item.kimg, item.values[""]) for item in measurements] == [(0, 9.25), (400, 4.5), (1200, 5.0)]
     assert best_measurement(measurements).kimg == 400
@@ -49,7 +43,7 @@ def test_a_line_cut_off_by_a_crash_is_left_out_and_closed(tmp_path):
 
 def test_best_of_scores_is_the_largest_and_nan_never_wins(tmp_path):
     for kimg, mean in ((0, 1.5), (200, 3.5), (400, float("nan"))):
-        write_result(tmp_path, "network-snapshot-{:06d}.pkl".format(kimg), result("is50k", mean=mean, std=0.1))
+        write_result(tmp_path, f"network-snapshot-{kimg:06d}.pkl", result("is50k", mean=mean, std=0.1))
     assert best_measurement(read_measurements(tmp_path, "is50k"), lower=False).kimg == 200
     assert best_measurement([]) is None
 

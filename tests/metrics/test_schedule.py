@@ -2,13 +2,13 @@
 
 import pytest
 
-from sg2ada_colab.metrics.catalogue import parse_metric
+from sg2ada_colab.config.metric_names import parse_metric
 from sg2ada_colab.metrics.schedule import (
     fit_to_seconds,
     is_due,
-    measured_before,
+    measured_name,
+    previously_measured_size,
     seconds_allowed,
-    standing_for,
     usable_metrics,
 )
 
@@ -40,16 +40,16 @@ def test_a_metric_is_never_made_larger():
 
 def test_a_run_keeps_the_size_it_was_measured_with():
     fid = parse_metric("fid50k_full")
-    assert measured_before(fid, ["fid2k_full", "kid5k_full"]).name == "fid2k_full"
-    assert measured_before(fid, ["fid2k_full", "fid50k_full"]) == fid
-    assert measured_before(fid, ["kid5k_full", "fid5k"]) is None
+    assert previously_measured_size(fid, ["fid2k_full", "kid5k_full"]).name == "fid2k_full"
+    assert previously_measured_size(fid, ["fid2k_full", "fid50k_full"]) == fid
+    assert previously_measured_size(fid, ["kid5k_full", "fid5k"]) is None
 
 
 def test_another_size_or_the_replacement_stands_for_a_metric():
-    assert standing_for("fid50k_full", ["fid2k_full", "kid_efflite0"]) == "fid2k_full"
-    assert standing_for("fid50k_full", ["kid_efflite0", "pr50k3"]) == "kid_efflite0"
-    assert standing_for("fid50k_full", ["kid2k_efflite0"]) == "kid2k_efflite0"
-    assert standing_for("pr50k3_full", ["kid_efflite0"]) is None
+    assert measured_name("fid50k_full", ["fid2k_full", "kid_efflite0"]) == "fid2k_full"
+    assert measured_name("fid50k_full", ["kid_efflite0", "pr50k3"]) == "kid_efflite0"
+    assert measured_name("fid50k_full", ["kid2k_efflite0"]) == "kid2k_efflite0"
+    assert measured_name("pr50k3_full", ["kid_efflite0"]) is None
 
 
 def test_without_inception_the_small_network_takes_over_and_says_so():
@@ -59,5 +59,5 @@ def test_without_inception_the_small_network_takes_over_and_says_so():
     specs, sentences = usable_metrics(["fid50k_full", "kid50k_full", "pr50k3_full", "fd_efflite0"], is_available)
     assert [spec.name for spec in specs] == ["kid_efflite0", "fd_efflite0"]
     assert "fid50k_full cannot be measured: no weights; put them there" in sentences[0]
-    assert "no FID" in sentences[1] and len(sentences) == 4
+    assert "not FIDs" in sentences[1] and len(sentences) == 4
     assert usable_metrics(["fid50k_full"], lambda name: "gone") == ([], ["fid50k_full cannot be measured: gone"])

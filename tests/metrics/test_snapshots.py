@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from sg2ada_colab.errors import UserError
+from sg2ada_colab.formats.network_data import NetworkData, NetworkSnapshot
+from sg2ada_colab.formats.network_pickle import write_network_pickle
 from sg2ada_colab.metrics import features, snapshots
 from sg2ada_colab.metrics.report import read_measurements
-from sg2ada_colab.metrics.snapshots import SnapshotMetrics, best_snapshots, run_snapshots
-from sg2ada_colab.networks.variables import DiscriminatorConfig, discriminator_specs, initial_values
-from sg2ada_colab.snapshots.network_data import NetworkData, NetworkSnapshot
-from sg2ada_colab.snapshots.network_pickle import write_network_pickle
+from sg2ada_colab.metrics.snapshots import SnapshotMetrics, SnapshotOptions, best_snapshots, run_snapshots
+from sg2ada_colab.networks.config import DiscriminatorConfig
+from sg2ada_colab.networks.variables import discriminator_specs, initial_values
 
 from .conftest import MemoryDataset, images_by_number, random_network
 from .test_fakes import tiny_generator
@@ -33,7 +34,7 @@ def run_dir(tmp_path):
     folder = tmp_path / "results" / "00000-tiny-auto1"
     folder.mkdir(parents=True)
     for kimg in (0, 40, 80, 120):
-        write_snapshot(folder / "network-snapshot-{:06d}.pkl".format(kimg))
+        write_snapshot(folder / f"network-snapshot-{kimg:06d}.pkl")
     return folder
 
 
@@ -48,7 +49,7 @@ def measuring(tmp_path, said, monkeypatch):
 
     def open_network(name, path, cache_dir):
         if name != "efflite0":
-            raise UserError("the weights of {} are not on this machine".format(name), "a file", "put it there")
+            raise UserError(f"the weights of {name} are not on this machine", "a file", "put it there")
         return random_network(name)
 
     monkeypatch.setattr(features, "open_network", open_network)
@@ -56,7 +57,8 @@ def measuring(tmp_path, said, monkeypatch):
 
     def make(names, **options):
         options.setdefault("cache_dir", tmp_path / "cache")
-        return SnapshotMetrics(options.pop("dataset", dataset), names, xla=False, say=said.append, **options)
+        used, budget_s = options.pop("dataset", dataset), options.pop("budget_s", None)
+        return SnapshotMetrics(used, names, SnapshotOptions(xla=False, say=said.append, **options), budget_s)
 
     return make
 
@@ -139,8 +141,12 @@ def test_every_other_snapshot_and_always_the_last(run_dir):
     assert [path.stem[-6:] for path in run_snapshots(run_dir, 2)] == ["000000", "000080", "000120"]
     assert [path.stem[-6:] for path in run_snapshots(run_dir, 1)] == ["000000", "000040", "000080", "000120"]
     assert run_snapshots(run_dir / "nothing") == []
+    for name in ("000120-10", "000120-2"):
+        (run_dir / f"network-snapshot-{name}.pkl").write_bytes(b"")
+    assert [path.stem[17:] for path in run_snapshots(run_dir)][-3:] == ["000120", "000120-2", "000120-10"]
 
 
-def test_neighbours_are_drawn(measuring, run_dir, said):
-    path = measuring(["kid64_efflite0"]).draw_neighbours(run_dir / "network-snapshot-000040.pkl", count=3)
-    assert path.name == "neighbours-000040.png" and path.stat().st_size > 1000 and "of 128 fakes" in said[-1]
+def test_neighbours_are_found(measuring, run_dir, said):
+    fakes, nearest = measuring(["kid64_efflite0"]).neighbours(run_dir / "network-snapshot-000040.pkl", count=3)
+    assert len(fakes) == len(nearest.indices) == len(nearest.distances) == 3 and fakes.dtype == "uint8"
+    assert "of 128 fakes" in said[-1]

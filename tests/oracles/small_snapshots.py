@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from sg2ada_colab.networks.variables import DiscriminatorConfig, GeneratorConfig, discriminator_specs, generator_specs
-from sg2ada_colab.snapshots.network_data import NetworkData, NetworkSnapshot
+from sg2ada_colab.formats.network_data import NetworkData, NetworkSnapshot
+from sg2ada_colab.networks.config import DiscriminatorConfig, GeneratorConfig
+from sg2ada_colab.networks.variables import discriminator_specs, generator_specs
 
 
 def random_values(specs, rng):
@@ -23,6 +24,7 @@ def small_snapshot(
     dlatent_size=4,
     mapping_layers=2,
     num_channels=3,
+    init_res=(4, 4),
 ):
     rng = np.random.RandomState(seed)
     shared = {
@@ -33,6 +35,7 @@ def small_snapshot(
         "fmap_max": fmap_max,
         "num_fp16_res": 4,
         "conv_clamp": 256,
+        "init_res": init_res,
     }
     g_config = GeneratorConfig(
         architecture=g_architecture, latent_size=latent_size, dlatent_size=dlatent_size, mapping_layers=mapping_layers, **shared

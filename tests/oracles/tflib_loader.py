@@ -47,7 +47,7 @@ class Network:
         self.output_shapes = [output.shape.as_list()]
         self.vars = OrderedDict((v.name[len(self.scope) + 1 :].split(":")[0], v) for v in tf.global_variables(self.scope + "/"))
         missing = [name for name in self.vars if name not in self.values]
-        assert not missing, "not in the pickle: {}".format(missing)
+        assert not missing, f"not in the pickle: {missing}"
         feed = {}
         for name, variable in self.vars.items():
             assert variable.shape.as_list() == list(np.shape(self.values[name])), name

@@ -19,7 +19,7 @@ def _named(module, name):
     """Return a function that pickles by this name."""
 
     def function(*_):
-        raise AssertionError("{}.{} was called".format(module, name))
+        raise AssertionError(f"{module}.{name} was called")
 
     function.__module__, function.__name__, function.__qualname__ = module, name, name
     return function
@@ -176,7 +176,7 @@ class _Builder:
             children["embed"] = self.dense(prefix + "LabelEmbed", bias_gain=1)
         lrmul = self.data.kwargs.get("mapping_lrmul", 0.01)
         for index in range(layers):
-            children["fc{}".format(index)] = self.dense("{}{}{}".format(prefix, dense_name, index), bias_gain=lrmul)
+            children[f"fc{index}"] = self.dense(f"{prefix}{dense_name}{index}", bias_gain=lrmul)
         buffers = {"w_avg": self.tensor(self.v["dlatent_avg"])} if "dlatent_avg" in self.v else {}
         return module("MappingNetwork", {}, buffers, children, num_layers=layers, **attributes)
 
@@ -186,7 +186,7 @@ class _Builder:
         buffers = {"resample_filter": self.tensor(TAPS)}
         if noise is not None:
             parameters["noise_strength"] = self.tensor(v[name + "/noise_strength"])
-            buffers["noise_const"] = self.tensor(v["synthesis/noise{}".format(noise)][0, 0])
+            buffers["noise_const"] = self.tensor(v[f"synthesis/noise{noise}"][0, 0])
         affine = module(
             "FullyConnectedLayer",
             {
@@ -195,7 +195,10 @@ class _Builder:
             },
             bias_gain=1,
         )
-        return module("SynthesisLayer", parameters, buffers, {"affine": affine}, activation="lrelu", conv_clamp=clamp)
+        if noise is None:
+            return module("ToRGBLayer", parameters, buffers, {"affine": affine}, conv_clamp=clamp)
+        more = {"activation": "lrelu", "use_noise": True, "up": 2 if flip else 1, "act_gain": np.sqrt(2)}
+        return module("SynthesisLayer", parameters, buffers, {"affine": affine}, conv_clamp=clamp, **more)
 
     def generator(self):
         kwargs, v, blocks = self.data.kwargs, self.v, OrderedDict()
@@ -212,7 +215,7 @@ class _Builder:
                 layers["skip"] = module("Conv2dLayer", {"weight": self.tensor(_oikk(v[name + "Skip/weight"]))})
             if name + "ToRGB/weight" in v:
                 layers["torgb"] = self.synthesis_layer(name + "ToRGB")
-            blocks["b{}".format(2**log2)] = module(
+            blocks[f"b{2**log2}"] = module(
                 "SynthesisBlock", own, {"resample_filter": self.tensor(TAPS)}, layers, architecture=architecture, use_fp16=False
             )
         synthesis_kwargs = {
@@ -243,15 +246,11 @@ class _Builder:
         parameters = {"weight": self.tensor(_oikk(self.v[name + "/weight"]))}
         if name + "/bias" in self.v:
             parameters["bias"] = self.tensor(self.v[name + "/bias"])
+        skip = name.endswith("Skip")
+        more = {"activation": "linear" if skip else "lrelu", "conv_clamp": None if skip else self.data.kwargs.get("conv_clamp")}
         if self.options.get("frozen"):  # frozen layers hold their weights as buffers
-            return module("Conv2dLayer", {}, dict(parameters), activation="lrelu", conv_clamp=self.data.kwargs.get("conv_clamp"))
-        return module(
-            "Conv2dLayer",
-            parameters,
-            {"resample_filter": self.tensor(TAPS)},
-            activation="lrelu",
-            conv_clamp=self.data.kwargs.get("conv_clamp"),
-        )
+            return module("Conv2dLayer", {}, dict(parameters), **more)
+        return module("Conv2dLayer", parameters, {"resample_filter": self.tensor(TAPS)}, **more)
 
     def discriminator(self):
         kwargs, children = self.data.kwargs, OrderedDict()
@@ -261,7 +260,7 @@ class _Builder:
             layers = OrderedDict(
                 (short, self.conv(block + name)) for name, short in names.items() if block + name + "/weight" in self.v
             )
-            children["b{}".format(2**log2)] = module(
+            children[f"b{2**log2}"] = module(
                 "DiscriminatorBlock",
                 {},
                 {"resample_filter": self.tensor(TAPS)},

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from sg2ada_colab.previews.grid import save_grid
-from sg2ada_colab.previews.timeline import as_jpeg, shrunk, spread_of_grid, thinned
+from sg2ada_colab.previews.timeline import as_jpeg, grid_diversity, shrunk, thinned
 
 
 def noise(width, height, seed=0):
@@ -43,9 +43,9 @@ def test_spread_is_zero_for_one_image_over_and_over_and_falls_as_images_become_a
     colours = np.repeat(np.repeat(random.randint(0, 256, [32 * 32, 1, 1, 3]), 8, 1), 8, 2)
     paths = []
     for share in (1.0, 0.25, 0.0):
-        paths.append(tmp_path / "{}.png".format(share))
+        paths.append(tmp_path / f"{share}.png")
         save_grid(paths[-1], 128 + share * (colours - 128), 0, 255, 32)
-    spreads = [spread_of_grid(path, 8) for path in paths]
+    spreads = [grid_diversity(path, 8) for path in paths]
     oracle = colours.reshape(1024, -1).astype(float).std(axis=0).mean()
     assert spreads[0] == pytest.approx(oracle, rel=0.01)
     assert spreads[1] == pytest.approx(0.25 * oracle, rel=0.02) and spreads[2] == 0

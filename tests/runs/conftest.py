@@ -1,18 +1,47 @@
 """A small labelled dataset, the options of a tiny run over it, and training without the arithmetic."""
 
+import functools
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from sg2ada_colab.config.options import TrainOptions
+from sg2ada_colab.config.resolve import resolve
+from sg2ada_colab.config.train_config import DatasetInfo
 from sg2ada_colab.dataset import PrepareOptions, prepare
-from sg2ada_colab.metrics.catalogue import parse_metric
 from sg2ada_colab.runs import build
 from sg2ada_colab.runs import start as start_module
 from sg2ada_colab.tf import tf
-from sg2ada_colab.training.config import DatasetInfo
-from sg2ada_colab.training.options import TrainOptions
-from sg2ada_colab.training.resolve import resolve
-from sg2ada_colab.training.steps import REPORTS
+from sg2ada_colab.training.loop import TrainingProgress
+from sg2ada_colab.training.state import Counters
+
+from ..training.test_steps import REPORTS
+
+sys.path[:0] = [str(Path(__file__).parent.parent / "soak")]
+
+
+class Said(list):
+    """A log that keeps its lines; `notes` are those that became events."""
+
+    def __init__(self):
+        super().__init__()
+        self.notes = []
+
+    def __call__(self, text=""):
+        self.append(text)
+
+    def note(self, kind, text):
+        self.append(text)
+        self.notes.append((kind, text))
+
+
+@pytest.fixture
+def said():
+    return Said()
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +55,7 @@ def tiny_dataset(tmp_path_factory):
         base = random.randint(0, 255, [1, 1, 3]) * np.ones([8, 8, 1])
         base[:, :4] += 60 * (number % 2)
         Image.fromarray(np.clip(base + random.randint(0, 40, [8, 8, 3]), 0, 255).astype(np.uint8)).save(
-            str(place / "{}.png".format(number))
+            str(place / f"{number}.png")
         )
     prepare(
         str(folder / "source"), str(folder / "tiny8"), PrepareOptions(resolution=8, labels="folders", workers=1), progress=False
@@ -54,9 +83,15 @@ def tiny_config(tiny_dataset):
             "img_snap": 100,
         }
         data = DatasetInfo.open(options.get("data", tiny_dataset))
-        return resolve(TrainOptions(**dict(defaults, **options)), data, check_metric=parse_metric)
+        return resolve(TrainOptions(**dict(defaults, **options)), data)
 
     return make
+
+
+def progress_of(config, state=None, nimg=0, tick=0, **more):
+    """Return the TrainingProgress of a moment: with a TrainState, or with its counters alone."""
+    state = state or SimpleNamespace(counters=Counters(nimg=nimg, tick=tick), controller=None)
+    return TrainingProgress(state, config, tick=tick, **more)
 
 
 def leave_out_the_arithmetic(monkeypatch):
@@ -65,17 +100,18 @@ def leave_out_the_arithmetic(monkeypatch):
     Making the graphs of the real steps takes ten times as long as all else of a tiny run.
     """
 
-    def build_phases(config, state):
-        phases = build.build_phases(config, state)  # the real ones, whose steps nobody calls
+    def build_phases(config, state, ranks):
+        phases = build.build_phases(config, state, ranks)  # the real ones, whose steps nobody calls
 
-        def run(name, round_index, *inputs):
-            network = state.G if name[0] == "G" else state.D
-            bias = next(variable for key, variable in network.trainable.items() if key.endswith("bias"))
+        def move(phase, round_index, *inputs):
+            bias = next(variable for key, variable in phase.trainable.items() if key.endswith("bias"))
             bias.assign_add(tf.fill(bias.shape, 0.01))
-            last = round_index == config.rounds - 1
-            return tf.linspace(0.0, 1.0, len(REPORTS[name])), tf.constant(True) if last else None
+            last = round_index == config.schedule.rounds - 1
+            return tf.linspace(0.0, 1.0, len(phase.reports)), tf.constant(True) if last else None
 
-        phases.run = run
+        for phase in phases.generator + phases.discriminator:
+            phase.reports = REPORTS[phase.name]
+            phase.run = functools.partial(move, phase)
         return phases
 
     monkeypatch.setattr(start_module, "build_phases", build_phases)

@@ -1,10 +1,12 @@
 """What a snapshot hands to the writer does not move on with training."""
 
 import threading
-from types import SimpleNamespace
 
 from sg2ada_colab.runs.callbacks import Snapshots
-from sg2ada_colab.training.loop import Means
+from sg2ada_colab.training.state import RunningMeans
+
+from ..training.test_state import tiny_state
+from .conftest import progress_of
 
 
 class SlowStore:
@@ -27,16 +29,17 @@ class SlowStore:
         self.writer.start()
 
 
-def test_reports_after_the_snapshot_are_not_in_it():
-    store, means = SlowStore(), Means()
-    state = SimpleNamespace(counters=SimpleNamespace(nimg=1000), meta=dict)
-    snapshots = Snapshots(store, SimpleNamespace(network_snapshot_ticks=1, snapshot_seconds=None), print)
-    snapshots.copies = SimpleNamespace(take=lambda: (None, {}))
+def test_reports_after_the_snapshot_are_not_in_it(tiny_config):
+    store, state = SlowStore(), tiny_state()
+    state.counters.nimg, means = 1000, state.means
+    config = tiny_config()
+    snapshots = Snapshots(store, config, print)
+    snapshots.on_start(progress_of(config, state))
     means.add("Loss/G/loss", 1.0)
-    snapshots.save(SimpleNamespace(state=state, unreported=means, stopped=None, done=False))
+    snapshots.save(progress_of(config, state))
     means.add("Loss/G/loss", 5.0)
     means.add("Loss/D/loss", 2.0)
     store.go.set()
     store.writer.join()
     assert store.written == [{"Loss/G/loss": [1.0, 1]}]
-    assert Means(store.written[0]).take() == {"Loss/G/loss": 1.0}
+    assert RunningMeans(store.written[0]).take() == {"Loss/G/loss": 1.0}

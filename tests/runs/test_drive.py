@@ -7,9 +7,9 @@ import pytest
 
 from sg2ada_colab.runs import start as start_module
 from sg2ada_colab.runs.start import start
-from sg2ada_colab.snapshots.choose import newest_good
-from sg2ada_colab.snapshots.keeper import RunKeeper
-from sg2ada_colab.snapshots.store import RunStore
+from sg2ada_colab.storage.choose import newest_good
+from sg2ada_colab.storage.keeper import RunKeeper
+from sg2ada_colab.storage.store import RunStore
 from sg2ada_colab.training.loop import Callback
 
 
@@ -44,7 +44,7 @@ def test_training_goes_on_while_drive_is_gone_and_the_run_is_whole_there_at_the_
     outage = Outage(there.parent, gone=4, back=14)
     assert start(config, str(here), quiet=True, drive_dir=str(there), extra_callbacks=[outage]) == 0
     log = (here / "log.txt").read_text()
-    assert re.search(r"This run will take about 0\.\d GB more on Drive; how much is free there cannot be read\.", log)
+    assert re.search(r"This run will take about \d+\.\d MB more on Drive; how much is free there cannot be read\.", log)
     assert "Drive is not mounted. Training goes on" in log and "Drive works again" in log
     assert newest_good([there]).candidate.name == newest_good([here]).candidate.name
     assert newest_good([there]).candidate.verified_by == "digest" and newest_good([there]).candidate.kimg == 1

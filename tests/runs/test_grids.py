@@ -16,7 +16,7 @@ SIZE, COUNT = 240, 32 * 18  # 7680 x 4320 px
 
 
 class Reals:
-    resolution, channels, label_size = SIZE, 3, 0
+    height, width, channels, label_size = SIZE, SIZE, 3, 0
     num_images = 5
     labels = np.zeros([5, 0], np.float32)
 
@@ -37,13 +37,20 @@ class Sampler:
 
 
 @pytest.fixture
-def grids(tmp_path, monkeypatch):
+def grids(tmp_path, monkeypatch, said):
     monkeypatch.setattr(callbacks, "Sampler", lambda *args: Sampler())
     config = SimpleNamespace(
-        resolution=SIZE, channels=3, label_size=0, seed=1, minibatch_gpu=4, xla=False, image_snapshot_ticks=2
+        size=SIZE,
+        shape=SimpleNamespace(height=SIZE, width=SIZE),
+        channels=3,
+        label_size=0,
+        seed=1,
+        schedule=SimpleNamespace(minibatch_gpu=4),
+        engine=SimpleNamespace(xla=False),
+        snapshots=SimpleNamespace(image_ticks=2),
     )
     state = SimpleNamespace(Gs=SimpleNamespace(config=SimpleNamespace(latent_size=8)))
-    return Grids(tmp_path, TrainingStream(Reals(), 4, 0), config, state, [].append)
+    return Grids(tmp_path, TrainingStream(Reals(), 4, 0), config, state, said)
 
 
 def progress(tick, kimg, done=False):
@@ -91,5 +98,5 @@ def test_a_grid_that_could_not_be_written_is_told(grids, monkeypatch):
     monkeypatch.setattr(callbacks, "save_grid", full)
     grids.on_tick(progress(0, 0))
     grids.on_end(progress(0, 0))
-    (sentence,) = grids.log.__self__
+    ((_, sentence),) = grids.log.notes
     assert "could not be written" in sentence and "No space left on device" in sentence

@@ -2,8 +2,9 @@
 
 import pytest
 
+from sg2ada_colab.formats.read import read_snapshot
 from sg2ada_colab.runs.start import find_snapshot, start
-from sg2ada_colab.snapshots.read import read_snapshot
+from sg2ada_colab.storage.store import RunStore
 from sg2ada_colab.training.loop import Callback
 
 
@@ -32,7 +33,7 @@ def test_method_trains_and_resumes(method, tiny_config, tiny_dataset, tmp_path):
     assert start(config, run, quiet=True, extra_callbacks=[sums]) == 0
     assert all(abs(value) < 1e6 for means in sums.means for value in means.values())
     assert ("Loss/pl_penalty" in sums.means[0]) == (method not in ("bcr", "zcr", "auxrot", "wgangp"))
-    candidate, _ = find_snapshot(run)
+    candidate, _ = find_snapshot(RunStore(run))
     names = list(read_snapshot(candidate.pickle).D.variables)
     assert any(name.endswith("weight_sn") for name in names) == (method == "spectralnorm")
     assert any("PAGAN" in name for name in names) == (method == "pagan")

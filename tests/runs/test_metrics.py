@@ -1,18 +1,21 @@
 """Metrics while training: how often, how long, in place of what, between ticks or beside training, and never in its way."""
 
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
+from sg2ada_colab.config import metric_names
 from sg2ada_colab.errors import UserError
 from sg2ada_colab.metrics import features
 from sg2ada_colab.metrics.report import measured_names, read_measurements
 from sg2ada_colab.runs.metrics import AsideMeasurement, Metrics, SpokenProgress
 from sg2ada_colab.runs.start import start
-from sg2ada_colab.snapshots.manifest import read_manifest
+from sg2ada_colab.storage.manifest import read_manifest
 
 from ..metrics.conftest import random_network
+from .conftest import progress_of
 
 
 @pytest.fixture
@@ -21,7 +24,7 @@ def small_network(monkeypatch):
 
     def open_network(name, path=None, cache_dir=None, xla=None):
         if name != "efflite0":
-            raise UserError("the weights of {} are not on this machine".format(name), "a file", "put it there")
+            raise UserError(f"the weights of {name} are not on this machine", "a file", "put it there")
         return random_network(name)
 
     monkeypatch.setattr(features, "open_network", open_network)
@@ -46,7 +49,8 @@ def test_every_second_snapshot_and_the_last_are_measured_and_a_resume_measures_n
 @pytest.mark.usefixtures("untrained")
 def test_without_inception_training_goes_on_with_the_small_network(small_network, tiny_config, tmp_path, monkeypatch):
     monkeypatch.setenv("SG2ADA_CACHE_DIR", str(tmp_path / "empty"))
-    monkeypatch.setattr("sg2ada_colab.metrics.catalogue.DEFAULT_FAKES", 64)
+    smaller = [replace(row, num_fakes=64) if row.name == "kid#_efflite0" else row for row in metric_names._TABLE]
+    monkeypatch.setattr(metric_names, "_TABLE", smaller)
     run = tmp_path / "run"
     assert start(tiny_config(metrics=None, tick=0.5), str(run), quiet=True) == 0
     assert measured_names(str(run)) == ["kid_efflite0"]
@@ -54,7 +58,7 @@ def test_without_inception_training_goes_on_with_the_small_network(small_network
     for sentence in (
         "fid50k_full: the weights of Inception-v3 of 2015 are not on this machine",
         "fid50k_full cannot be measured",
-        "measuring kid_efflite0 in its place; its numbers are no FID",
+        "measuring kid_efflite0 in its place; its values are not FIDs",
         "Done: 1 kimg.",
     ):
         assert log.count(sentence) == 1
@@ -79,14 +83,14 @@ def callback(config, **more):
 def test_the_budget_is_the_asked_share_of_the_session(tiny_config):
     config = tiny_config(metrics_budget=5.0, metrics_every=2, snap=10, tick=2.0)
     metrics = callback(config)
-    metrics.on_start(SimpleNamespace(state=SimpleNamespace(counters=SimpleNamespace(nimg=30000))))
+    metrics.on_start(progress_of(config, nimg=30000))
     metrics._spent_s = 100.0
-    progress = SimpleNamespace(state=SimpleNamespace(counters=SimpleNamespace(nimg=50000)), session_s=700.0)
+    progress = progress_of(config, nimg=50000, session_s=700.0)
     training_s = 600 / 20 * 10 * 2.0 * 2  # seconds per kimg, times kimg from one measured snapshot to the next
     allowed = metrics.budget_s(progress)
     assert allowed / (allowed + training_s) == pytest.approx(0.05)
     assert callback(tiny_config(metrics=["fid50k_full"])).budget_s(progress) is None
-    assert tiny_config(metrics=None).metrics_budget == 5.0
+    assert tiny_config(metrics=None).metrics.budget_percent == 5.0
 
 
 @pytest.mark.usefixtures("untrained")
@@ -114,16 +118,16 @@ def test_progress_is_said_now_and_then_with_the_time_left(monkeypatch):
 
 def test_what_took_longer_than_its_share_is_made_up_for(tiny_config):
     said, measured = [], []
-    metrics = callback(tiny_config(metrics=["kid1k_efflite0"], metrics_budget=5.0, snap=1), log=said.append)
+    config = tiny_config(metrics=["kid1k_efflite0"], metrics_budget=5.0, snap=1)
+    metrics = callback(config, log=said.append)
     metrics.measure = lambda progress: measured.append(progress.tick)
-    progress = SimpleNamespace(done=False)
+    progress = progress_of(config)
     for tick, spent, session_s in [(1, 0, 10), (2, 30, 100), (3, 30, 300), (4, 30, 600), (5, 30, 700), (6, 61, 1000)]:
         metrics._spent_s, progress.tick, progress.session_s = spent, tick, session_s
         metrics.on_tick(progress)
     assert measured == [1, 4, 5]
     assert said == [
-        "Snapshots are not measured until the metrics' {} s are no more than 5 % of the session.".format(spent)
-        for spent in (30, 61)
+        f"Snapshots are not measured until the metrics' {spent} s are no more than 5 % of the session." for spent in (30, 61)
     ]
     progress.done = True
     metrics.on_tick(progress)
@@ -160,8 +164,7 @@ def test_beside_training_one_measurement_runs_at_a_time(tiny_config, tmp_path, m
     snapshots = SimpleNamespace(save=lambda progress: None)
     config = tiny_config(metrics=["kid64_efflite0"], metrics_aside=True)
     metrics = callback(config, store=store, snapshots=snapshots, log=said.append)
-    counters = SimpleNamespace(nimg=4000)
-    progress = SimpleNamespace(tick=1, done=False, stopped=None, session_s=9.0, state=SimpleNamespace(counters=counters))
+    progress = progress_of(config, nimg=4000, tick=1, session_s=9.0)
     metrics.on_tick(progress)
     metrics.on_tick(progress)
     assert len(made) == 1 and "is not measured: network-snapshot-000004.pkl is still being measured" in said[0]

@@ -39,7 +39,7 @@ def test_after_a_snapshot_the_run_goes_on_with_half(tiny_config, tmp_path):
     run = tmp_path / "run"
     with pytest.raises(UserError) as caught:
         runs.start(tiny_config(), run, quiet=True, extra_callbacks=[Full(2)])
-    assert "set --batch-gpu 8 (batch_gpu in a notebook) and go on (sg2ada resume {}".format(run) in caught.value.next_step
+    assert f"set --batch-gpu 8 (batch_gpu in a notebook) and go on (sg2ada resume {run}" in caught.value.next_step
     assert runs.start(tiny_config(batch_gpu=8), run, resume=True, quiet=True) == 0
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from sg2ada_colab.errors import UserError
 from sg2ada_colab.runs.start import find_snapshot, start
-from sg2ada_colab.snapshots.training_state import load_state
+from sg2ada_colab.storage.store import RunStore
+from sg2ada_colab.storage.training_state import load_state
 from sg2ada_colab.tf import IS_TF1
 from sg2ada_colab.training.loop import Callback
 
@@ -25,7 +26,7 @@ TWO_ROUNDS = {"batch_gpu": 8, "aug": "fixed", "p": 0.4}
 CHILD = """
 import os, signal, sys
 from sg2ada_colab.runs.start import start
-from sg2ada_colab.training.config import TrainConfig
+from sg2ada_colab.config.train_config import TrainConfig
 from sg2ada_colab.training.loop import Callback
 
 class Kill(Callback):
@@ -61,7 +62,7 @@ def child(config, run_dir, tmp_path, kill_after):
 
 def newest(run_dir):
     """Return the bytes of the newest network pickle, the arrays and the counters of its training state."""
-    candidate, _ = find_snapshot(str(run_dir))
+    candidate, _ = find_snapshot(RunStore(run_dir))
     arrays, meta = load_state(candidate.state)
     with open(candidate.pickle, "rb") as file:
         pickle_bytes = file.read()
@@ -107,6 +108,7 @@ def undisturbed(tmp_path_factory, request):
     [
         pytest.param(ADA, id="ada"),
         pytest.param(dict(ADA, **TWO_ROUNDS), id="two rounds, fixed p"),
+        pytest.param({"aug": "apa", "initstrength": 0.5, "lecam": 0.1}, id="apa and lecam"),
         pytest.param(TWO_ROUNDS, id="whole pipe", marks=pytest.mark.slow),
     ],
 )
@@ -181,5 +183,5 @@ def test_a_finished_run_is_left_as_it_is(tiny_config, undisturbed, tmp_path):
 
 def test_nothing_to_resume_is_said(tmp_path):
     with pytest.raises(UserError, match="no snapshot to go on from") as info:
-        find_snapshot(str(tmp_path))
+        find_snapshot(RunStore(tmp_path))
     assert "sg2ada train" in info.value.next_step

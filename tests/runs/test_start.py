@@ -3,21 +3,28 @@
 import errno
 import json
 import os
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from sg2ada_colab.dataset.packing import PackOptions, pack, unpack
+from sg2ada_colab import files as atomic
+from sg2ada_colab.config.options_file import read_config
+from sg2ada_colab.dataset.classic.packing import PackOptions, pack, unpack
 from sg2ada_colab.errors import UserError
+from sg2ada_colab.formats.read import read_snapshot
 from sg2ada_colab.metrics import snapshots
 from sg2ada_colab.runs import callbacks
+from sg2ada_colab.runs import start as start_module
 from sg2ada_colab.runs.start import find_snapshot, start
 from sg2ada_colab.runs.transfer import adopt_architecture
-from sg2ada_colab.snapshots import atomic, store
-from sg2ada_colab.snapshots.read import read_snapshot
-from sg2ada_colab.snapshots.training_state import load_state
+from sg2ada_colab.storage import store
+from sg2ada_colab.storage.run_folder import events
+from sg2ada_colab.storage.saved_config import CONFIG_KEY
+from sg2ada_colab.storage.store import RunStore
+from sg2ada_colab.storage.training_state import load_state
 from sg2ada_colab.training.loop import Callback
-from sg2ada_colab.training.options_file import read_config
 
 from .conftest import leave_out_the_arithmetic
 
@@ -40,7 +47,7 @@ def trained(tmp_path_factory, request):
             with pytest.MonkeyPatch.context() as monkeypatch:
                 leave_out_the_arithmetic(monkeypatch)
                 start(config, str(folder), quiet=True)
-            done["pickle"] = find_snapshot(str(folder))[0].pickle
+            done["pickle"] = find_snapshot(RunStore(folder))[0].pickle
         return done["pickle"]
 
     return run
@@ -58,7 +65,7 @@ def test_a_run_takes_over_networks_and_their_architecture(tiny_config, trained, 
         np.testing.assert_array_equal(seen.Gs[name], value, err_msg=name)
     saved = read_config(str(tmp_path / "run"))
     assert saved.mapping_layers == 3
-    assert any("Mapping layers: the snapshot has 3" in note for note in saved.notes)
+    assert any("G's mapping layers: 3, where the options say 2" in note for note in saved.notes)
 
 
 @pytest.mark.usefixtures("untrained")
@@ -71,16 +78,26 @@ def test_what_fits_is_taken_over_on_request(tiny_config, trained, tmp_path):
     source = read_snapshot(pickle)
     np.testing.assert_array_equal(seen.G["synthesis/8x8/Conv1/weight"], source.G.variables["synthesis/8x8/Conv1/weight"])
     log = (run / "log.txt").read_text()
-    assert "G synthesis/8x8/Conv1: copied" in log and "G mapping/Dense2: left behind" in log
-    assert read_config(str(run)).mapping_layers == 2
+    assert "G synthesis/8x8/Conv1: copied" in log and "G mapping/Dense2: copied" in log and "left behind" not in log
+    (event,) = [event for event in events(run) if event["kind"] == "device"]
+    assert log.splitlines()[0].endswith(f", {event['text']}.") and abs(event["time"] - time.time()) < 3600
+    assert read_config(str(run)).mapping_layers == 3
+
+
+@pytest.mark.usefixtures("untrained")
+def test_a_depth_that_is_given_wins_over_what_fits_and_is_told(tiny_config, trained, tmp_path):
+    config = tiny_config(resume=trained(tiny_config(map_depth=3)), resume_partial=True, map_depth=2)
+    assert start(config, str(tmp_path / "run"), quiet=True) == 0
+    saved = read_config(str(tmp_path / "run"))
+    assert saved.mapping_layers == 2 and "Left behind: G mapping/Dense2." in saved.notes
 
 
 def test_networks_of_another_size_are_refused_with_the_remedy(tiny_config, trained):
     source = read_snapshot(trained(tiny_config(map_depth=3)))
     config = tiny_config(resume="other.pkl")
-    other = dict(config.generator_kwargs, resolution=16)
+    other = dict(config.G, resolution=16)
     with pytest.raises(UserError, match="Resolution: the snapshot has 8, this run wants 16") as info:
-        adopt_architecture(config.__class__(**dict(config.to_dict(), generator_kwargs=other)), source)
+        adopt_architecture(replace(config, G=other), source)
     assert "prepare" in info.value.next_step
 
 
@@ -95,7 +112,9 @@ def test_validation_images_reach_the_controller(tiny_config, tiny_dataset, tmp_p
     assert start(config, str(run), quiet=True) == 0
     lines = [json.loads(line) for line in (run / "stats.jsonl").read_text().splitlines()]
     assert all("Loss/scores/valid" in line for line in lines)
-    assert load_state(find_snapshot(str(run))[0].state)[1]["controller"]["statistic"] is not None
+    meta = load_state(find_snapshot(RunStore(run))[0].state)[1]
+    assert meta["controller"]["statistic"] is not None
+    assert meta[CONFIG_KEY] == config.to_dict(), "each state holds the run's settings, too"
 
 
 @pytest.mark.usefixtures("untrained")
@@ -126,7 +145,7 @@ def test_a_full_disk_is_told_and_training_goes_on(tiny_config, tmp_path, monkeyp
     assert start(tiny_config(), str(run), quiet=True) == 0
     log = (run / "log.txt").read_text()
     assert "could not be written" in log and "No space left on device" in log
-    assert find_snapshot(str(run))[0].kimg == 1
+    assert find_snapshot(RunStore(run))[0].kimg == 1
     assert atomic.TEMPORARY not in "".join(os.listdir(str(run)))
 
 
@@ -140,7 +159,7 @@ def test_grids_that_cannot_be_written_cost_no_snapshot(tiny_config, tmp_path, mo
     assert start(tiny_config(), str(run), quiet=True) == 0
     log = (run / "log.txt").read_text()
     assert "A grid of images could not be written" in log and "No space left on device" in log
-    assert find_snapshot(str(run))[0].kimg == 1
+    assert find_snapshot(RunStore(run))[0].kimg == 1
 
 
 @pytest.mark.usefixtures("untrained")
@@ -151,11 +170,22 @@ def test_a_full_disk_at_the_end_is_an_error(tiny_config, tmp_path, monkeypatch):
     monkeypatch.setattr(store, "atomic_file", full)
     with pytest.raises(UserError, match="No space left on device") as info:
         start(tiny_config(), str(tmp_path / "run"), quiet=True)
+    assert (tmp_path / "run" / "log.txt").exists()  # it had begun
     assert "sg2ada resume" in info.value.next_step
+
+
+def test_a_start_that_is_refused_leaves_no_folder(tiny_config, tmp_path, monkeypatch):
+    def too_large(*_):
+        raise UserError("The memory was not enough.", "more", "set --batch-gpu")
+
+    monkeypatch.setattr(start_module._Run, "build", too_large)
+    with pytest.raises(UserError, match="memory was not enough"):
+        start(tiny_config(), str(tmp_path / "run"), quiet=True)
+    assert not (tmp_path / "run").exists()
 
 
 def test_data_with_other_channels_are_refused(tiny_config, tmp_path):
     config = tiny_config()
-    other = config.__class__(**dict(config.to_dict(), generator_kwargs=dict(config.generator_kwargs, num_channels=1)))
+    other = replace(config, G=dict(config.G, num_channels=1))
     with pytest.raises(UserError, match="has 3 channels"):
         start(other, str(tmp_path / "run"), quiet=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from fake_drive import FakeDrive
 from fault_counts import print_counts
 from fork_server import ForkServer
-from intact import Inspector, lying_states
+from intact import Inspector, lying_pickles
 from owed import LAG_S, PAUSE_S, Owed
 from weather import CALM, Weather
 
@@ -61,7 +61,7 @@ class Crashes:
         for name in ("kills while a snapshot was being written", "lost at a kill, most", "seconds lost at a kill, most"):
             self.figures[name] = 0
         for weather in ("calm", "bad"):
-            self.figures["snapshots lost with a VM in {} weather, most".format(weather)] = 0
+            self.figures[f"snapshots lost with a VM in {weather} weather, most"] = 0
         self.figures["seconds lost with a VM, most"] = 0
 
     def __enter__(self):
@@ -106,7 +106,7 @@ class Crashes:
         """Wait until a snapshot of a position is whole in the cloud; what got stuck on its way there before plays no part."""
         deadline = time.monotonic() + timeout_s
         while position not in self.intact(self.drive.cloud / "results").values():
-            assert time.monotonic() < deadline, "{} does not reach the cloud".format(position)
+            assert time.monotonic() < deadline, f"{position} does not reach the cloud"
             time.sleep(0.2)
 
     def check_contents(self, position, arrays, pickle):
@@ -143,7 +143,7 @@ class Crashes:
         return counts["stuck uploads"] + counts["uploads refused silently"]
 
     def _lying(self):
-        return lying_states(self.drive.cache / self.place)
+        return lying_pickles(self.drive.cache / self.place)
 
     def _follow(self, lines):
         """Read on in the ledger, and judge what it says."""
@@ -171,15 +171,15 @@ class Crashes:
         """Check what a kill alone, with the machine and its disk still there, has cost."""
         on_disk = max(self.intact(self.local).values(), default=0)
         written = max((line["at"] for line in lines if line["event"] == "written"), default=0)
-        assert on_disk >= written, "{} was written, and {} is the newest that is whole".format(written, on_disk)
+        assert on_disk >= written, f"{written} was written, and {on_disk} is the newest that is whole"
         newest = max([on_disk] + list(behind_mount.values()))
-        assert newest >= self.least, "{} was there before, and {} is the newest now".format(self.least, newest)
+        assert newest >= self.least, f"{self.least} was there before, and {newest} is the newest now"
         self.least = newest
         running = [line["time"] for line in lines if line["event"] == "running"]
         if not running:
             return
         in_flight = [line["at"] for line in lines if line["event"] == "copied" and line["at"] > self.least]
-        assert len(in_flight) <= 1, "{} snapshots were taken and not written".format(in_flight)
+        assert len(in_flight) <= 1, f"{in_flight} snapshots were taken and not written"
         self.figures["kills while a snapshot was being written"] += len(in_flight)
         lost_s = killed - max(running[0], self.copied.get(self.least, 0))  # compiling before the first step is no loss
         lost = self.progress() - self.least
@@ -255,7 +255,7 @@ class Crashes:
             assert begin["at"] >= self.least, "resumed at {} although {} was safe: {}".format(begin["at"], self.least, skipped)
 
     def print_figures(self, what):
-        print("\n{}: {}".format(what, ", ".join("{} {}".format(value, name) for name, value in self.figures.items())))
-        print("the copier: {}".format(", ".join("{} {}".format(value, name) for name, value in self.owed.figures.items())))
+        print("\n{}: {}".format(what, ", ".join(f"{value} {name}" for name, value in self.figures.items())))
+        print("the copier: {}".format(", ".join(f"{value} {name}" for name, value in self.owed.figures.items())))
         print_counts(self.drive.counts.read())
-        print("files that a lost VM never persisted: {}".format(self.drive.never_persisted))
+        print(f"files that a lost VM never persisted: {self.drive.never_persisted}")

@@ -139,7 +139,7 @@ class Uploader(threading.Thread):
     def _rename(self, path, other):
         if os.path.exists(self.cloud + other) and self.control.happens("twin_rename", "twin renames"):
             stem, extension = os.path.splitext(other)
-            os.replace(self.cloud + other, "{}{} (1){}".format(self.cloud, stem, extension))
+            os.replace(self.cloud + other, f"{self.cloud}{stem} (1){extension}")
         if os.path.exists(self.cloud + path):
             os.replace(self.cloud + path, self.cloud + other)
 

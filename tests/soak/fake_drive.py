@@ -26,11 +26,11 @@ def can_mount():
         try:
             import fuse  # noqa: F401
         except (ImportError, OSError) as error:
-            return "no FUSE binding for Python ({})".format(error)
+            return f"no FUSE binding for Python ({error})"
     return ""
 
 
-needs_fuse = pytest.mark.skipif(bool(can_mount()), reason="cannot mount the fake Drive: {}".format(can_mount()))
+needs_fuse = pytest.mark.skipif(bool(can_mount()), reason=f"cannot mount the fake Drive: {can_mount()}")
 
 
 class FakeDrive:
@@ -54,7 +54,7 @@ class FakeDrive:
     @property
     def cache(self):
         """What the VM sees, as it lies on the VM's disk: what is read here meets no fault of the mount."""
-        return self.folder / "cache-{}".format(self.vm)
+        return self.folder / f"cache-{self.vm}"
 
     def __enter__(self):
         self.start()
@@ -130,7 +130,7 @@ class FakeDrive:
             if here == there:
                 return
             if time.monotonic() > deadline:
-                raise TimeoutError("not uploaded: {}".format(sorted(set(here.items()) ^ set(there.items()))))
+                raise TimeoutError(f"not uploaded: {sorted(set(here.items()) ^ set(there.items()))}")
             time.sleep(0.02)
 
 

@@ -64,11 +64,11 @@ class FaultCounts:
 
     def read(self):
         """Return {kind: count}."""
-        return dict(zip(KINDS, struct.unpack_from("<{}q".format(len(KINDS)), self._map)))
+        return dict(zip(KINDS, struct.unpack_from(f"<{len(KINDS)}q", self._map)))
 
 
 def print_counts(counts):
-    print("faults: " + ", ".join("{} {}".format(count, kind) for kind, count in counts.items()))
+    print("faults: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()))
 
 
 def missing_kinds(counts):

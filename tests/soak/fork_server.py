@@ -34,7 +34,7 @@ class Child:
 
     def wait(self, timeout=None):
         if not self._ended.wait(timeout):
-            raise subprocess.TimeoutExpired("child {}".format(self.pid), timeout)
+            raise subprocess.TimeoutExpired(f"child {self.pid}", timeout)
         return self.returncode
 
     def send_signal(self, number):

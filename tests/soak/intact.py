@@ -13,7 +13,7 @@ FILE = re.compile(r"(network-snapshot|training-state)-(\d{6,}(?:-\d+)?)(?: \(\d+
 
 def files_of(name):
     """Return the two file names of a snapshot."""
-    return ["network-snapshot-{}.pkl".format(name), "training-state-{}.npz".format(name)]
+    return [f"network-snapshot-{name}.pkl", f"training-state-{name}.npz"]
 
 
 class Inspector:
@@ -72,10 +72,10 @@ def _grouped(run_dir):
     return groups
 
 
-def lying_states(run_dir):
-    """Return the names of the snapshots whose training state lies in a folder and is not empty."""
+def lying_pickles(run_dir):
+    """Return the names of the snapshots whose network pickle lies in a folder and is not empty."""
     groups = _grouped(str(run_dir))
-    return {name for name, kinds in groups.items() if any(os.path.getsize(path) for path in kinds["training-state"])}
+    return {name for name, kinds in groups.items() if any(os.path.getsize(path) for path in kinds["network-snapshot"])}
 
 
 def _content(path):

@@ -90,7 +90,7 @@ class Owed:
 
     def _judge_newest_first(self, at, does):
         newest = max(at, self.claimed)
-        assert newest >= self.newest_before, "{} was whole, and the copier {} {}".format(self.newest_before, does, newest)
+        assert newest >= self.newest_before, f"{self.newest_before} was whole, and the copier {does} {newest}"
 
     def _reported(self, line):
         self.figures["reports"] += 1
@@ -122,12 +122,12 @@ class Owed:
 
         Args:
             whole: {name: position} of what is.
-            lying: Names of the snapshots whose state is there; a deletion begins with the state.
+            lying: Names of the snapshots whose pickle is there; a deletion begins with the pickle.
         """
         old_to_new = sorted(self.standing.items(), key=lambda one: one[1])
         due = [one for one in old_to_new[:-KEPT] if one[0] in lying] + old_to_new[-KEPT:]
         false = [one for one in due if whole.get(one[0]) != one[1]]
-        assert not false, "reported as verified on Drive, and not whole there: {}".format(false)
+        assert not false, f"reported as verified on Drive, and not whole there: {false}"
 
     def judge_lag(self, killed, lying):
         """Check for how long what was not reported has waited for the copier; `lying` are the snapshots that lie on Drive."""
@@ -140,12 +140,12 @@ class Owed:
     def _judge_wait(self, name, since, until, longest_s):
         wait_s = until - since - self.troubles(since, until)
         self.figures[name] = max(self.figures[name], round(wait_s, 2))
-        assert wait_s <= longest_s, "{:.2f} {}; allowed are {:.2f}".format(wait_s, name, longest_s)
+        assert wait_s <= longest_s, f"{wait_s:.2f} {name}; allowed are {longest_s:.2f}"
 
     def judge_cloud(self, in_cloud):
         """Check that nothing is lost of what was seen whole in the cloud; `in_cloud` is {name: position} of what is."""
         newest = max(in_cloud.values(), default=0)
-        assert newest >= self.cloud, "{} was whole in the cloud, and now {} is the newest there".format(self.cloud, newest)
+        assert newest >= self.cloud, f"{self.cloud} was whole in the cloud, and now {newest} is the newest there"
         self.cloud = newest
 
     def judge_lost_machine(self, in_cloud, unpersisted, lying):
@@ -159,7 +159,7 @@ class Owed:
         survived = max(in_cloud.values(), default=0)
         owed = self._persisted(unpersisted, lying)
         newest = max(owed.values(), default=0)
-        assert survived >= newest, "{} was reported and persisted, and {} is the newest that survived".format(newest, survived)
+        assert survived >= newest, f"{newest} was reported and persisted, and {survived} is the newest that survived"
         lost = sum(at > survived for at in self.standing.values())
         self.figures["reported and lost with a VM, most"] = max(self.figures["reported and lost with a VM, most"], lost)
         self.figures["lost VMs with an upload tail"] += bool(unpersisted)

@@ -13,11 +13,13 @@ from ledger import Ledger
 from telling_copier import let_copiers_tell
 
 from sg2ada_colab.errors import UserError
-from sg2ada_colab.snapshots.choose import latest_run
-from sg2ada_colab.snapshots.keeper import RunKeeper
-from sg2ada_colab.snapshots.retention import Retention
-from sg2ada_colab.snapshots.training_state import load_state
-from sg2ada_colab.snapshots.verified_copy import fetch_run
+from sg2ada_colab.storage import check_files
+from sg2ada_colab.storage.keeper import RunKeeper
+from sg2ada_colab.storage.retention import Retention
+from sg2ada_colab.storage.store import RunStore
+from sg2ada_colab.storage.training_state import load_state
+from sg2ada_colab.storage.verified_copy import CopiesOnTheWay, fetch_run
+from sg2ada_colab.storage.which_run import choose_run
 
 RUN = "00000-stand-in"
 STEPS_PER_SNAPSHOT, IMAGES_PER_STEP, STEP_S = 6, 40, 0.004  # about four snapshots within one kimg
@@ -50,22 +52,24 @@ def main(local, drive, ledger_folder, total_steps, keep_last, settle_s):
 
 def train(local, drive, ledger, total_steps, keep_last, settle_s):
     """Choose, fetch, go on, store: what the engine does, around a chain of digests."""
-    choice = latest_run([local, drive], refuse)
-    step, link = 0, b"\0" * 32
-    ledger.write(event="chosen", name=choice.candidate and choice.candidate.name, skipped=choice.skipped)
+    check_files.read_network_pickle = refuse
+    copies = CopiesOnTheWay(local)
+    choice = choose_run([local, drive], digest=copies.digest)
+    step, link, store, known = 0, b"\0" * 32, None, None
+    ledger.write(event="chosen", name=choice.candidate and choice.candidate.name, skipped=choice.sentences)
     if choice.candidate:
-        store = fetch_run(choice.candidate, local, read_pickle=refuse)
-        arrays, meta = load_state(store.path("training-state-{}.npz".format(choice.candidate.name)))
+        store = fetch_run(choice.candidate, local, copies=copies)
+        known = choice.candidate.moved_to(store.run_dir)
+        arrays, meta = load_state(store.path(f"training-state-{choice.candidate.name}.npz"))
         step, link = meta["step"], arrays["link"].tobytes()
         assert arrays["weights"].tobytes() == arrays_of(link)["weights"].tobytes(), "the arrays are not of one moment"
-    os.makedirs(os.path.join(local, RUN), exist_ok=True)
     keeper = RunKeeper(
-        os.path.join(local, RUN),
+        store or RunStore(os.path.join(local, RUN)),
         os.path.join(drive, RUN),
         Retention(keep_last),
+        known=known,
         settle_s=settle_s,
         say=lambda sentence: ledger.write(event="say", sentence=sentence),
-        read_pickle=refuse,
         first_wait_s=0.02,
         longest_wait_s=0.2,
         logs_every_s=0.5,
@@ -86,10 +90,12 @@ def train(local, drive, ledger, total_steps, keep_last, settle_s):
             content = pickle_of(link)
             meta = {"nimg": images, "step": step}
             ledger.write(event="copied", at=step)
-            keeper.snapshot(images // 1000, lambda file, content=content: file.write(content), arrays_of(link), meta)
+            keeper.store.write_snapshot_async(
+                images // 1000, lambda file, content=content: file.write(content), arrays_of(link), meta
+            )
     done = keeper.finish(60)
     ledger.write(event="end", at=step, proof=link.hex(), done=done)
 
 
 def refuse(path):
-    raise ValueError("{} had to be unpickled".format(path))
+    raise ValueError(f"{path} had to be unpickled")

@@ -1,7 +1,7 @@
 """A copier that notes in the ledger what it takes up and what it claims; in all else it is the package's."""
 
-from sg2ada_colab.snapshots import keeper
-from sg2ada_colab.snapshots.copier import Copier
+from sg2ada_colab.storage import keeper
+from sg2ada_colab.storage.copier import Copier
 
 
 def let_copiers_tell(ledger, position_of):
@@ -18,18 +18,18 @@ def let_copiers_tell(ledger, position_of):
     class TellingCopier(Copier):
         def _open_drive(self):
             ledger.write(event="looking")
-            before = set(self._safe)
+            before = set(self._verified_on_drive)
             try:
                 super()._open_drive()
             finally:
-                for name in set(self._safe) - before:
-                    self._report(self._safe[name][0])
+                for name in set(self._verified_on_drive) - before:
+                    self._report(self._verified_on_drive[name][0])
                 ledger.write(event="looked")
 
         def _copy_snapshot(self, record):
             ledger.write(event="copying", at=position_of(record))
             super()._copy_snapshot(record)
-            if self._safe.get(record.name, (None,))[0] == record:
+            if self._verified_on_drive.get(record.name, (None,))[0] == record:
                 self._report(record)
 
         def _report(self, record):

@@ -26,11 +26,11 @@ class StandIn(Crashes):
     def check_contents(self, position, arrays, pickle):
         link = bytes.fromhex(self.link(position))
         expected = arrays_of(link)
-        assert sorted(arrays) == sorted(expected) and pickle == pickle_of(link), "a wrong snapshot at {}".format(position)
-        assert all(np.array_equal(arrays[name], expected[name]) for name in expected), "wrong arrays at {}".format(position)
+        assert sorted(arrays) == sorted(expected) and pickle == pickle_of(link), f"a wrong snapshot at {position}"
+        assert all(np.array_equal(arrays[name], expected[name]) for name in expected), f"wrong arrays at {position}"
 
     def check_loss(self, lost, lines, in_flight):
-        assert lost <= STEPS_PER_SNAPSHOT * (1 + len(in_flight)), "{} steps were lost".format(lost)
+        assert lost <= STEPS_PER_SNAPSHOT * (1 + len(in_flight)), f"{lost} steps were lost"
 
 
 def crash(folder, kills, seed):
@@ -43,11 +43,11 @@ def crash(folder, kills, seed):
         assert end["event"] == "end" and end["done"]
         assert end["proof"] == crashes.link(total_steps), "the end differs from an undisturbed run"
         for at, proof in crashes.proofs:
-            assert proof == crashes.link(at), "a wrong resume at {}".format(at)
+            assert proof == crashes.link(at), f"a wrong resume at {at}"
         crashes.wait_in_cloud(total_steps)
     assert crashes.owed.figures["reports"] > kills, "the copier tells too little to be judged"
     crashes.figures["steps of the whole run"] = total_steps
-    crashes.print_figures("stand-in and fake Drive, seed {}".format(seed))
+    crashes.print_figures(f"stand-in and fake Drive, seed {seed}")
     return crashes.figures, missing_kinds(crashes.drive.counts.read())
 
 
@@ -64,4 +64,4 @@ def test_twenty_kills(tmp_path):
 def test_two_hundred_kills(tmp_path, seed):
     figures, missing = crash(tmp_path, 200, seed)
     assert figures["kills"] == 200 and figures["lost VMs"] >= 40 and figures["dead mounts"] >= 5
-    assert not missing, "these faults never happened: {}".format(missing)
+    assert not missing, f"these faults never happened: {missing}"

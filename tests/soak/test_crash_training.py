@@ -10,10 +10,10 @@ from fault_counts import missing_kinds
 from PIL import Image
 from training_child import RUN
 
+from sg2ada_colab.config.options import TrainOptions
+from sg2ada_colab.config.resolve import resolve
+from sg2ada_colab.config.train_config import DatasetInfo
 from sg2ada_colab.dataset import PrepareOptions, prepare
-from sg2ada_colab.training.config import DatasetInfo
-from sg2ada_colab.training.options import TrainOptions
-from sg2ada_colab.training.resolve import resolve
 
 GROUP = 32  # images of four minibatches of 8
 SNAPSHOT_S = 0.6
@@ -28,7 +28,7 @@ class Training(Crashes):
         # Time is looked at after each group: one may end between that look and its own note.
         taken = max([line["time"] for line in lines if line["event"] in ("running", "copied")])
         late = [line["at"] for line in lines if line["event"] == "group" and line["time"] > taken + SNAPSHOT_S + 0.3]
-        assert len(late) <= 1, "{} were shown later than an interval after the last snapshot".format(late)
+        assert len(late) <= 1, f"{late} were shown later than an interval after the last snapshot"
 
     def arguments(self):
         return [self.config_path, self.local, self.results, self.ledger]
@@ -36,7 +36,7 @@ class Training(Crashes):
     def undisturbed(self, images):
         """Return {images shown: digest of the whole state} of one training process that nobody kills."""
         config, folder = json.loads(self.config_path.read_text()), self.ledger.parent / "calm"
-        config["total_kimg"] = (images + 2 * GROUP) / 1000  # beyond the last place: at its end a run closes a tick
+        config["schedule"]["total_kimg"] = (images + 2 * GROUP) / 1000  # beyond the last place: at its end a run closes a tick
         folder.mkdir()
         (folder / "config.json").write_text(json.dumps(config))
         child = self.server.start(self.module, [folder / "config.json", folder, "-", folder], folder / "stderr")
@@ -50,7 +50,7 @@ def write_config(folder, total_kimg, snap_minutes=SNAPSHOT_S / 60):
     random, source = np.random.RandomState(3), folder / "source"
     source.mkdir()
     for number in range(40):
-        Image.fromarray(random.randint(0, 256, [8, 8, 3]).astype(np.uint8)).save(str(source / "{}.png".format(number)))
+        Image.fromarray(random.randint(0, 256, [8, 8, 3]).astype(np.uint8)).save(str(source / f"{number}.png"))
     data = str(folder / "noise8")
     prepare(str(source), data, PrepareOptions(resolution=8, workers=1), progress=False)
     options = TrainOptions(
@@ -69,11 +69,11 @@ def crash(folder, kills, seed):
             crashes.run_and_kill()
         calm = crashes.undisturbed(max(at for at, _ in crashes.proofs))
     for at, proof in crashes.proofs:
-        assert proof == calm[at], "the state resumed at {} images is not that of an undisturbed run".format(at)
+        assert proof == calm[at], f"the state resumed at {at} images is not that of an undisturbed run"
     assert crashes.owed.figures["reports"] > kills, "the copier tells too little to be judged"
     crashes.figures["images of the whole run"] = max(at for at, _ in crashes.proofs)
     crashes.figures["different places resumed from"] = len({at for at, _ in crashes.proofs})
-    crashes.print_figures("training and fake Drive, seed {}, a snapshot every {} s".format(seed, SNAPSHOT_S))
+    crashes.print_figures(f"training and fake Drive, seed {seed}, a snapshot every {SNAPSHOT_S} s")
     return crashes.figures, missing_kinds(crashes.drive.counts.read())
 
 
@@ -89,4 +89,4 @@ def test_twenty_kills_of_training(tmp_path):
 def test_two_hundred_kills_of_training(tmp_path):
     figures, missing = crash(tmp_path, 200, seed=11)
     assert figures["kills"] == 200 and figures["resumes"] >= 100 and figures["lost VMs"] >= 40
-    assert not missing, "these faults never happened: {}".format(missing)
+    assert not missing, f"these faults never happened: {missing}"

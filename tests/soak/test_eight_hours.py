@@ -22,9 +22,9 @@ class StandIn(Crashes):
 
 def usage(pid):
     """Return (resident bytes, open files, threads) of a process."""
-    with open("/proc/{}/status".format(pid)) as file:
+    with open(f"/proc/{pid}/status") as file:
         fields = dict(line.split(":", 1) for line in file)
-    return int(fields["VmRSS"].split()[0]) * 1024, len(os.listdir("/proc/{}/fd".format(pid))), int(fields["Threads"])
+    return int(fields["VmRSS"].split()[0]) * 1024, len(os.listdir(f"/proc/{pid}/fd")), int(fields["Threads"])
 
 
 def watch(crashes, child, snapshots, timeout_s):
@@ -35,7 +35,7 @@ def watch(crashes, child, snapshots, timeout_s):
         written += sum(line["event"] == "written" for line in crashes.lines())
         samples.append((written,) + usage(child.pid))
         time.sleep(0.2)
-    assert written >= snapshots, "only {} snapshots were written".format(written)
+    assert written >= snapshots, f"only {written} snapshots were written"
     return samples
 
 
@@ -44,7 +44,7 @@ def check_flat(samples, what):
     fifth = samples[-1][0] / 5
     early = [sample for sample in samples if fifth <= sample[0] < 2 * fifth]
     late = [sample for sample in samples if sample[0] >= 4 * fifth]
-    print("\n{}: snapshots, resident MB, open files, threads".format(what))
+    print(f"\n{what}: snapshots, resident MB, open files, threads")
     for part in range(10):
         window = [sample for sample in samples if part <= 10 * sample[0] / (samples[-1][0] + 1) < part + 1]
         if window:
@@ -53,7 +53,7 @@ def check_flat(samples, what):
     (before, files_before, threads_before), (after, files_after, threads_after) = (
         [statistics.median(column) for column in zip(*part)][1:] for part in (early, late)
     )
-    assert after - before < 0.03 * before + 5e6, "memory grows: {:.1f} to {:.1f} MB".format(before / 1e6, after / 1e6)
+    assert after - before < 0.03 * before + 5e6, f"memory grows: {before / 1e6:.1f} to {after / 1e6:.1f} MB"
     assert abs(files_after - files_before) <= 2 and abs(threads_after - threads_before) <= 1
 
 
@@ -70,7 +70,7 @@ def test_storage_stays_flat(tmp_path):
         child.wait()
         with open(str(crashes.local / RUN / "manifest.json")) as file:
             listed = len(json.load(file)["snapshots"])
-    print("\nsnapshots kept: {} here, {} on Drive, {} listed".format(len(local), len(drive), listed))
+    print(f"\nsnapshots kept: {len(local)} here, {len(drive)} on Drive, {listed} listed")
     # The writer is far faster than it will ever be; what waits for its upload may not be deleted yet.
     assert max(len(local), len(drive)) < 200 and listed < 100
     check_flat(samples, "storage alone, fake Drive")

@@ -7,17 +7,19 @@ whole state after every four minibatches: the undisturbed run.
 import hashlib
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 from ledger import Ledger
 from telling_copier import let_copiers_tell
 
+from sg2ada_colab.config.options import TrainOptions
+from sg2ada_colab.config.train_config import TrainConfig
 from sg2ada_colab.errors import UserError
 from sg2ada_colab.runs import start as start_module
-from sg2ada_colab.snapshots.choose import latest_run
-from sg2ada_colab.snapshots.keeper import RunKeeper
-from sg2ada_colab.snapshots.verified_copy import fetch_run
-from sg2ada_colab.training.config import TrainConfig
+from sg2ada_colab.runs.plan import bring_here, plan_run
+from sg2ada_colab.storage.keeper import RunKeeper
+from sg2ada_colab.storage.places import Places
 from sg2ada_colab.training.loop import Callback
 
 RUN = "00000-crash"
@@ -26,12 +28,10 @@ RUN = "00000-crash"
 def digest_of(state):
     """Return the SHA-256 of everything that training changes but clock times."""
     digest = hashlib.sha256()
-    for network in (state.G, state.D, state.Gs):
-        for name, value in sorted(network.get_values().items()):
+    networks, arrays, meta = state.save()
+    for values in list(networks.values()) + [arrays]:
+        for name, value in sorted(values.items()):
             digest.update(name.encode() + np.ascontiguousarray(value).tobytes())
-    for name, value in sorted(state.arrays().items()):
-        digest.update(name.encode() + np.ascontiguousarray(value).tobytes())
-    meta = state.meta()
     counters = {name: value for name, value in meta["counters"].items() if name not in ("elapsed_s", "grid_kimg")}
     digest.update(json.dumps([counters, meta["controller"]], sort_keys=True).encode())
     return digest.hexdigest()
@@ -93,13 +93,23 @@ def train(config_path, local, drive, ledger):
     """Choose, fetch and go on, as the notebooks do; return the exit code."""
     with open(config_path) as file:
         config = TrainConfig.from_json(file.read())
-    run_dir, witness = os.path.join(local, RUN), [Witness(ledger, every_group=drive == "-")]
+    witness = [Witness(ledger, every_group=drive == "-")]
     if drive == "-":
-        return start_module.start(config, run_dir, quiet=True, extra_callbacks=witness)
-    choice = latest_run([local, drive])
-    if choice.candidate:
-        fetch_run(choice.candidate, local)
-    ledger.write(event="chosen", name=choice.candidate and choice.candidate.name, skipped=choice.skipped)
+        return start_module.start(config, os.path.join(local, RUN), quiet=True, extra_callbacks=witness)
+    plan = bring_here(plan_in(local, drive, replace(TrainOptions(**config.options), outdir=local)))
+    ledger.write(event="chosen", name=plan.candidate and plan.candidate.name, skipped=plan.sentences)
     start_module.RunKeeper = keeper_that_tells(ledger)
-    resume, drive_dir = True if choice.candidate else None, os.path.join(drive, RUN)
-    return start_module.start(config, run_dir, resume=resume, quiet=True, drive_dir=drive_dir, extra_callbacks=witness)
+    return start_module.start(
+        plan.config, plan.run_dir, plan.candidate, quiet=True, drive_dir=plan.drive_dir, extra_callbacks=witness, store=plan.store
+    )
+
+
+def plan_in(local, drive, options):
+    """Return the plan of the run, which begins again where nothing that is left of it is complete; the test judges whether so."""
+    places = Places((local, drive), RUN, drive)
+    try:
+        return plan_run(options, places)
+    except UserError as error:
+        if "has no snapshot to go on from" not in error.what:
+            raise
+        return plan_run(options, places, new_run=True)

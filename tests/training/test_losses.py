@@ -70,3 +70,20 @@ def test_whole_losses_on_analytic_networks(step, relmax):
     penalty, mean = losses.path_length_penalty(lengths, tf.constant(before))
     assert relmax(tf.tile(penalty, [2]) * losses.PL_WEIGHT, DATA["loss_stylegan2.G_reg"][step]) < TOLERANCE
     assert relmax(mean, DATA["loss_stylegan2.pl_mean_after"][step]) < TOLERANCE
+
+
+def test_lecam_penalty_is_that_of_its_equations():
+    rng = np.random.RandomState(5)
+    means, expected = tf.zeros([2]), np.zeros(2)
+    for _ in range(3):
+        fake, real = rng.randn(6, 1) - 1, rng.randn(6, 1) + 2
+        fakes, reals = tf.constant(fake, tf.float32), tf.constant(real, tf.float32)
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch([fakes, reals, means])
+            penalty, new_means = losses.lecam_penalty(fakes, reals, means)
+        np.testing.assert_allclose(penalty, ((real - expected[1]) ** 2).mean() + ((fake - expected[0]) ** 2).mean(), rtol=1e-5)
+        np.testing.assert_allclose(tape.gradient(penalty, reals), 2 * (real - expected[1]) / 6, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(tape.gradient(penalty, fakes), 2 * (fake - expected[0]) / 6, rtol=1e-4, atol=1e-6)
+        assert tape.gradient(new_means, reals) is None
+        means, expected = new_means, 0.99 * expected + 0.01 * np.array([real.mean(), fake.mean()])
+        np.testing.assert_allclose(means, expected, rtol=1e-4)

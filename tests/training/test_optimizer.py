@@ -19,7 +19,7 @@ TOLERANCE = 3e-6
 @pytest.mark.parametrize("case", sorted(PARAMS["adam"]))
 def test_adam_matches_reference(case):
     p = PARAMS["adam"][case]
-    variables = OrderedDict((n, tf.Variable(DATA["{}.init_{}".format(case, n)])) for n in "abc")
+    variables = OrderedDict((n, tf.Variable(DATA[f"{case}.init_{n}"])) for n in "abc")
     adam = LazyAdam(variables, p["lr_unscaled"], p["beta1_unscaled"], p["beta2_unscaled"], p["interval"])
     accumulators = {kind: Accumulator(variables, p["rounds"]) for kind in ("main", "reg")}
     calls = {"main": 0, "reg": 0}
@@ -33,11 +33,11 @@ def test_adam_matches_reference(case):
             adam.apply(accumulators[kind].take())
         for n in "abc":
             np.testing.assert_allclose(
-                variables[n].numpy(), DATA["{}.{}".format(case, n)][i], rtol=0, atol=TOLERANCE, err_msg="step %d" % i
+                variables[n].numpy(), DATA[f"{case}.{n}"][i], rtol=0, atol=TOLERANCE, err_msg="step %d" % i
             )
-            np.testing.assert_allclose(adam.second[n].numpy(), DATA["{}.v_{}".format(case, n)][i], rtol=1e-5, atol=TOLERANCE)
+            np.testing.assert_allclose(adam.second[n].numpy(), DATA[f"{case}.v_{n}"][i], rtol=1e-5, atol=TOLERANCE)
             if adam.first and n != "c":
-                np.testing.assert_allclose(adam.first[n].numpy(), DATA["{}.m_{}".format(case, n)][i], rtol=0, atol=TOLERANCE)
+                np.testing.assert_allclose(adam.first[n].numpy(), DATA[f"{case}.m_{n}"][i], rtol=0, atol=TOLERANCE)
         np.testing.assert_allclose(
             adam.powers.numpy(), [DATA[case + ".beta1_power"][i], DATA[case + ".beta2_power"][i]], rtol=0, atol=TOLERANCE
         )

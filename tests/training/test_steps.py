@@ -3,34 +3,36 @@
 import numpy as np
 import pytest
 
-from sg2ada_colab.draws import SEED_DTYPE
-from sg2ada_colab.networks import layers
-from sg2ada_colab.networks.variables import DiscriminatorConfig, GeneratorConfig
+from sg2ada_colab.draws import SEED_DTYPE, substream
+from sg2ada_colab.networks import activations, gpu_forms
+from sg2ada_colab.networks.config import DiscriminatorConfig, GeneratorConfig
 from sg2ada_colab.seeds import step_seed
 from sg2ada_colab.tf import IS_TF1, compiling_for, tf
 from sg2ada_colab.training.optimizer import gradient_scale
 from sg2ada_colab.training.state import TrainState
-from sg2ada_colab.training.steps import REPORTS, Phases, StepSettings
+from sg2ada_colab.training.steps import Phases
+from tests.training.tiny_config import config_of
 
-SETTINGS = {
-    "G_lr": 0.0025,
-    "D_lr": 0.0025,
-    "beta1": 0.0,
-    "beta2": 0.99,
-    "g_reg_interval": 4,
-    "d_reg_interval": 16,
-    "freeze_layers": 0,
-    "seed": 3,
-    "num_fp16_res": 0,
-}
 BATCH, LABELS = 8, 2
+FAKES, REALS = (tuple(f"Loss/{value}/{kind}" for value in ("scores", "signs", "squares")) for kind in ("fake", "real"))
+REPORTS = {  # by NVIDIA's names, in the order in which they are computed
+    "G_main": FAKES + ("Loss/G/loss",),
+    "G_reg": ("Loss/pl_penalty", "Loss/G/reg"),
+    "D_main": FAKES + REALS + ("Loss/D/loss",),
+    "D_reg": REALS + ("Loss/r1_penalty", "Loss/D/reg"),
+    "D_valid": ("Loss/scores/valid", "Loss/signs/valid", "Loss/squares/valid"),
+}
 
 
-def make(rounds=1, xla=False, group=4, batch=BATCH, **more):
+def make(rounds=1, xla=False, group=4, batch=BATCH, num_fp16_res=0, seed=3, freeze_layers=0, lecam_weight=0.0, pseudo=False):
     g = GeneratorConfig(resolution=8, fmap_base=32, fmap_max=8, mapping_layers=2, label_size=LABELS, conv_clamp=256)
     d = DiscriminatorConfig(resolution=8, fmap_base=32, fmap_max=8, label_size=LABELS, mbstd_group_size=group, conv_clamp=256)
-    state = TrainState(g, d, dict(SETTINGS, **more))
-    return state, Phases(state, StepSettings(batch=batch, rounds=rounds, r1_gamma=2.0, xla=xla))
+    config = config_of(
+        g, d, batch * rounds, batch, seed=seed, optimizer={"freeze_layers": freeze_layers}, engine={"xla": xla},
+        losses={"r1_gamma": 2.0, "lecam_weight": lecam_weight}, augment={"pseudo": pseudo},
+    )  # fmt: skip
+    state = TrainState(config, num_fp16_res)
+    return state, Phases(state, config)
 
 
 def reals(count=BATCH):
@@ -66,8 +68,9 @@ def test_every_phase_reports_and_moves_its_network():
     }
     for name, values in inputs.items():
         before = {n: net.get_values() for n, net in (("G", state.G), ("D", state.D))}
-        report, finite = phases.run(name, 0, seed(name), *values)
-        assert len(report.numpy()) == len(REPORTS[name]) and np.isfinite(report.numpy()).all() and bool(finite)
+        report, finite = phases[name].run(0, seed(name), *values)
+        assert np.isfinite(report.numpy()).all() and bool(finite)
+        assert phases[name].reports == REPORTS[name] and len(report.numpy()) == len(REPORTS[name])
         after = {n: net.get_values() for n, net in (("G", state.G), ("D", state.D))}
         mine, other = ("G", "D") if name[0] == "G" else ("D", "G")
         trained = (state.G if mine == "G" else state.D).trainable
@@ -87,11 +90,17 @@ def one_step(name, target, seed_of_all=3, num_fp16_res=0):
     state, phases = make(num_fp16_res=num_fp16_res, seed=seed_of_all)
     state.G.variables["synthesis/8x8/Conv1/noise_strength"].assign(0.3)
     with compiling_for(target):
-        report, finite = phases.run(name, 0, seed(name, seed_of_all), *inputs, tf.constant(0.0))
+        report, finite = phases[name].run(0, seed(name, seed_of_all), *inputs, tf.constant(0.0))
     optimizer = state.G_opt if name[0] == "G" else state.D_opt
     moments = {key: np.sqrt(value.numpy()) for key, value in optimizer.second.items()}
     assert bool(finite) and sum(bool(np.any(value)) for value in moments.values()) > 0.5 * len(moments)
     return report.numpy(), moments
+
+
+def without_kink(monkeypatch):
+    """Make the activations linear."""
+    for module in (activations, gpu_forms):
+        monkeypatch.setattr(module, "LRELU_SLOPE", 1.0)
 
 
 def differences(moments, expected):
@@ -112,7 +121,7 @@ def test_in_float16_the_forms_for_a_gpu_are_as_near_to_float32_as_the_plain_ones
     """With activations that have no kink: the forms round differently, and one of the few activations on the other side of its
     kink, as likely in the one as in the other, changes gradients by a tenth.
     """
-    monkeypatch.setattr(layers, "LRELU_SLOPE", 1.0)
+    without_kink(monkeypatch)
     errors = {"gpu": [], None: []}
     for seed_of_all in range(4):
         exact = one_step(name, None, seed_of_all)[1]
@@ -124,13 +133,13 @@ def test_in_float16_the_forms_for_a_gpu_are_as_near_to_float32_as_the_plain_ones
 @pytest.mark.parametrize("seed_of_all", [3, 4, 5])
 def test_small_gradients_of_many_images_do_not_vanish_in_float16(seed_of_all, monkeypatch):
     """D's answer moves little with its images, as at the start of training at a high resolution; each image has 1/64 of that."""
-    monkeypatch.setattr(layers, "LRELU_SLOPE", 1.0)  # no kink that an activation may be on the other side of
+    without_kink(monkeypatch)  # that an activation may be on the other side of
 
     def moments(num_fp16_res):
         state, phases = make(batch=64, num_fp16_res=num_fp16_res, seed=seed_of_all)
         output = state.D.variables["Output/weight"]
         output.assign(output * 1e-3)
-        _, finite = phases.run("G_main", 0, seed("G_main", seed_of_all), reals(64)[1], tf.constant(0.0))
+        _, finite = phases["G_main"].run(0, seed("G_main", seed_of_all), reals(64)[1], tf.constant(0.0))
         assert bool(finite)
         return np.concatenate([np.sqrt(value.numpy()).ravel() for value in state.G_opt.second.values()])
 
@@ -147,12 +156,12 @@ def test_two_rounds_average_the_gradients(relmax):
     """R1 draws nothing without augmentation, so two rounds over halves equal one round over all."""
     images, labels = reals()
     one, whole = make(group=2)
-    whole.run("D_reg", 0, seed(), images, labels, tf.constant(0.0))
+    whole["D_reg"].run(0, seed(), images, labels, tf.constant(0.0))
     two, halves = make(rounds=2, group=2, batch=BATCH // 2)
     # The groups of the minibatch statistics are {j, j + n/2}: these halves hold whole groups.
     for r, rows in enumerate(([0, 1, 4, 5], [2, 3, 6, 7])):
         part, part_labels = tf.gather(images, rows), tf.gather(labels, rows)
-        _, finite = halves.run("D_reg", r, seed(), part, part_labels, tf.constant(0.0))
+        _, finite = halves["D_reg"].run(r, seed(), part, part_labels, tf.constant(0.0))
         assert (finite is None) == (r == 0)
     for name, value in one.D_opt.second.items():
         assert np.allclose(two.D_opt.second[name].numpy(), value.numpy(), rtol=2e-3, atol=1e-12), name
@@ -163,7 +172,7 @@ def test_a_step_that_is_not_finite_changes_nothing():
     images, labels = reals()
     state.D.variables["Output/bias"].assign([np.nan] * int(state.D.variables["Output/bias"].shape[0]))
     before = state.D.get_values()
-    _, finite = phases.run("D_main", 0, seed(), labels, images, labels, tf.constant(0.0))
+    _, finite = phases["D_main"].run(0, seed(), labels, images, labels, tf.constant(0.0))
     assert not bool(finite)
     for name, value in state.D.get_values().items():
         np.testing.assert_array_equal(value, before[name], err_msg=name)
@@ -173,7 +182,7 @@ def test_frozen_layers_stay(relmax):
     state, phases = make(freeze_layers=3)
     images, labels = reals()
     before = state.D.get_values()
-    phases.run("D_main", 0, seed(), labels, images, labels, tf.constant(0.0))
+    phases["D_main"].run(0, seed(), labels, images, labels, tf.constant(0.0))
     frozen = [n for n, spec in state.D.specs.items() if not spec.trainable]
     assert frozen and all(np.array_equal(before[n], state.D.variables[n].numpy()) for n in frozen)
     assert not np.array_equal(before["4x4/Conv/weight"], state.D.variables["4x4/Conv/weight"].numpy())
@@ -183,7 +192,7 @@ def test_draws_depend_on_the_seed_alone():
     reports = []
     for step in (0, 0, 1):
         _, phases = make()
-        reports.append(phases.run("G_main", 0, seed("G_main", step), reals()[1], tf.constant(0.0))[0].numpy())
+        reports.append(phases["G_main"].run(0, seed("G_main", step), reals()[1], tf.constant(0.0))[0].numpy())
     np.testing.assert_array_equal(reports[0], reports[1])
     assert not np.array_equal(reports[0], reports[2])
 
@@ -206,8 +215,49 @@ def test_compiled_r1_equals_plain():
     results = []
     for xla in (False, True):
         state, phases = make(xla=xla)
-        report, _ = phases.run("D_reg", 0, seed(), images, labels, tf.constant(0.0))
+        report, _ = phases["D_reg"].run(0, seed(), images, labels, tf.constant(0.0))
         results.append((report.numpy(), {n: v.numpy() for n, v in state.D_opt.second.items()}))
     np.testing.assert_allclose(results[0][0], results[1][0], rtol=1e-4, atol=1e-6)
     for name, value in results[0][1].items():
         np.testing.assert_allclose(results[1][1][name], value, rtol=5e-3, atol=1e-9, err_msg=name)
+
+
+def main_loss(phases, p):
+    images, labels = reals()
+    loss, reports = phases._D_main(tf.cast(seed("D_main"), tf.int32), labels, images, tf.reverse(labels, [0]), tf.constant(p))
+    return float(loss), {name: float(value) for name, value in reports.items()}
+
+
+def test_lecam_adds_its_weighted_penalty_and_moves_its_means():
+    plain, _ = main_loss(make()[1], 0.0)
+    state, phases = make(lecam_weight=0.5)
+    state.lecam_means.assign([0.4, -0.2])
+    loss, reports = main_loss(phases, 0.0)
+    mean = {kind: reports["Loss/scores/" + kind] for kind in ("real", "fake")}
+    square = {kind: reports["Loss/squares/" + kind] for kind in ("real", "fake")}
+    penalty = square["real"] + 0.4 * mean["real"] + 0.2**2 + square["fake"] - 0.8 * mean["fake"] + 0.4**2
+    assert reports["Loss/lecam_penalty"] == pytest.approx(penalty, rel=1e-4)
+    assert loss == pytest.approx(plain + 0.5 * penalty, rel=1e-5) and reports["Loss/D/loss"] == pytest.approx(plain, rel=1e-6)
+    expected = [0.99 * 0.4 + 0.01 * mean["real"], 0.99 * -0.2 + 0.01 * mean["fake"]]
+    np.testing.assert_allclose(state.lecam_means.numpy(), expected, rtol=1e-4)
+    assert state.save()[1]["lecam_means"].shape == (2,) and make()[0].lecam_means is None
+
+
+def test_fakes_are_shown_as_real_with_probability_p(relmax):
+    state, phases = make(pseudo=True)
+    images, labels = reals(64)
+    shown = phases._with_pseudo_reals
+    step, floats = tf.cast(seed("D_main"), tf.int32), tf.cast(images, tf.float32) / 127.5 - 1.0
+    before = state.G.variables["dlatent_avg"].numpy()
+    none, all_of_them = shown(step, floats, labels, tf.constant(0.0)), shown(step, floats, labels, tf.constant(1.0))
+    np.testing.assert_array_equal(none, floats)
+    w, synthesize = phases._generate(substream(step, "pseudo"), labels, average=False)
+    np.testing.assert_array_equal(all_of_them, synthesize(w))  # of the labels of the images that they replace
+    np.testing.assert_array_equal(state.G.variables["dlatent_avg"].numpy(), before)
+    replaced = np.mean([
+        (shown(tf.cast(seed("D_main", k), tf.int32), floats, labels, tf.constant(0.3)).numpy() != floats.numpy()).any((1, 2, 3))
+        for k in range(20)
+    ])  # fmt: skip
+    assert replaced == pytest.approx(0.3, abs=4 * (0.3 * 0.7 / (64 * 20)) ** 0.5)
+    plain, same = main_loss(make()[1], 0.0), main_loss(phases, 0.0)
+    assert same == plain and main_loss(phases, 1.0) != plain

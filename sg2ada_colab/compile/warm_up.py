@@ -1,0 +1,76 @@
+"""Compile a run's programs side by side before its first step."""
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, Dict, NamedTuple, Optional, Sequence
+
+from ..tf import gpus, repeatable_names, tf
+from .cache import CompileCache
+
+
+class Program(NamedTuple):
+    """A compiled function with inputs of the shapes that training will call it with."""
+
+    name: str
+    function: Any  # of tf.function
+    inputs: tuple
+
+
+def warm_up(
+    programs: Sequence[Program], variables: Sequence[tf.Variable], cache: Optional[CompileCache] = None
+) -> Dict[str, float]:
+    """Compile programs by running each once, side by side, and put the variables back as they were.
+
+    A program is compiled, or found in the cache, at its first call, outside Python's lock and, while it compiles, outside the
+    locks of the variables it uses; so several calls at once compile at once. Tracing holds Python's lock: one program after
+    another, in a fixed order, which gives the names under which compiled programs are kept.
+
+    On a GPU, XLA first times convolution algorithms, which two programs must not do at once: each would wait for the other's
+    kernels a hundred milliseconds at a time. So a program that is not in the cache starts when the one before has done that.
+
+    Args:
+        programs: List of Program, the one that takes longest first.
+        variables: Every tf.Variable that the programs change.
+        cache: CompileCache that keeps them, or None.
+
+    Returns:
+        dict name → seconds until the program was ready, and "tracing" → seconds until all were traced.
+    """
+    began, ready = time.time(), {}
+    values = [variable.numpy() for variable in variables]
+
+    def run(program):
+        # Without room for all it is compiled all the same; alone it may fit, and if not its own step will say so.
+        with suppress(tf.errors.ResourceExhaustedError):
+            program.function(*program.inputs)
+        ready[program.name] = time.time() - began
+
+    autotuning = cache.autotuning if cache else None
+    started, timing = [], None  # the last program that XLA times algorithms for, and when the file was written before it
+    with ThreadPoolExecutor(len(programs)) as pool:
+        for program in programs:
+            with repeatable_names(program.name):  # a program that only another run has does not rename the others
+                traced = program.function.get_concrete_function(*program.inputs)
+            ready["tracing"] = time.time() - began
+            kept = cache is not None and cache.has_program(traced.graph.as_graph_def().SerializeToString(deterministic=True))
+            while timing and not kept and not timing[0].done() and _written(autotuning) == timing[1]:
+                time.sleep(0.05)
+            before = _written(autotuning)
+            started.append(pool.submit(run, program))
+            if gpus() and not kept:
+                timing = started[-1], before
+        for future in started:
+            future.result()
+    for variable, value in zip(variables, values):
+        variable.assign(value)
+    return ready
+
+
+def _written(path):
+    """Return when a file was last written, or None without one."""
+    try:
+        return os.stat(path).st_mtime_ns if path else None
+    except OSError:
+        return None

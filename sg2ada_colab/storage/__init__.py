@@ -1,0 +1,1 @@
+"""Run folders: snapshots, manifest, lease, retention, and their copies on Drive."""

@@ -1,0 +1,79 @@
+"""A run in two processes: what they must have in common, and that it goes on from a stop or a death, in any number of them."""
+
+import json
+import os
+
+import pytest
+
+from sg2ada_colab.config.train_config import TrainConfig
+from sg2ada_colab.tf import IS_TF1
+from sg2ada_colab.training.ranks import ALONE
+
+from ..training.rank_pair import RankPair
+from ..training.shared_work import started
+from .test_resume import ADA, assert_equal_runs, statistics
+
+STARTED = "tests.training.shared_work.started"
+TWO_ROUNDS = dict(ADA, batch_gpu=8)
+
+
+@pytest.fixture(scope="module")
+def pair():
+    with RankPair() as processes:
+        yield processes
+
+
+def ended(pair, *args_of_each):
+    """Return the exit code of each process's run, or the RemoteError of what it raised."""
+    pair.start(STARTED, *args_of_each)
+    return pair.results()
+
+
+def saved(run_dir):
+    """Return the config of a run as its folder has it, as JSON."""
+    with open(os.path.join(str(run_dir), "training_options.json"), encoding="utf-8") as file:
+        return TrainConfig.from_dict(json.load(file)["sg2ada"]).to_json()
+
+
+def names(run_dir):
+    return sorted(name.partition(".tfevents")[0] for name in os.listdir(str(run_dir)))
+
+
+def test_processes_with_other_options_or_images_refuse_each_other(pair, tiny_config, tmp_path):
+    one, other = tiny_config(**TWO_ROUNDS), tiny_config(seed=5, **TWO_ROUNDS)
+    results = ended(pair, (one.to_json(), str(tmp_path / "run")), (other.to_json(), str(tmp_path / "elsewhere")))
+    for kind, text in [result.args for result in results]:
+        assert kind == "UserError" and "not those of process 0 are the options of process 1." in text
+    assert os.listdir(str(tmp_path)) == []
+
+
+def test_stopped_on_two_resumed_on_two_on_one_and_on_two_equals_undisturbed(pair, tiny_config, tmp_path):
+    """Two rounds: their sum is the same in either order, so the number of processes may change without a trace."""
+    config, undisturbed, run, elsewhere = tiny_config(**TWO_ROUNDS), tmp_path / "a", tmp_path / "b", str(tmp_path / "none")
+    assert ended(pair, (config.to_json(), str(undisturbed)), (config.to_json(), elsewhere)) == [0, 0]
+    assert ended(pair, (config.to_json(), str(run)), (config.to_json(), elsewhere, None, 3)) == [130, 130]
+    assert ended(pair, (saved(run), str(run), True, 2), (saved(run), elsewhere)) == [130, 130]
+    assert json.loads(saved(run))["schedule"]["shared_rounds"]
+    assert started(ALONE, saved(run), str(run), True, 4) == 130
+    assert ended(pair, (saved(run), str(run), True), (saved(run), elsewhere)) == [0, 0]
+    assert_equal_runs(run, undisturbed)
+    assert statistics(run) == statistics(undisturbed)
+    assert not os.path.exists(elsewhere) and set(names(undisturbed)) <= set(names(run))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(IS_TF1, reason="TF 1.14 waits for a process that has ended: what started it has to end the others")
+@pytest.mark.parametrize("killed", [0, 1])
+@pytest.mark.parametrize("xla", [False, True])
+def test_one_is_killed_and_both_resumed(killed, xla, tiny_config, tmp_path):
+    config = tiny_config(deterministic=xla, **dict(TWO_ROUNDS, no_xla=not xla)).to_json()
+    undisturbed, run = str(tmp_path / "a"), str(tmp_path / "b")
+    with RankPair() as pair:
+        assert ended(pair, (config, undisturbed), (config, undisturbed)) == [0, 0]
+        pair.start(STARTED, *[(config, run, None, 9 if rank == killed else 0, True) for rank in range(2)])
+        assert pair.processes[killed].wait(120) == -9
+        kind, text = pair.results_of(1 - killed).args
+        assert kind == "OtherRankEnded" and "Another process of this run has ended" in text
+    with RankPair() as pair:
+        assert ended(pair, (saved(run), run, True), (saved(run), run)) == [0, 0]
+    assert_equal_runs(run, undisturbed)

@@ -1,0 +1,110 @@
+"""What processes tell each other: reports in the order of all rounds, wishes to stop, checksums, settings, the state."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from sg2ada_colab.errors import UserError
+from sg2ada_colab.tf import tf
+from sg2ada_colab.training.agreement import Agreement, Result, check_alike, checksum, in_global_order, share_state
+from sg2ada_colab.training.ranks import Ranks
+
+from .test_steps import make
+
+
+def gathering(*rows):
+    """Return a process 0 whose gatherings give these rows after its own."""
+    ranks = Ranks(0, 1 + len(rows), reduce=lambda vector: vector)
+    ranks.gather = lambda vector: np.stack([np.asarray(vector)] + [row(np.asarray(vector)) for row in rows])
+    return ranks
+
+
+def test_results_are_merged_as_one_process_has_them():
+    main, reg, valid = (SimpleNamespace(rounds=rounds) for rounds in (4, 4, 1))
+
+    def of_rank(index):
+        rounds = [2 * index, 2 * index + 1]
+        trained = [Result(phase, r, True if r % 2 else None) for phase in (main, reg, main) for r in rounds]
+        return trained + [Result(valid, f"of {index}", None)]
+
+    merged = in_global_order([of_rank(0), of_rank(1)])
+    expected = [Result(phase, r, True if r == 3 else None) for phase in (main, reg, main) for r in range(4)]
+    assert merged == expected + [Result(valid, "of 0", None)]
+
+
+@pytest.mark.parametrize(
+    "own, other, result",
+    [(None, 0, None), ("interrupted", 0, "interrupted"), (None, 1, "interrupted"), ("interrupted", 2, "asked to end"),
+     ("another reason", 0, "asked to end")],
+)  # fmt: skip
+def test_all_stop_where_one_wants_to(own, other, result):
+    phase = SimpleNamespace(rounds=2, reports=("a",))
+
+    def row(vector):
+        return np.concatenate([[other], vector[1:5], [7.0, 1.0]])
+
+    agreement = Agreement(gathering(row), make()[0], xla=False)
+    read, reason = agreement.exchange([Result(phase, tf.constant([5.0]), tf.constant(True))], own)
+    assert reason == result
+    assert read == [Result(phase, {"a": 5}, None), Result(phase, {"a": 7}, True)]
+
+
+def test_other_weights_end_the_run():
+    def row(vector):
+        return vector + np.eye(len(vector))[2]
+
+    agreement = Agreement(gathering(lambda vector: vector, row), make()[0], xla=False)
+    with pytest.raises(UserError, match="process 2 are no longer those of process 0") as info:
+        agreement.exchange([Result(SimpleNamespace(rounds=3, reports=("a",)), tf.constant([5.0]), None)], None)
+    assert "sg2ada resume" in info.value.next_step
+
+
+def test_a_checksum_is_of_every_bit_and_of_the_place():
+    variables = [tf.Variable([1.0, -2.0, np.inf]), tf.Variable(0.0), tf.Variable([[3.0]])]
+
+    def now():
+        parts = checksum(variables).numpy()
+        assert parts.dtype == np.float32 and np.all(parts == np.int64(parts)) and np.all(np.abs(parts) < 65536)
+        return sum(int(part) << 16 * k for k, part in enumerate(parts))
+
+    total = sum((2 * k + 1) * int(v.numpy().view(np.int32).astype(np.int64).sum()) for k, v in enumerate(variables))
+    sums = [now()]
+    assert sums == [total % 2**64]
+    changes = [
+        (0, [1.0, np.nextafter(np.float32(-2), np.float32(0)), np.inf]),
+        (1, np.array(-0.0, np.float32)),
+        (1, 3.0),
+        (2, [[0.0]]),
+    ]
+    for index, value in changes:  # a last bit, a sign of zero, and a value that two variables exchange
+        variables[index].assign(value)
+        sums.append(now())
+    assert len(set(sums)) == 5
+
+
+def test_processes_that_are_not_alike_refuse_each_other():
+    settings = {"the version": "1", "the dataset": "abc", "the options": "x"}
+    check_alike(gathering(lambda vector: vector), settings)
+
+    def other_dataset(vector):
+        return vector + np.repeat([0, 1, 0], 4)
+
+    with pytest.raises(UserError, match="not those of process 0 are the dataset of process 2, 3[.]"):
+        check_alike(gathering(lambda vector: vector, other_dataset, other_dataset), settings)
+
+
+def test_a_state_is_shared_bit_for_bit():
+    (first, _), (other, _) = make(), make(seed=5)
+    first.pl_mean.assign(np.array(-0.0, np.float32))
+    first.counters.nimg, first.counters.elapsed_s = 640, 0.1 + 0.2
+    first.means.add("Loss/G/loss", 1 / 3)
+    sent = []
+    share_state(Ranks(0, 2, reduce=lambda vector: sent.append(vector) or vector), first)
+    totals = iter(sent)
+    share_state(Ranks(1, 2, reduce=lambda vector: vector + next(totals)), other)
+    (networks, arrays, meta), (networks_b, arrays_b, meta_b) = first.save(), other.save()
+    assert meta == meta_b and meta["counters"]["nimg"] == 640
+    for part, named in dict(networks, rest=arrays).items():
+        for name, array in named.items():
+            assert array.tobytes() == dict(networks_b, rest=arrays_b)[part][name].tobytes(), name
