@@ -85,6 +85,11 @@ class Launcher:
         self.wait_until(newer)
         return self.newest().name
 
+    def wait_for_end_of(self, pids, timeout_s=300.0):
+        """Wait until processes are gone; return the name of the newest snapshot that they can have written."""
+        self.wait_until(lambda: not any(map(is_alive, pids)), timeout_s)
+        return self.newest().name
+
     def newest(self):
         return newest_good([self.run_dir]).candidate if self.run_dir.is_dir() else None
 
@@ -146,15 +151,16 @@ def test_killed_stopped_and_interrupted_it_ends_as_undisturbed(tiny_config, laun
 
     disturbed = Launcher(config, tmp_path / "run")
     launchers.append(disturbed)
-    first = disturbed.wait_for_snapshot()
+    disturbed.wait_for_snapshot()
     before = disturbed.pids()
     os.kill(before[1], signal.SIGKILL)
-    second = disturbed.wait_for_snapshot(first)
+    first = disturbed.wait_for_end_of(before)
+    disturbed.wait_for_snapshot(first)
     pids = disturbed.pids()
-    assert not set(before) & set(pids) and not any(map(is_alive, before))
+    assert len(pids) == 2 and not set(before) & set(pids)
     os.kill(pids[0], signal.SIGSTOP)
+    second = disturbed.wait_for_end_of(pids)
     third = disturbed.wait_for_snapshot(second)
-    assert not any(map(is_alive, pids))
     disturbed.process.send_signal(signal.SIGINT)
     said = disturbed.end(130)
     assert "Process 2 of 2 was killed" in said and "Process 1 of 2 showed no sign of life" in said
@@ -228,10 +234,9 @@ def test_a_machine_that_is_unplugged_and_plugged_in_again_costs_a_restart(tiny_c
         launchers.append(Launcher(config, tmp_path / name / "run", 10.0, before, TF_CONFIG=tf_config))
     first, second = launchers
     first.wait_until(lambda: "\ntick 3 " in first.said.read_text())  # the first groups, which may compile something, are over
-    newest = first.newest().name
     pids = first.pids() + second.pids()
     ip("-n", names[1], "link", "set", "sg2b", "down")
-    first.wait_until(lambda: not any(map(is_alive, pids)), 60.0)
+    newest = first.wait_for_end_of(pids, 60.0)
     ip("-n", names[1], "link", "set", "sg2b", "up")
     first.wait_for_snapshot(newest)
     first.process.send_signal(signal.SIGINT)
