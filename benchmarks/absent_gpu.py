@@ -182,7 +182,7 @@ def main():
     if sys.argv[1:2] == ["--compile"]:
         compile_program(sys.argv[2])
         return
-    from train_speed import make_config, make_parser
+    from train_speed import make_config, make_parser, sizes_of
 
     parser = make_parser(__doc__)
     parser.add_argument("--jax", required=True, help="Python in which JAX is installed")
@@ -192,7 +192,7 @@ def main():
     find = "import importlib.util, json; print(json.dumps(list(importlib.util.find_spec('nvidia').submodule_search_locations)))"
     nvidia = json.loads(subprocess.run([args.jax, "-c", find], stdout=subprocess.PIPE, check=True).stdout.decode())[0]
     with tempfile.TemporaryDirectory() as scratch:
-        config = make_config(args, (args.size or [32])[0], (args.aug or ["noaug"])[0], xla=True)
+        config = make_config(args, sizes_of(args)[0], (args.aug or ["noaug"])[0], xla=True)
         write_programs(Path(scratch), config if args.precision == "fp32" else dataclasses.replace(config, precision="fp16"))
         for program in sorted(Path(scratch).glob("*.hlo")):
             if args.phase and program.stem not in args.phase:

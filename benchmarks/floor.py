@@ -187,7 +187,7 @@ def lines_of(rows, s_kimg):
 
 
 def main():
-    from train_speed import make_config, make_parser
+    from train_speed import make_config, make_parser, sizes_of
 
     parser = make_parser(__doc__)
     parser.add_argument(
@@ -195,9 +195,10 @@ def main():
     )
     args = parser.parse_args()
     from sg2ada_colab.runs.build import build_phases, build_state
+    from sg2ada_colab.shape import size_text
     from sg2ada_colab.tf import compiling_for
 
-    for size in args.size or [32]:
+    for size in sizes_of(args):
         for aug in args.aug or ["noaug"]:
             config = make_config(args, size, aug, xla=True)
             if args.rates:
@@ -208,7 +209,7 @@ def main():
                 rates = measured_rates()
             with compiling_for("gpu" if args.rates else None):
                 rows, s_kimg = floor_of(config, build_phases(config, build_state(config)), rates)
-            print(f"{size}x{size} {aug} batch {config.schedule.minibatch_size}, {rates}")
+            print(f"{size_text(config.shape.height, config.shape.width)} {aug} batch {config.schedule.minibatch_size}, {rates}")
             print("\n".join(lines_of(rows, s_kimg)), flush=True)
 
 

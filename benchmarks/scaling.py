@@ -19,7 +19,7 @@ import sys
 import time
 from contextlib import ExitStack
 
-from train_speed import RandomImages, make_config, make_parser
+from train_speed import RandomImages, make_config, make_parser, sizes_of
 
 COLUMNS = ("scaling", "ranks", "batch", "rounds", "img/s", "of N", "message", "sum ms", "share")
 WARM_UP_GROUPS = 4  # all phases come once in 16 minibatches
@@ -50,7 +50,7 @@ def measure(args, batch):
     from sg2ada_colab.training.state import flat
 
     args.batch = batch
-    config, _ = share_rounds(make_config(args, (args.size or [32])[0], (args.aug or ["noaug"])[0], args.xla), ranks.count)
+    config, _ = share_rounds(make_config(args, sizes_of(args)[0], (args.aug or ["noaug"])[0], args.xla), ranks.count)
     groups = WARM_UP_GROUPS + args.groups
     kimg = groups * MINIBATCHES_PER_GROUP * batch / 1000
     config = replace(config, schedule=replace(config.schedule, total_kimg=kimg))
@@ -65,7 +65,8 @@ def measure(args, batch):
         def on_group(self, progress):
             self.times.append(time.perf_counter())
 
-    stream = TrainingStream(RandomImages((args.size or [32])[0], args.labels), config.schedule.minibatch_gpu, 0)
+    images = RandomImages(sizes_of(args)[0], args.labels, channels=config.channels)
+    stream = TrainingStream(images, config.schedule.minibatch_gpu, 0)
     train(state, phases, stream, config, [Clock()], lambda: None)
     seconds = Clock.times[-1] - Clock.times[WARM_UP_GROUPS - 1]
     minibatch_s = seconds / args.groups / MINIBATCHES_PER_GROUP
@@ -124,7 +125,7 @@ def in_processes(args, count, batch):
 
 def rows(args):
     """Yield the table's rows as dicts."""
-    schedule = make_config(args, (args.size or [32])[0], "noaug", args.xla).schedule
+    schedule = make_config(args, sizes_of(args)[0], "noaug", args.xla).schedule
     alone = {}
     for scaling in ("strong", "weak"):
         for count in args.ranks:

@@ -3,6 +3,7 @@
     python benchmarks/train_speed.py                         # the CPU size: 32², 128 channels, batch 8
     python benchmarks/train_speed.py --size 256 --cfg paper256 --batch-gpu 64 --aug noaug
     python benchmarks/train_speed.py --size 64 --size 128 --xla 1 --xla 0
+    python benchmarks/train_speed.py --size 256 --shape 512x128 --shape 128x512 --alpha     # squares and rectangles, RGBA
 
 Each combination runs in a process of its own, over random images held in memory, so that compilation is measured from a
 cold start. `s/kimg` weighs the phases as training does: G and D main at every minibatch, path length at every 4th, R1 at
@@ -47,6 +48,8 @@ def make_parser(description):
     """Return a parser of the options that name configurations."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, action="append", help="image side in pixels; may be given again (default 32)")
+    parser.add_argument("--shape", type=shape, action="append", help="images of WIDTHxHEIGHT pixels; may be given again")
+    parser.add_argument("--alpha", action="store_true", help="images with transparency, RGBA")
     parser.add_argument("--aug", action="append", choices=["noaug", "ada"], help="may be given again (default noaug)")
     parser.add_argument("--precision", default="auto", choices=["auto", "fp32"], help="default auto: float16 on GPUs")
     parser.add_argument("--cfg", default="auto", help="base configuration (default auto)")
@@ -56,6 +59,23 @@ def make_parser(description):
     parser.add_argument("--cmax", type=int, help="most channels of a layer (default 128 at 32 px)")
     parser.add_argument("--labels", type=int, default=0, help="classes (default 0)")
     return parser
+
+
+def shape(text):
+    """Return (height, width) of a text such as 768x512, width first."""
+    from sg2ada_colab.errors import UserError
+    from sg2ada_colab.shape import network_shape, parse_size
+
+    try:
+        network_shape(*parse_size(text))
+    except UserError as error:
+        raise argparse.ArgumentTypeError(f"{error.what} Expected: {error.expected}") from None
+    return parse_size(text)
+
+
+def sizes_of(args):
+    """Return the sizes of the options, each a side or (height, width), px."""
+    return (args.size or []) + (args.shape or []) or [32]
 
 
 def parse(argv=None):
@@ -72,16 +92,18 @@ def parse(argv=None):
 class RandomImages:
     """A dataset of noise, held in memory."""
 
-    def __init__(self, size, labels, count=512):
+    def __init__(self, size, labels, count=512, channels=3):
         import numpy as np
 
-        random = np.random.RandomState(0)
-        self.images = random.randint(0, 255, [count, size, size, 3]).astype(np.uint8)
+        from sg2ada_colab.shape import image_shape
+
+        random, shape = np.random.RandomState(0), image_shape(size)
+        self.resolution, self.height, self.width = shape.resolution, shape.height, shape.width
+        self.images = random.randint(0, 255, [count, self.height, self.width, channels]).astype(np.uint8)
         self.labels = (
             np.eye(labels, dtype=np.float32)[random.randint(0, labels, count)] if labels else np.zeros([count, 0], np.float32)
         )
-        self.num_images, self.channels, self.label_size = count, 3, labels
-        self.resolution = self.height = self.width = size
+        self.num_images, self.channels, self.label_size = count, channels, labels
 
     def __len__(self):
         return self.num_images
@@ -94,8 +116,10 @@ def make_config(args, size, aug, xla):
     from sg2ada_colab.config.options import TrainOptions
     from sg2ada_colab.config.resolve import resolve
     from sg2ada_colab.config.train_config import DatasetInfo
+    from sg2ada_colab.shape import image_shape
 
-    small = size == 32 and args.cfg == "auto"
+    images = image_shape(size)
+    small = images.height * images.width == 32 * 32 and args.cfg == "auto"
     options = TrainOptions(
         outdir="runs",
         data="random",
@@ -109,7 +133,9 @@ def make_config(args, size, aug, xla):
         no_xla=not xla,
         fp32=True if args.precision == "fp32" else None,
     )
-    return resolve(options, DatasetInfo("random", "random", size, 3, args.labels, 512))
+    channels = 4 if args.alpha else 3
+    data = DatasetInfo("random", "random", images.resolution, channels, args.labels, 512, init_res=images.init_res)
+    return resolve(options, data)
 
 
 def measure(args, size, aug, xla, only_first_step=False):
@@ -125,6 +151,7 @@ def measure(args, size, aug, xla, only_first_step=False):
     from sg2ada_colab.runs.build import build_phases, build_state
     from sg2ada_colab.runs.device import peak_gpu_memory_gb, prepare_device
     from sg2ada_colab.seeds import step_seed
+    from sg2ada_colab.shape import size_words
     from sg2ada_colab.tf import tf
     from sg2ada_colab.training.state import flat
 
@@ -132,7 +159,7 @@ def measure(args, size, aug, xla, only_first_step=False):
     prepare_device()
     state = build_state(config)
     phases = build_phases(config, state)
-    stream = TrainingStream(RandomImages(size, args.labels), config.schedule.minibatch_gpu, 0)
+    stream = TrainingStream(RandomImages(size, args.labels, channels=config.channels), config.schedule.minibatch_gpu, 0)
     reals, labels = (tf.constant(x) for x in stream.batch(0))
     half = labels[: max(config.schedule.minibatch_gpu // config.losses.pl_minibatch_shrink, 1)]
     p = tf.constant(0.5 if aug == "ada" else 0.0)
@@ -167,11 +194,11 @@ def measure(args, size, aug, xla, only_first_step=False):
     ms["average"] = 1000 * min(timed(lambda: phases.update_average(tf.constant(0.5))) for _ in range(args.repeats))
     loop_s = min(train_sixteen(config, state, phases, stream, p) for _ in range(2))
     if args.profile:
-        write_profiles(args.profile, f"{size}-{aug}", {name: lambda n=name: run(n, 1) for name in inputs})
+        write_profiles(args.profile, f"{size_words(size)}-{aug}", {name: lambda n=name: run(n, 1) for name in inputs})
     rounds = config.schedule.rounds
     minibatch_s = (rounds * (ms["G_main"] + ms["D_main"] + ms["G_reg"] / 4 + ms["D_reg"] / 16) + ms["average"]) / 1000
     row = {
-        "size": size,
+        "size": size_words(size),
         "batch": config.schedule.minibatch_size,
         "rounds": rounds,
         "aug": aug,
@@ -240,7 +267,7 @@ def main():
         "phases, average in ms; s/kimg, loop, floor in s a kimg; first step, again in s; peak in GiB, while training and before"
     )
     print(" ".join(f"{name:>10}" for name in COLUMNS))
-    for size, aug, xla in itertools.product(args.size or [32], args.aug or ["noaug"], args.xla or [1]):
+    for size, aug, xla in itertools.product(sizes_of(args), args.aug or ["noaug"], args.xla or [1]):
         row = in_a_process(size=size, aug=aug, xla=xla)
         if args.cache:
             row["again"] = in_a_process(size=size, aug=aug, xla=xla, only_first_step=True)["first step"]

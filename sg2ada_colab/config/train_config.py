@@ -93,7 +93,7 @@ class TrainConfig:
 
     @property
     def channels(self) -> int:
-        """Channels of the images, 1 or 3."""
+        """Channels of the images: 1, 3 or 4 (RGBA)."""
         return self.G["num_channels"]
 
     @property
