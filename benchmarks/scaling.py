@@ -30,13 +30,20 @@ def parse(argv=None):
     parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2], help="numbers of processes (default 1 2)")
     parser.add_argument("--gpus", action="store_true", help="a GPU for each process (default: processors)")
     parser.add_argument("--groups", type=int, default=8, help="groups of four minibatches that are timed (default 8)")
+    parser.add_argument("--scaling", nargs="+", default=["strong", "weak"], choices=["strong", "weak"], help="default both")
+    parser.add_argument("--alone", type=float, help="img/s of one process, where --ranks has none")
+    parser.add_argument("--cache", help="folder of compiled programs, filled and used as training does (default none)")
     parser.add_argument("--xla", type=int, default=1, choices=[0, 1])
     parser.add_argument("--one", help=argparse.SUPPRESS)
+    parser.add_argument("--rank", type=int, default=0, help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
 
 def measure(args, batch):
     """Return what one process of a run with a minibatch of `batch` images measures, as a dict."""
+    from sg2ada_colab.compile import cache as compile_cache
+
+    cache = compile_cache.use(args.cache or "off", leads=not args.rank)
     from sg2ada_colab.training.ranks import join
 
     ranks = join()
@@ -57,7 +64,9 @@ def measure(args, batch):
     state = build_state(config)
     phases = build_phases(config, state, ranks)
     if args.xla:
-        warm_up(phases.programs(), flat(state.variables()) + phases.variables())
+        warm_up(phases.programs(), flat(state.variables()) + phases.variables(), cache)
+        if cache:
+            cache.keep()
 
     class Clock(Callback):
         times = []
@@ -110,11 +119,13 @@ def in_processes(args, count, batch):
         for one in sockets:
             one.bind(("127.0.0.1", 0))
         workers = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(count)))
+    cards = visible.split(",") if args.gpus else ["-1"] * count
     children = []
-    for index in range(count):
+    for index, card in zip(range(count), cards):
         task = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
-        environment = dict(os.environ, CUDA_VISIBLE_DEVICES=str(index) if args.gpus else "-1", TF_CONFIG=json.dumps(task))
-        command = [sys.executable, __file__] + sys.argv[1:] + ["--one", str(batch)]
+        environment = dict(os.environ, CUDA_VISIBLE_DEVICES=card, TF_CONFIG=json.dumps(task))
+        command = [sys.executable, __file__] + sys.argv[1:] + ["--one", str(batch), "--rank", str(index)]
         children.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE))
     printed = [child.communicate()[0] for child in children]
     for child in children:
@@ -126,17 +137,19 @@ def in_processes(args, count, batch):
 def rows(args):
     """Yield the table's rows as dicts."""
     schedule = make_config(args, sizes_of(args)[0], "noaug", args.xla).schedule
-    alone = {}
-    for scaling in ("strong", "weak"):
+    alone, measured = {}, {}
+    for scaling in args.scaling:
         for count in args.ranks:
             batch = schedule.minibatch_size if scaling == "strong" else schedule.minibatch_gpu * count
             if scaling == "strong" and batch % count:
                 continue
-            row = in_processes(args, count, batch)
+            if (count, batch) not in measured:
+                measured[count, batch] = in_processes(args, count, batch)
+            row = dict(measured[count, batch])
             if count == 1:
                 alone[scaling] = row["img/s"]
             row.update(scaling=scaling, ranks=count)
-            row["of N"] = row["img/s"] / (count * alone[scaling]) if scaling in alone else float("nan")
+            row["of N"] = row["img/s"] / (count * alone.get(scaling, args.alone or float("nan")))
             row["message"] = "{:.1f} MB".format(row["message"] / 1e6)
             yield row
 
