@@ -5,6 +5,8 @@ import time
 from dataclasses import dataclass
 from typing import Any, Mapping, Optional, Union
 
+from ..compile.cache import folder_on_drive
+from ..compile.durations import of_this_machine
 from ..dataset import open_dataset
 from ..dataset.local_copy import local_copy
 from ..files import FilePath
@@ -132,7 +134,8 @@ def watch(plan: RunPlan, environment: Optional[Environment] = None, sound: bool 
     wait_for_earlier(plan.run_dir, print)
     plan = bring_here(plan, print)
     process, view = TrainingProcess.of_plan(plan, environment), RunView(plan.run_dir, since=time.time())
-    panel = open_panel(view, plan, session_left_s, StartTimes(workspace(), size_words(plan.config.size)))
+    known = of_this_machine(folder_on_drive(plan.drive_dir), environment.name if environment else None)
+    panel = open_panel(view, plan, session_left_s, StartTimes(known, size_words(plan.config.size)))
     process.start()
     ending = supervise(process, ending_in_time(lambda: panel.refresh(process.pulse()), session_left_s), panel.say)
     panel.finish(ending)

@@ -153,13 +153,13 @@ class LinePanel:
         """Print where training stands if a minute has passed, and every concern once."""
         if time.monotonic() < self._next:
             return
-        self._next = time.monotonic() + LINE_EVERY_S
+        self._next = time.monotonic() + (LINE_EVERY_S if self.starting.is_over else LINE_EVERY_S / 4)
         self.view.update()
         self.numbers.update(self.view.kimg, pulse)
         if self.starting.update(pulse):
             self.out("  ".join(self.numbers.sentences()))
         else:
-            self.out(" ".join(self.starting.sentences(self.view.stage)))
+            self.out(" ".join(self.starting.sentences(self.view.doing())))
         for sentence in concerns(self.view, disk_bytes(self.view.run_dir)[1], resolution=self.config.size):
             if sentence not in self._told:
                 self._told.add(sentence)
@@ -280,13 +280,13 @@ class WidgetPanel:
         elif self.starting.is_over:
             self._set(self.head, notice("work", TRAINING))
         else:
-            self._set(self.head, notice("work", *self.starting.sentences(self.view.stage)))
+            self._set(self.head, notice("work", *self.starting.sentences(self.view.doing())))
 
     def _status(self):
         """Return where training stands, for the line of text."""
         if self._said:
             return self._said
-        return "  ".join(self.numbers.sentences()) if self.starting.is_over else self.starting.in_short(self.view.stage)
+        return "  ".join(self.numbers.sentences()) if self.starting.is_over else self.starting.in_short(self.view.doing())
 
     def _is_due(self, name, every_s):
         now = time.monotonic()

@@ -2,10 +2,12 @@
 
 import os
 import re
+import time
 from contextlib import suppress
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 from .. import run_files
+from ..compile.compiling import EVENT, Compiling, read_step
 from ..files import FilePath
 from ..json_files import is_number, parse_shape
 from ..storage import run_folder
@@ -79,7 +81,7 @@ class RunView:
         self.devices: List[str] = []
         self.notes: List[str] = []
         self.metrics: Dict[str, List[Tuple[float, float]]] = {}
-        self.stage = ""
+        self.stage, self._compiling = "", Compiling()
         self._clear()
 
     def _path(self, name):
@@ -132,9 +134,17 @@ class RunView:
             elif self.since is not None and not (is_number(event.get("time")) and event["time"] >= self.since):
                 continue
             elif event["kind"] == "stage":
-                self.stage = event["text"]
+                self.stage, self._compiling = event["text"], Compiling()
+            elif event["kind"] == EVENT:
+                step = read_step(event)
+                if step is not None:
+                    self._compiling.take(step)
             else:
                 self.notes = (self.notes + [event["text"]])[-MOST_NOTES:]
+
+    def doing(self) -> str:
+        """Return what training does before its first images: the programs that are being compiled, or the stage."""
+        return self._compiling.words(time.time()) or self.stage
 
     def _read_metrics(self):
         for path in run_folder.metric_files(self.run_dir):

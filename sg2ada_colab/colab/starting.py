@@ -1,46 +1,36 @@
 """What a training process does before its first images: said with the time so far and the time that it took before."""
 
 import time
-from contextlib import suppress
 from typing import Any, Callable, Mapping, Optional, Tuple, Union
 
+from ..compile.durations import Durations
 from ..machine import gpus
-from ..storage.workspace import Workspace
 from ..words import duration
 
-CHOICE = "start_seconds"  # of the workspace: {kind of machine and size of images: seconds}
 FIRST_STAGE = "loading TensorFlow"
 NOT_KNOWN = "Usually this takes three to ten minutes the first time, and about one minute once everything has been compiled."
 
 
 class StartTimes:
-    """How long a start took the last time on this kind of machine, kept in the workspace.
+    """How long a start took the last time on this kind of machine.
 
     Args:
-        workspace: `Workspace`, or None: nothing is known and nothing is kept.
+        durations: `Durations` of the machine.
         resolution: Pixels of one image, as a number or in words such as "768x512".
         device: Name of the GPU; None asks the machine.
     """
 
-    def __init__(self, workspace: Optional[Workspace], resolution: Union[int, str], device: Optional[str] = None) -> None:
-        self.workspace, self.device = workspace, device or _gpu_name()
-        self.key = f"{self.device}, {resolution} px"
-
-    def _kept(self):
-        kept = self.workspace.choices.get(CHOICE) if self.workspace else None
-        return kept if isinstance(kept, dict) else {}
+    def __init__(self, durations: Durations, resolution: Union[int, str], device: Optional[str] = None) -> None:
+        self.durations, self.device = durations, device or _gpu_name()
+        self.name = f"start, {resolution} px"
 
     def last_s(self) -> Optional[float]:
         """Return the seconds of the last start, or None."""
-        seconds = self._kept().get(self.key)
-        return seconds if isinstance(seconds, (int, float)) else None
+        return self.durations.last_s(self.name)
 
     def keep(self, seconds: float) -> None:
-        """Remember how long a start took; a Drive that fails at the moment costs only this."""
-        if self.workspace is None:
-            return
-        with suppress(OSError):
-            self.workspace.choose(**{CHOICE: dict(self._kept(), **{self.key: round(seconds, 1)})})
+        """Remember how long a start took."""
+        self.durations.keep({self.name: seconds})
 
 
 def _gpu_name():

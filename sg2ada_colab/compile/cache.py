@@ -16,7 +16,7 @@ import re
 import shutil
 import threading
 from contextlib import suppress
-from typing import List, Mapping, Optional, Sequence, Set
+from typing import Any, Callable, List, Mapping, Optional, Sequence, Set
 
 from ..files import DamagedSourceError, FilePath, replace_with_copy, sha256_of, write_text
 from ..machine import cache_folder, cudnn_version, device_name, processor_name, tensorflow_version
@@ -93,7 +93,7 @@ class CompileCache:
         except OSError:
             return  # it costs time at the next start, and nothing else
         if self.remote:  # never waited for: Drive may be slow, or gone
-            _aside(lambda: _send(self.folder, self.remote, index))
+            aside(lambda: _send(self.folder, self.remote, index))
 
 
 def use_for_run(
@@ -111,10 +111,15 @@ def use_for_run(
     """
     if not xla:
         return None
-    cache = use(drive=os.path.join(os.path.dirname(drive_dir), "compiled") if drive_dir else None, leads=leads)
+    cache = use(drive=folder_on_drive(drive_dir), leads=leads)
     if deterministic:
         prefer_fast_deterministic_scatters()
     return cache
+
+
+def folder_on_drive(drive_dir: Optional[FilePath]) -> Optional[str]:
+    """Return the folder of all combinations beside a run's folder on Drive; None without one."""
+    return os.path.join(os.path.dirname(drive_dir), "compiled") if drive_dir else None
 
 
 def use(root: Optional[str] = None, drive: Optional[str] = None, leads: bool = True) -> Optional[CompileCache]:
@@ -129,14 +134,13 @@ def use(root: Optional[str] = None, drive: Optional[str] = None, leads: bool = T
     Returns:
         CompileCache, or None where nothing is kept: TensorFlow 1, "off", or a folder without room or that cannot be made.
     """
-    root = root or os.environ.get(ENVIRONMENT) or os.path.join(cache_folder(), "compiled")
-    version = tensorflow_version()
-    if root == "off" or version is None or version.startswith("1."):
+    root, version = root_folder(root), tensorflow_version()
+    if root is None or version is None or version.startswith("1."):
         return None
     device, processor = device_name(), processor_name()
     cudnn = "" if device == processor else cudnn_version()
     name = combination(device, version, cudnn)
-    folder = os.path.join(os.path.expanduser(root), name)
+    folder = os.path.join(root, name)
     remote = os.path.join(drive, name) if drive else None
     refused: List[str] = []
     try:
@@ -158,12 +162,18 @@ def use(root: Optional[str] = None, drive: Optional[str] = None, leads: bool = T
     return CompileCache(folder, key, autotuning, remote, refused, leads)
 
 
+def root_folder(root: Optional[str] = None) -> Optional[str]:
+    """Return the folder of all combinations, None where nothing is to be kept; `root` as for `use`."""
+    root = root or os.environ.get(ENVIRONMENT) or os.path.join(cache_folder(), "compiled")
+    return None if root == "off" else os.path.expanduser(root)
+
+
 def _clear(folder: str, key: bytes, remote: Optional[str], refused: List[str]) -> None:
     """Fetch what Drive has, then delete what the index does not vouch for."""
     if not read_index(folder, key)[1]:
         refused.append(refusal(folder))
     if remote:
-        _aside(lambda: _fetch(remote, folder, key, refused)).join(FETCH_S)
+        aside(lambda: _fetch(remote, folder, key, refused)).join(FETCH_S)
     tidy(folder, read_index(folder, key)[0])
 
 
@@ -253,7 +263,7 @@ def _entries(folder):
     return [name for name in sorted(os.listdir(folder)) if is_entry(name)]
 
 
-def _aside(work):
+def aside(work: Callable[[], Any]) -> threading.Thread:
     """Start `work` in a thread that does not keep the process alive, and whose file errors cost nothing; return the thread."""
 
     def run():

@@ -4,10 +4,11 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, Dict, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence
 
 from ..tf import gpus, repeatable_names, tf
 from .cache import CompileCache
+from .compiling import COMPILING, LOADING, READY, TRACING, WAITING
 
 
 class Program(NamedTuple):
@@ -19,7 +20,10 @@ class Program(NamedTuple):
 
 
 def warm_up(
-    programs: Sequence[Program], variables: Sequence[tf.Variable], cache: Optional[CompileCache] = None
+    programs: Sequence[Program],
+    variables: Sequence[tf.Variable],
+    cache: Optional[CompileCache] = None,
+    tell: Callable[[str, str, int], Any] = lambda name, doing, of: None,
 ) -> Dict[str, float]:
     """Compile programs by running each once, side by side, and put the variables back as they were.
 
@@ -34,6 +38,8 @@ def warm_up(
         programs: List of Program, the one that takes longest first.
         variables: Every tf.Variable that the programs change.
         cache: CompileCache that keeps them, or None.
+        tell: Called from several threads with the name of a program, what is done with it from now on, as in `compiling`, and the
+            number of programs.
 
     Returns:
         dict name → seconds until the program was ready, and "tracing" → seconds until all were traced.
@@ -41,24 +47,29 @@ def warm_up(
     began, ready = time.time(), {}
     values = [variable.numpy() for variable in variables]
 
-    def run(program):
+    def run(program, kept):
+        tell(program.name, LOADING if kept else COMPILING, len(programs))
         # Without room for all it is compiled all the same; alone it may fit, and if not its own step will say so.
         with suppress(tf.errors.ResourceExhaustedError):
             program.function(*program.inputs)
         ready[program.name] = time.time() - began
+        tell(program.name, READY, len(programs))
 
     autotuning = cache.autotuning if cache else None
     started, timing = [], None  # the last program that XLA times algorithms for, and when the file was written before it
     with ThreadPoolExecutor(len(programs)) as pool:
         for program in programs:
+            tell(program.name, TRACING, len(programs))
             with repeatable_names(program.name):  # a program that only another run has does not rename the others
                 traced = program.function.get_concrete_function(*program.inputs)
             ready["tracing"] = time.time() - began
             kept = cache is not None and cache.has_program(traced.graph.as_graph_def().SerializeToString(deterministic=True))
+            if timing and not kept:
+                tell(program.name, WAITING, len(programs))
             while timing and not kept and not timing[0].done() and _written(autotuning) == timing[1]:
                 time.sleep(0.05)
             before = _written(autotuning)
-            started.append(pool.submit(run, program))
+            started.append(pool.submit(run, program, kept))
             if gpus() and not kept:
                 timing = started[-1], before
         for future in started:

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from typing import Optional
+from typing import Any, Optional
 
 from tqdm import tqdm
 
@@ -40,12 +40,12 @@ class Log:
             self.file.write(text + "\n")
             self.file.flush()
 
-    def event(self, kind: str, text: str) -> None:
-        """Append an event to events.jsonl: its kind ("device", "stage", "warning", "storage"), its text and the time."""
+    def event(self, kind: str, text: str, **more: Any) -> None:
+        """Append an event to events.jsonl: its kind ("device", "stage", "program", "warning", "storage"), text, time and more."""
         if self.run_dir is None:
             return
         path = os.path.join(str(self.run_dir), run_files.EVENTS)
-        line = json.dumps({"kind": kind, "text": shown(text, "\n\t"), "time": time.time()})
+        line = json.dumps(dict(more, kind=kind, text=shown(text, "\n\t"), time=time.time()))
         with self._lock, suppress(OSError), open(path, "a", encoding="utf-8") as file:  # on a full disk the log's line is all
             file.write(line + "\n")
 

@@ -6,6 +6,7 @@ import sys
 import time
 from typing import Optional, Sequence, Tuple, Union
 
+from ..compile import durations
 from ..compile.cache import CompileCache
 from ..compile.warm_up import warm_up
 from ..config.estimate import estimate
@@ -38,6 +39,7 @@ from ..training.state import flat
 from .alike import check_processes, share_config
 from .build import build_phases, build_state, open_training_data
 from .callbacks import Grids, Snapshots
+from .compile_log import CompileLog
 from .device import describe_device, prepare_device
 from .log import ProgressBar, StatsFile, TensorBoardEvents, TickLog
 from .log_file import Log
@@ -286,7 +288,9 @@ class _Run:
             self.log(cache.sentence())
         programs = phases.programs()
         programs[2:2] = more()  # not last: it would be compiled alone, after all that is not timed any more
-        ready = warm_up(programs, flat(state.variables()) + phases.variables(), cache)
+        known = durations.beside(None if self.ranks.index else cache)
+        with CompileLog(self.log, known, f"{size_words(self.config.size)} px", self.hides_bar()) as tell:
+            ready = warm_up(programs, flat(state.variables()) + phases.variables(), cache, tell)
         if self.ranks.count > 1:
             self.ranks.gather([0.0])  # until all have compiled
         if cache:
@@ -336,7 +340,6 @@ class _Run:
     def callbacks(self, state, grids, keeper, stop):
         config = self.config
         snapshots = Snapshots(keeper.store, config, self.log)
-        bar = sys.stderr.isatty() or os.environ.get("SG2ADA_PROGRESS")
         return [
             TickLog(self.log),
             StatsFile(self.run_dir, functools.partial(self.log.note, "warning")),
@@ -344,8 +347,12 @@ class _Run:
             grids,
             snapshots,
             Metrics(self.dataset, config, keeper.store, snapshots, self.log, stop),
-            ProgressBar(disable=self.quiet or not bar),
+            ProgressBar(disable=self.hides_bar()),
         ]
+
+    def hides_bar(self):
+        """Return whether no bar is shown: it needs a terminal, or the variable SG2ADA_PROGRESS."""
+        return self.quiet or not (sys.stderr.isatty() or os.environ.get("SG2ADA_PROGRESS"))
 
     def validation(self):
         """Return the stream of validation images for the r_v heuristic, or None."""

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sg2ada_colab.compile import warm_up as module
+from sg2ada_colab.compile.compiling import COMPILING, LOADING, READY, TRACING
 from sg2ada_colab.compile.warm_up import Program, warm_up
 from sg2ada_colab.tf import IS_TF1, compiled, repeatable_names, tf
 from sg2ada_colab.training.state import flat
@@ -173,3 +174,12 @@ def test_the_next_one_starts_when_the_algorithms_of_the_one_before_are_timed(mon
     programs = [Program("a", FakeFunction("a", first), ()), Program("b", FakeFunction("b", second.set), ())]
     warm_up(programs, [], FakeCache(timed, []))
     assert second.is_set()
+
+
+@pytest.mark.parametrize("kept, doing", [(["a", "b"], LOADING), ([], COMPILING)])
+def test_each_step_of_each_program_is_told(tmp_path, kept, doing):
+    told = []
+    programs = [Program(name, FakeFunction(name, lambda: None), ()) for name in "ab"]
+    warm_up(programs, [], FakeCache(tmp_path / "autotuning", kept), lambda *words: told.append(words))
+    for name in "ab":
+        assert [one for one in told if one[0] == name] == [(name, what, 2) for what in (TRACING, doing, READY)]
