@@ -21,6 +21,7 @@ from ..images.source import Source
 from ..images.workers import run_parallel
 from ..json_text import parse_json
 from ..shape import sides_of
+from . import source_files
 from .convert import Conversion, convert_some
 from .disk import LOCK_NAME, check_partial, check_space, flush
 from .manifest import JOURNAL_NAME, boxes_digest, write_manifest
@@ -205,6 +206,7 @@ class Build:
             "full_only": self.options.full_only,
             "source": self.source.path,
             "source_contents": self.contents,
+            "source_files": source_files.record(self.source, self.options.workers),
             "options": dataclasses.asdict(dataclasses.replace(self.options, fit=dataclasses.replace(self.options.fit, boxes={}))),
             "boxes_sha256": boxes_digest(self.options.fit.boxes),
             "left_out": len(self.plan.problems),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from typing import Any, List, NamedTuple
 
 from ..images.read import UnreadableImage
@@ -10,6 +11,7 @@ from ..images.suggest_size import AUTO, chosen_size
 from ..shape import size_words
 from ..words import counted, shown
 from .manifest import boxes_digest
+from .source_files import edited
 
 SHOWN_AS = {"mode": "fit", "seed": "crop_seed"}  # fields of FitOptions by the names that forms and flags have
 _SINCE = {"alpha": "flatten"}  # options that earlier releases did not have, by what they did
@@ -38,7 +40,7 @@ def differences(manifest: Any, source: Any, options: Any) -> List[Difference]:
     """
     if manifest is None or "options" not in manifest:
         return [Difference("images", "not known, as it has no manifest of ours", shown(str(source.path)))]
-    found = _of_images(manifest, source) + _of_squares(manifest, source, options)
+    found = _of_images(manifest, source, options.workers) + _of_squares(manifest, source, options)
     before, now = dict(_SINCE, **manifest["options"]), json.loads(json.dumps(dataclasses.asdict(options)))
     found += [
         Difference(name, _text(before[name]), _text(now[name]))
@@ -50,16 +52,19 @@ def differences(manifest: Any, source: Any, options: Any) -> List[Difference]:
     return found
 
 
-def _of_images(manifest, source):
-    before, now = str(manifest.get("source")), str(source.path)
+def _of_images(manifest, source, workers):
+    before, now, count = str(manifest.get("source")), str(source.path), manifest.get("num_images")
     if "source_contents" in manifest:
         is_same = manifest["source_contents"] == source.contents()
     else:  # written by an earlier release
         is_same = before == now
     if is_same:
-        return []
+        names = [shown(os.path.basename(path)) for path in edited(manifest.get("source_files"), source, workers)]
+        if not names:
+            return []
+        files = f"{names[0]} was edited" if len(names) == 1 else f"{len(names)} files were edited, such as {names[0]}"
+        return [Difference("images", f"{count} from {shown(before)}", files)]
     if before == now:
-        count = manifest.get("num_images")
         return [Difference("images", f"{count} from {shown(now)}", f"{len(source)} files there")]
     return [Difference("images", shown(before), shown(now))]
 

@@ -83,6 +83,9 @@ class ZipSource(Source):
     def fingerprint(self) -> str:
         return _file_facts(self.path)
 
+    def files(self) -> List[str]:
+        return [self.path]
+
 
 @dataclass
 class TarSource(Source):
@@ -99,6 +102,9 @@ class TarSource(Source):
 
     def fingerprint(self) -> str:
         return _file_facts(self.path)
+
+    def files(self) -> List[str]:
+        return [self.path]
 
     def __getstate__(self) -> Dict[str, Any]:
         return dict(self.__dict__, keeper=None)
@@ -187,6 +193,9 @@ class JoinedSource(Source):
 
     def contents(self) -> str:
         return " ".join(part.contents() for part in self.parts)
+
+    def files(self) -> List[str]:
+        return [path for part in self.parts for path in part.files()]
 
 
 def joined(found: Any, parts: Any) -> Source:

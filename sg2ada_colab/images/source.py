@@ -4,7 +4,7 @@ import errno
 import hashlib
 import io
 import os
-from collections import Counter
+from collections import Counter, OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Callable, Dict, List, Optional
@@ -133,6 +133,11 @@ class Source:
                 size = os.path.getsize(location) if isinstance(location, str) and os.path.isabs(location) else None
             digest.update(f"{name}\0{size}\n".encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
+
+    def files(self) -> List[str]:
+        """Return the paths of the files that hold the images, each once; none where there are no such files."""
+        paths = [path for path in self.locations if isinstance(path, str) and os.path.isabs(path)]
+        return list(OrderedDict.fromkeys(paths))
 
     def add(self, name: str, location: Any) -> bool:
         """Add a file, or count why it is ignored; return whether it was added as an image."""

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from sg2ada_colab.dataset import PrepareOptions, prepare
 from sg2ada_colab.dataset.difference import differences
@@ -32,6 +33,22 @@ def test_the_same_is_the_same_whatever_the_workers_and_wherever_the_images_lie(f
     moved = folder.parent / "elsewhere"
     shutil.copytree(str(folder), str(moved))  # with the times of now
     assert differences(manifest, open_any_source(str(moved)), PrepareOptions()) == []
+
+
+def test_an_edited_image_of_its_old_size_is_a_difference_and_a_touched_one_is_not(make_folder):
+    images = [np.full((16, 16, 3), 40 * number, np.uint8) for number in range(3)]
+    folder = make_folder(images, ["a.bmp", "b.bmp", "c.bmp"])
+    assert asked(folder, PrepareOptions(workers=1)) == []
+    manifest, options = read_manifest(folder.parent / "set"), PrepareOptions(workers=1)
+    os.utime(str(folder / "a.bmp"), (1, 1))
+    assert differences(manifest, open_any_source(str(folder)), options) == []
+    for name, words in (("b.bmp", "b.bmp was edited"), ("c.bmp", "2 files were edited, such as b.bmp")):
+        size = (folder / name).stat().st_size
+        Image.fromarray(255 - images[0]).save(str(folder / name))
+        os.utime(str(folder / name), (2, 2))
+        assert (folder / name).stat().st_size == size
+        (found,) = differences(manifest, open_any_source(str(folder)), options)
+        assert str(found) == f"images: 3 from {folder} before, {words} now"
 
 
 def test_a_resolution_that_was_found_is_the_one_that_is_asked_for_and_the_other_way_round(folder):
