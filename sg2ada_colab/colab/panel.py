@@ -153,10 +153,10 @@ class LinePanel:
         """Print where training stands if a minute has passed, and every concern once."""
         if time.monotonic() < self._next:
             return
-        self._next = time.monotonic() + (LINE_EVERY_S if self.starting.is_over else LINE_EVERY_S / 4)
         self.view.update()
         self.numbers.update(self.view.kimg, pulse)
-        if self.starting.update(pulse):
+        self._next = time.monotonic() + (LINE_EVERY_S if self.starting.update(pulse) else LINE_EVERY_S / 4)
+        if self.starting.is_over:
             self.out("  ".join(self.numbers.sentences()))
         else:
             self.out(" ".join(self.starting.sentences(self.view.doing())))

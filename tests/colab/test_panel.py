@@ -332,6 +332,15 @@ def walk(widget):
         yield from walk(child)
 
 
+def test_lines_come_more_often_while_it_starts(tmp_path, clock):
+    said = []
+    panel = LinePanel(RunView(tmp_path), config(), say=said.append)
+    for _ in range(4):
+        panel.refresh(None)
+        clock.s += 15
+    assert len(said) == 4 and all(line.startswith("Starting: loading TensorFlow.") for line in said)
+
+
 def test_lines_instead_of_widgets(tmp_path, clock):
     said = []
     panel = LinePanel(RunView(tmp_path), config(), say=said.append)

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import time
 from dataclasses import replace
 
@@ -24,6 +25,7 @@ from sg2ada_colab.storage.run_folder import events
 from sg2ada_colab.storage.saved_config import CONFIG_KEY
 from sg2ada_colab.storage.store import RunStore
 from sg2ada_colab.storage.training_state import load_state
+from sg2ada_colab.tf import IS_TF1, repeatable_names
 from sg2ada_colab.training.loop import Callback
 
 from .conftest import leave_out_the_arithmetic
@@ -189,3 +191,38 @@ def test_data_with_other_channels_are_refused(tiny_config, tmp_path):
     other = replace(config, G=dict(config.G, num_channels=1))
     with pytest.raises(UserError, match="has 3 channels"):
         start(other, str(tmp_path / "run"), quiet=True)
+
+
+class AllTraced(Exception):
+    """Nothing is compiled after it."""
+
+
+def traced_programs(monkeypatch, *args, **options):
+    """Return {name: text} of programs that a start would compile or find in the cache, without the numbers of this process."""
+    found = {}
+
+    def trace(programs, variables, cache, *more, **others):
+        for program in programs[1:3]:  # one phase and the grid: the others are made in the same way
+            with repeatable_names(program.name):
+                graph = program.function.get_concrete_function(*program.inputs).graph.as_graph_def()
+            found[program.name] = re.sub(r"\d{13,}", lambda number: str(int(number.group()) % 2**32), str(graph))
+        raise AllTraced
+
+    monkeypatch.setattr(start_module, "warm_up", trace)
+    with pytest.raises(AllTraced):
+        start(*args, quiet=True, **options)
+    return found
+
+
+@pytest.mark.skipif(IS_TF1, reason="TensorFlow 1.14 compiles nothing")
+def test_a_resume_asks_for_no_program_that_the_run_from_a_network_has_not_compiled(tiny_config, trained, tmp_path, monkeypatch):
+    """As in the demo, which therefore compiles once."""
+    config = tiny_config(resume=trained(tiny_config(map_depth=3)), aug="noaug", start_kimg=1, kimg=2)
+    engine, run = replace(config.engine, xla=True), tmp_path / "run"
+    with monkeypatch.context() as patch:
+        leave_out_the_arithmetic(patch)
+        assert start(config, str(run), quiet=True) == 0
+    first = traced_programs(monkeypatch, replace(config, engine=engine), str(tmp_path / "compiled"))
+    longer = replace(config.schedule, total_kimg=3)
+    again = traced_programs(monkeypatch, replace(read_config(str(run)), engine=engine, schedule=longer), str(run), resume=True)
+    assert list(first) == ["D_reg", "grid"] and again == first
