@@ -201,7 +201,7 @@ def print_plan(plan: RunPlan, options: TrainOptions) -> None:
     if options.dry_run:  # otherwise the run's log begins with them
         lines += [f"Note:              {note}" for note in config.notes]
     lines += [sentence for sentence in plan.sentences if sentence not in config.notes]
-    lines += estimate(config).lines() if options.dry_run else []
+    lines += estimate(config, plan.gpus).lines() if options.dry_run else []
     kimg = config.schedule.total_kimg
     lines += [f"The run has its {kimg:g} kimg already; for more, give a larger --kimg."] if plan.is_finished else []
     lines += ["", "Dry run; exiting."] if options.dry_run else [""]

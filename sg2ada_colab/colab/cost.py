@@ -58,13 +58,15 @@ def show_cost(plan: RunPlan, free_bytes: Optional[int] = None) -> None:
     cost, left_kimg = estimate(plan.config), max(0.0, plan.config.schedule.total_kimg - plan.start_kimg)
     cards = gpus()
     kind = gpu_kind(cards[0]["name"]) if cards else "2 CPU cores"
-    lines = [_time_sentence(cards, kind, cost, plan.config, left_kimg), _room_sentence(cost, free_bytes)]
+    here = estimate(plan.config, plan.processes)
+    lines = [_time_sentence(cards, kind, here, plan.config, left_kimg), _room_sentence(cost, free_bytes)]
     rows = [_row(one, cost, left_kimg) for one, _, _ in COLAB_GPUS]
     show(notice("info", lines[0], lines[1]) + _folded(rows), "\n".join(lines))
 
 
 def _time_sentence(cards, kind, cost, config, left_kimg):
     name = cards[0]["name"] if cards else "The processor"
+    name = f"{cost.processes} × {name}" if cards and cost.processes > 1 else name
     size = f"{config.shape.width}×{config.shape.height}"
     if kind is None:
         return f"{name}: how long it takes at {size} is not known; the panel will tell after a few minutes."

@@ -35,6 +35,7 @@ ACTIVATION_COPIES = 2.0
 WORKSPACE_BYTES = 1.4e9
 CARD_SIZES_GB = (15, 24, 40, 80)  # T4, L4, A100, A100 or H100: what is left of 16, 24, 40, 80
 CARD_SHARE = 0.85  # of a card's memory that the rule may fill: it is off by up to a third, mostly upwards
+MESSAGE_COPIES = 3  # of a network's gradients where processes share the rounds: the message, what is summed, the sum
 STEP_S = 0.01  # least time of a pass over one share of a minibatch, whatever the device; assumed, not measured
 PNG_SHARE = 0.6  # of a grid's raw size
 
@@ -52,7 +53,8 @@ class Estimate(NamedTuple):
     snapshots_kept: int  # at the end of the run
     disk_bytes: float  # of the run's folder at its end
     operations_per_kimg: float
-    seconds_per_kimg: Dict[str, float]  # device → rough time
+    seconds_per_kimg: Dict[str, float]  # device, of which there is one for each process → rough time
+    processes: int  # that train together
     kimg: int  # left to train
     float32: bool  # no float16 anywhere
     batch_gpu: Dict[int, int]  # GB of a card → the most images at once (--batch-gpu) that should fit it, 0 for none
@@ -71,29 +73,37 @@ class Estimate(NamedTuple):
             f"{self.snapshots_kept} snapshots of {self.snapshot_bytes / MIB:.0f} + {self.state_bytes / MIB:.0f} MiB "
             "and the image grids"
         )
-        yield "Time, roughly:     {:.3g} TFLOP per kimg; the device decides{}:".format(
-            self.operations_per_kimg / 1e12, " (GPUs: in float16; float32 takes longer)" if self.float32 else ""
+        yield "Time, roughly:     {:.3g} TFLOP per kimg; the device decides{}{}:".format(
+            self.operations_per_kimg / 1e12,
+            " (GPUs: in float16; float32 takes longer)" if self.float32 else "",
+            f" ({self.processes} GPUs together, without the time of their messages)" if self.processes > 1 else "",
         )
         for device, seconds in self.seconds_per_kimg.items():
             whole = rough_duration(seconds * self.kimg)
             yield f"  {device:<11s}      {seconds:>8.2f} s/kimg {whole:>14s} in all   ({RATES[device][1]})"
 
 
-def estimate(config: TrainConfig) -> Estimate:
-    """Return the `Estimate` of a `TrainConfig`; imports no TensorFlow."""
+def estimate(config: TrainConfig, processes: int = 1) -> Estimate:
+    """Return the `Estimate` of a `TrainConfig`; imports no TensorFlow.
+
+    Args:
+        config: TrainConfig.
+        processes: That share the rounds of a minibatch, a card each. Memory is that of one of them.
+    """
     G = GeneratorConfig.from_kwargs(config.G)
     D = DiscriminatorConfig.from_kwargs(config.D)
     G_specs, D_specs = generator_specs(G), discriminator_specs(D, config.optimizer.freeze_layers)
     G_all, D_all = _count(G_specs), _count(D_specs)
     G_trained, D_trained = _count(G_specs, trainable=True), _count(D_specs, trainable=True)
     moments = 2 if config.optimizer.beta1 else 1  # without β1 the first moment is the gradient
-    gradients = 2 if config.schedule.rounds > 1 else 1  # of this round, and the sum of all
-    weight_bytes = FLOAT32_BYTES * (2 * G_all + D_all + (moments + gradients) * (G_trained + D_trained))
+    weight_bytes = FLOAT32_BYTES * (2 * G_all + D_all + moments * (G_trained + D_trained))
+    weight_bytes += _gradient_bytes(config, config.schedule.minibatch_gpu, processes, G_trained, D_trained)
     activation_bytes = config.schedule.minibatch_gpu * _image_bytes(G, D)
     snapshot_bytes = FLOAT32_BYTES * (2 * G_all + D_all)
     state_bytes = FLOAT32_BYTES * moments * (G_trained + D_trained)
     kimg = config.schedule.total_kimg - config.start.kimg
     operations = 1000 * 2 * (G_PASSES * _G_multiplications(G) + D_PASSES * _D_multiplications(D))
+    at_once = {device: 1 if "CPU" in device else processes for device in RATES}  # processes share the cores
     least_s = STEP_S * 1000 / config.schedule.minibatch_gpu
     kept = _snapshots_kept(config.snapshots, config.schedule.kimg_per_tick, kimg)
     return Estimate(
@@ -107,29 +117,45 @@ def estimate(config: TrainConfig) -> Estimate:
         snapshots_kept=kept,
         disk_bytes=kept * (snapshot_bytes + state_bytes) + _grid_bytes(config, kimg),
         operations_per_kimg=operations,
-        seconds_per_kimg={device: max(operations / (rate * 1e12), least_s) for device, (rate, _) in RATES.items()},
+        seconds_per_kimg={
+            device: max(operations / (rate * 1e12), least_s) / at_once[device] for device, (rate, _) in RATES.items()
+        },
+        processes=processes,
         kimg=kimg,
         float32=config.G["num_fp16_res"] == 0,
-        batch_gpu={size: largest_batch_gpu(config, size * 1e9) for size in CARD_SIZES_GB},
+        batch_gpu={size: largest_batch_gpu(config, size * 1e9, processes) for size in CARD_SIZES_GB},
     )
 
 
-def largest_batch_gpu(config: TrainConfig, memory_bytes: float) -> int:
-    """Return the most images at once, a share of the config's minibatch, that should fit a card's memory; 0 if none does."""
+def largest_batch_gpu(config: TrainConfig, memory_bytes: float, processes: int = 1) -> int:
+    """Return the most images at once, a share of the config's minibatch, that should fit a card's memory; 0 if none does.
+
+    Args:
+        config: TrainConfig.
+        memory_bytes: Of a card.
+        processes: As of `estimate`.
+    """
     G = GeneratorConfig.from_kwargs(config.G)
     D = DiscriminatorConfig.from_kwargs(config.D)
     G_specs, D_specs = generator_specs(G), discriminator_specs(D, config.optimizer.freeze_layers)
-    trained = _count(G_specs, trainable=True) + _count(D_specs, trainable=True)
-    kept = FLOAT32_BYTES * (2 * _count(G_specs) + _count(D_specs))
+    trained = _count(G_specs, trainable=True), _count(D_specs, trainable=True)
     moments = 2 if config.optimizer.beta1 else 1
-    count = config.schedule.minibatch_size
+    kept = FLOAT32_BYTES * (2 * _count(G_specs) + _count(D_specs) + moments * sum(trained))
+    size = config.schedule.minibatch_size
+    count = size // processes if size % processes == 0 else 0
     while count:
-        gradients = 1 if count == config.schedule.minibatch_size else 2
-        weights = kept + FLOAT32_BYTES * (moments + gradients) * trained
+        weights = kept + _gradient_bytes(config, count, processes, *trained)
         if weights + count * _image_bytes(G, D) + WORKSPACE_BYTES <= CARD_SHARE * memory_bytes:
             return count
         count = count // 2 if count % 2 == 0 else 0
     return 0
+
+
+def _gradient_bytes(config, at_once, processes, G_trained, D_trained):
+    """Return the bytes of all gradients that a process holds: of a round, their sum over its rounds, what it sends."""
+    sets = 2 if config.schedule.minibatch_size > at_once * processes else 1
+    sent = MESSAGE_COPIES * max(G_trained, D_trained) if processes > 1 or config.schedule.shared_rounds else 0
+    return FLOAT32_BYTES * (sets * (G_trained + D_trained) + sent)
 
 
 def _image_bytes(G, D):

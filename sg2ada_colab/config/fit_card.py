@@ -28,7 +28,7 @@ def resolve_for_card(
     if options.batch_gpu or not memory_bytes:
         return config
     group, schedule = _group(config), config.schedule
-    fits = largest_batch_gpu(config, memory_bytes)
+    fits = largest_batch_gpu(config, memory_bytes, schedule.num_gpus)
     while fits and (schedule.minibatch_size % (schedule.num_gpus * fits) or fits % group):
         fits //= 2
     if fits in (0, schedule.minibatch_gpu):  # where nothing fits, the run itself will say what to do

@@ -91,7 +91,7 @@ def find_cluster(
     sentence = sharing_sentence(config.schedule.rounds, wanted, len(found))
     if len(cards) < 2:
         return None, sentence
-    check_free(cards, estimate(config).memory_bytes)
+    check_free(cards, estimate(config, len(cards)).memory_bytes)
     return Cluster((f"{LOCAL_HOST}:0",) * len(cards), 0, tuple(cards), fixed_ports=False), sentence
 
 
@@ -132,7 +132,7 @@ def _of_several(addresses, index, config, wanted):
             "a GPU for each: with --gpus as the number of all of them, each machine starts as many",
             f"pass a smaller --gpus on every machine, a multiple of {len(addresses)}",
         )
-    check_free(cards, estimate(config).memory_bytes)
+    check_free(cards, estimate(config, wanted).memory_bytes)
     return Cluster(tuple(workers), index * count, tuple(cards))
 
 

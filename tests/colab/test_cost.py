@@ -11,10 +11,10 @@ from sg2ada_colab.config.resolve import resolve
 from sg2ada_colab.config.train_config import DatasetInfo
 
 
-def plan(kimg=5000, done=0.0, resolution=256):
+def plan(kimg=5000, done=0.0, resolution=256, processes=1):
     data = DatasetInfo("/data/faces", "faces", resolution, 3, 0, 800, digest="d")
     config = resolve(TrainOptions(outdir="/runs", data="/data/faces", kimg=kimg, metrics=[]), data, None)
-    return types.SimpleNamespace(config=config, start_kimg=done)
+    return types.SimpleNamespace(config=config, start_kimg=done, processes=processes)
 
 
 @pytest.fixture
@@ -55,6 +55,16 @@ def test_the_time_is_that_of_the_estimate_at_this_size_on_this_gpu(monkeypatch, 
     for kind in ("T4", "L4", "A100", "H100", "G4"):
         assert f"<td>{kind}</td>" in content
     assert f"<td>{1.8 * 4 * hours:.0f}</td>" in content, "compute units"
+
+
+def test_two_gpus_take_half_the_time_of_one(monkeypatch, shown):
+    with_gpu(monkeypatch, "Tesla T4")
+    one = plan(processes=2)
+    cost.show_cost(one, 50e9)
+    hours = estimate(one.config).seconds_per_kimg["T4"] * 1000 / 3600
+    content, plain = shown[0]
+    assert plain.startswith(f"2 × Tesla T4: at 256×256 about {hours / 2:.1f} h to 1,000 kimg; ")
+    assert f"<td>T4</td><td>{hours:.1f} h</td>" in content  # Colab gives one
 
 
 def test_little_room_is_said(monkeypatch, shown):

@@ -78,6 +78,21 @@ def test_halving_batch_gpu_halves_the_activations_and_adds_the_sum_of_gradients(
     assert half.seconds_per_kimg == whole.seconds_per_kimg
 
 
+def test_processes_share_the_time_and_each_holds_its_message():
+    config = resolve(TrainOptions(cfg="paper256", batch_gpu=16, gpus=2), DatasetInfo("d", "d", 256, 3, 0, 1000))
+    alone, both, all_at_once = (estimate(config, processes) for processes in (1, 2, 4))
+    message = 3 * 4 * max(alone.G_parameters, alone.D_parameters)
+    assert both.weight_bytes == alone.weight_bytes + message
+    assert all_at_once.weight_bytes == alone.weight_bytes + message - 4 * (alone.G_parameters + alone.D_parameters)
+    assert both.memory_bytes - alone.memory_bytes == message and both.disk_bytes == alone.disk_bytes
+    assert both.seconds_per_kimg["T4"] == alone.seconds_per_kimg["T4"] / 2
+    assert both.seconds_per_kimg["2 CPU cores"] == alone.seconds_per_kimg["2 CPU cores"]
+    assert "(2 GPUs together, without the time of their messages)" in "\n".join(both.lines())
+    for size, count in both.batch_gpu.items():
+        assert count <= 32 and count <= alone.batch_gpu[size]
+    assert largest_batch_gpu(config, 80e9, 3) == 0  # 64 images cannot be divided by 3
+
+
 def test_float32_doubles_activations_but_for_the_lowest_levels():
     mixed, full = estimate_of(32), estimate_of(32, fp32=True)
     assert 1.9 < full.activation_bytes / mixed.activation_bytes < 2
