@@ -13,6 +13,7 @@ from .ranks import Ranks
 from .state import REST, TrainState, flat
 
 STOP_REASONS = ("interrupted", "asked to end")  # a wish to stop is sent as its number from 1; the largest of all counts
+LONGEST_SHOWN, MOST_NAMED = 40, 8  # of a value that differs between processes; of options that do
 PARTS, PART_BITS = 4, 16  # of a checksum: float32 holds each exactly
 
 
@@ -120,10 +121,11 @@ def check_alike(ranks: Ranks, settings: Mapping[str, str]) -> None:
 
     Args:
         ranks: Ranks.
-        settings: What must be the same everywhere: its name in words → its value. All processes have the same names.
+        settings: What must be the same everywhere: its name in words → its value; of several values together a JSON object. All
+            processes have the same names.
 
     Raises:
-        UserError: Names what differs, in every process.
+        UserError: Names what differs and both values, in every process.
     """
     digests = [hashlib.sha256(value.encode()).digest()[:8] for value in settings.values()]
     rows = ranks.gather(np.frombuffer(b"".join(digests), "<u2").astype(np.float32)).reshape(ranks.count, len(settings), -1)
@@ -131,13 +133,29 @@ def check_alike(ranks: Ranks, settings: Mapping[str, str]) -> None:
         name: [index for index in range(ranks.count) if not np.array_equal(rows[index, k], rows[0, k])]
         for k, name in enumerate(settings)
     }
-    problems = [f"{name} of process {_listed(others)}" for name, others in different.items() if others]
+    problems = [
+        f"{name} of process {_listed(others)}{_in_words(ranks.gather_bytes(settings[name].encode()), others[0])}"
+        for name, others in different.items()
+        if others
+    ]
     if problems:
         raise UserError(
             f"The processes of this run are not alike: not those of process 0 are {', '.join(problems)}.",
             "the same program, options and dataset in every process, on every machine",
             "Install the same versions, give the same options and a copy of the same dataset; then begin again.",
         )
+
+
+def _in_words(values, other):
+    """Return how a value of process 0 and that of another process differ, in brackets; "" where it is a digest."""
+    one, another = values[0].decode(), values[other].decode()
+    if not one.startswith("{"):
+        return f" ({one} in process 0, {another} in process {other})" if max(len(one), len(another)) <= LONGEST_SHOWN else ""
+    before, after = json.loads(one), json.loads(another)
+    names = [name for name in sorted(set(before) | set(after)) if before.get(name) != after.get(name)]
+    told = [f"{name}: {before.get(name)} in process 0, {after.get(name)} in process {other}" for name in names[:MOST_NAMED]]
+    more = [f"{len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
+    return " ({})".format("; ".join(told + more))
 
 
 def share_state(ranks: Ranks, state: TrainState) -> None:

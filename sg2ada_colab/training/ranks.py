@@ -6,7 +6,7 @@ sum stands outside what XLA compiles, which cannot hold it. Variables are plain 
 
 import os
 from contextlib import contextmanager
-from typing import Any, Callable, Iterator, Optional
+from typing import Any, Callable, Iterator, List, Optional
 
 import numpy as np
 
@@ -72,6 +72,18 @@ class Ranks:
         total = self.sum(tf.concat([before, vector, after], axis=0))
         with _lost_ranks():
             return total.numpy().reshape(self.count, n)
+
+    def gather_bytes(self, data: bytes) -> List[bytes]:
+        """Return each process's bytes, in order; of at most 16 MB each.
+
+        Raises:
+            OtherRankEnded: Another process is gone.
+        """
+        lengths = self.gather([float(len(data))])[:, 0].astype(int)
+        values = np.zeros([-(-lengths.max() // 2)], np.uint16)  # two bytes become a number, which float32 holds exactly
+        values[: -(-len(data) // 2)] = np.frombuffer(data + b"\0" * (len(data) % 2), "<u2")
+        rows = self.gather(values.astype(np.float32)) if len(values) else np.zeros([self.count, 0])
+        return [row.astype("<u2").tobytes()[:length] for row, length in zip(rows, lengths)]
 
     def share(self, data: bytes) -> bytes:
         """Return the bytes that process 0 was given, in every process; the others' are not looked at.

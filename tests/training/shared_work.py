@@ -102,7 +102,7 @@ def primitives(ranks, data):
     vector = np.float32([ranks.index + 1, 1e-30, np.inf if ranks.index else -2.5])
     own = data if ranks.index == 0 else [b"", b"other", b"x" * 99]
     total = ranks.sum(vector[:2] + np.float32([0, 1])).numpy()
-    return total, ranks.gather(vector), [ranks.share(one) for one in own], ranks.leads
+    return total, ranks.gather(vector), [ranks.share(one) for one in own], ranks.leads, ranks.gather_bytes(b"abc"[ranks.index :])
 
 
 def with_a_changed_weight(ranks, options):

@@ -1,5 +1,7 @@
 """What processes tell each other: reports in the order of all rounds, wishes to stop, checksums, settings, the state."""
 
+import hashlib
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -83,15 +85,34 @@ def test_a_checksum_is_of_every_bit_and_of_the_place():
     assert len(set(sums)) == 5
 
 
-def test_processes_that_are_not_alike_refuse_each_other():
-    settings = {"the version": "1", "the dataset": "abc", "the options": "x"}
-    check_alike(gathering(lambda vector: vector), settings)
+def refusal(settings, *others):
+    """Return what process 0 says to processes of other settings; "" where they are alike."""
 
-    def other_dataset(vector):
-        return vector + np.repeat([0, 1, 0], 4)
+    def gather_bytes(data):
+        name = next(name for name, value in settings.items() if value.encode() == data)
+        return [one[name].encode() for one in (settings, *others)]
 
-    with pytest.raises(UserError, match="not those of process 0 are the dataset of process 2, 3[.]"):
-        check_alike(gathering(lambda vector: vector, other_dataset, other_dataset), settings)
+    ranks = Ranks(0, 1 + len(others), reduce=lambda vector: vector)
+    ranks.gather_bytes = gather_bytes
+    gathered = [hashlib.sha256(value.encode()).digest()[:8] for one in (settings, *others) for value in one.values()]
+    ranks.gather = lambda vector: np.frombuffer(b"".join(gathered), "<u2").astype(np.float32).reshape(len(others) + 1, -1)
+    try:
+        check_alike(ranks, settings)
+    except UserError as error:
+        return error.what
+    return ""
+
+
+def test_processes_that_are_not_alike_refuse_each_other_and_name_what_differs():
+    settings = {"the version": "1", "the dataset": "a" * 64, "the options": json.dumps({"gamma": 1.0, "seed": 3})}
+    other_data, other_version = dict(settings, **{"the dataset": "b" * 64}), dict(settings, **{"the version": "2"})
+    other_options = dict(settings, **{"the options": json.dumps({"gamma": 2.0, "seed": 3, "pipe": None})})
+    many = dict(settings, **{"the options": json.dumps(dict.fromkeys("abcdefghij", 1))})
+    assert refusal(settings, settings) == ""
+    assert "not those of process 0 are the dataset of process 2, 3." in refusal(settings, settings, other_data, other_data)
+    assert "the version of process 1 (1 in process 0, 2 in process 1)." in refusal(settings, other_version)
+    assert "the options of process 1 (gamma: 1.0 in process 0, 2.0 in process 1)." in refusal(settings, other_options)
+    assert refusal(settings, many).count("in process 1") == 8 and refusal(settings, many).endswith("; 4 more).")
 
 
 def test_a_state_is_shared_bit_for_bit():

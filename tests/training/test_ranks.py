@@ -45,11 +45,11 @@ def pair():
 def test_two_processes_sum_gather_and_share(pair):
     data = [b"", b"odd", bytes(range(256)) * 40]
     results = pair.call("tests.training.shared_work.primitives", data)
-    for total, rows, shared, _ in results:
+    for total, rows, shared, _, gathered in results:
         np.testing.assert_array_equal(total, np.float32([3, 2]))
         np.testing.assert_array_equal(rows, np.float32([[1, 1e-30, -2.5], [2, 1e-30, np.inf]]))
-        assert shared == data
-    assert [leads for _, _, _, leads in results] == [True, False]
+        assert shared == data and gathered == [b"abc", b"bc"]
+    assert [leads for _, _, _, leads, _ in results] == [True, False]
 
 
 @pytest.mark.skipif(IS_TF1, reason="TF 1.14 waits for a process that has ended: what started it has to end the others")
