@@ -4,7 +4,7 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from ..errors import UserError
 from . import features
 from .backgrounds import OverBackgrounds, backgrounds_words
 from .diversity import collapse_warning, diversity_ratio
-from .feature_set import FeatureSet, FeatureSets, ImageSource, Watch
+from .feature_set import BatchesOf, FeatureSet, FeatureSets, ImageSource, Watch
 from .features import FeatureNetwork
 from .fid import frechet_distance
 from .inception_score import inception_score
@@ -39,6 +39,8 @@ class MeasureOptions:
     progress: Optional[Callable] = None  # function (stage, done, total), called after every batch
     should_stop: Optional[Callable] = None  # function without arguments; once it returns True the work is saved and stopped
     path_pairs: Optional[Callable] = None  # function of a MetricSpec of kind "ppl" -> path_pairs.PathPairs
+    # Function (names of metrics, FeatureSets) -> what computes the features, as for feature_set.gather; None: this process does.
+    together: Optional[Callable[[List[str], FeatureSets], Optional[BatchesOf]]] = None
 
 
 @dataclass(frozen=True)
@@ -81,24 +83,36 @@ def measure_all(
         KeyboardInterrupt: `options.should_stop` returned True.
     """
     specs = [parse_metric(metric) if isinstance(metric, str) else metric for metric in metrics]
-    open_network = options.networks or features.open_network
-    networks = {spec.network: open_network(spec.network) for spec in specs}
-    for spec in specs:
-        _check_output(spec, networks[spec.network])
-    check_images(specs, generate, dataset)
     started = time.time()
-    sets = FeatureSets()
-    digest = dataset_digest(dataset) if any(spec.max_reals != 0 for spec in specs) else ""
-    generate = OverBackgrounds(generate, options.seed) if is_rgba(dataset) and generate else generate
-    reals = [_reals_of(spec, sets, networks[spec.network], (dataset, digest), options) for spec in specs]
-    fakes = [_fakes_of(spec, sets, networks[spec.network], generate, options) for spec in specs]
-    sets.gather(Watch(options.progress, options.should_stop))
+    sets, reals, fakes = request_features(specs, generate, dataset, options)
+    batches_of = options.together([spec.name for spec in specs], sets) if options.together else None
+    sets.gather(Watch(options.progress, options.should_stop), batches_of)
     gathering_s = time.time() - started
     results = [_result(spec, real, fake, gathering_s, options.seed) for spec, real, fake in zip(specs, reals, fakes)]
     for fake in fakes:
         fake.store.discard()
     below = [backgrounds_words(options.seed)] if is_rgba(dataset) else []
     return [replace(result, notes=result.notes + below) for result in results]
+
+
+def request_features(
+    specs: Sequence[MetricSpec], generate: Any, dataset: Any, options: MeasureOptions
+) -> Tuple[FeatureSets, List[Optional[FeatureSet]], List[FeatureSet]]:
+    """Return (FeatureSets, which are empty; of each metric the set of its reals, or None; of each the set of its fakes).
+
+    Arguments and errors are those of `measure_all`.
+    """
+    open_network = options.networks or features.open_network
+    networks = {spec.network: open_network(spec.network) for spec in specs}
+    for spec in specs:
+        _check_output(spec, networks[spec.network])
+    check_images(specs, generate, dataset)
+    sets = FeatureSets()
+    digest = dataset_digest(dataset) if any(spec.max_reals != 0 for spec in specs) else ""
+    generate = OverBackgrounds(generate, options.seed) if is_rgba(dataset) and generate else generate
+    reals = [_reals_of(spec, sets, networks[spec.network], (dataset, digest), options) for spec in specs]
+    fakes = [_fakes_of(spec, sets, networks[spec.network], generate, options) for spec in specs]
+    return sets, reals, fakes
 
 
 def _output_of(spec: MetricSpec) -> str:

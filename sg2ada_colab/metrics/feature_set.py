@@ -5,13 +5,16 @@ import time
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
+
+import numpy as np
 
 from . import features
 from .feature_store import GatheredMoments, GatheredRows
 from .features import FeatureNetwork
 
 SAVE_SECONDS = 60.0
+Key = Tuple[str, str]  # name of a feature network, name of its output
 
 
 @dataclass(frozen=True)
@@ -40,14 +43,28 @@ class FeatureSet:
         self._store: Union[GatheredMoments, GatheredRows, None] = None
 
     @property
+    def key(self) -> Key:
+        """What of an image this is: the name of the network and that of its output."""
+        return self.network.name, self.output
+
+    @property
+    def width(self) -> int:
+        """Numbers per image."""
+        return self.network.outputs[self.output]
+
+    @property
+    def identity(self) -> str:
+        """Text that changes with anything that changes the features."""
+        return f"{self.source.identity}/{self.network.digest}/{self.output}/{self.total} images"
+
+    @property
     def store(self) -> Any:
         """The GatheredMoments or GatheredRows; opened at the first use, after which `needs_rows` no longer counts."""
         if self._store is None:
             kind = GatheredRows if self.needs_rows else GatheredMoments
-            identity = f"{self.source.identity}/{self.network.digest}/{self.output}/{self.total} images"
-            digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
+            digest = hashlib.sha256(self.identity.encode()).hexdigest()[:16]
             path = self.source.folder / f"{self.network.name}-{kind.__name__.lower()}-{digest}" if self.source.folder else None
-            self._store = kind(self.network.outputs[self.output], path, identity)
+            self._store = kind(self.width, path, self.identity)
         return self._store
 
     def lacks_before(self, end: int) -> bool:
@@ -74,13 +91,17 @@ class FeatureSets:
         found.needs_rows = found.needs_rows or needs_rows
         return found
 
-    def gather(self, watch: "Watch") -> None:
-        """Fill all sets: one pass over each source, in the order of the first requests."""
-        by_source: Dict[ImageSource, List[FeatureSet]] = OrderedDict()
+    def by_source(self) -> List[List[FeatureSet]]:
+        """Return the sets of each source, in the order of the first requests."""
+        found: Dict[ImageSource, List[FeatureSet]] = OrderedDict()
         for one in self._sets.values():
-            by_source.setdefault(one.source, []).append(one)
-        for sets in by_source.values():
-            gather(sets, watch)
+            found.setdefault(one.source, []).append(one)
+        return list(found.values())
+
+    def gather(self, watch: "Watch", batches_of: "Optional[BatchesOf]" = None) -> None:
+        """Fill all sets: one pass over each source, in the order of the first requests; arguments as of `gather`."""
+        for sets in self.by_source():
+            gather(sets, watch, batches_of)
 
 
 class Watch:
@@ -106,59 +127,90 @@ class Watch:
             raise KeyboardInterrupt
 
 
-@dataclass(frozen=True)
-class _Batch:
+class Batch(NamedTuple):
+    """The features of images that follow each other."""
+
     start: int  # number of the first image
     end: int  # number of the last image, plus 1
-    check: Optional[Callable]  # raises a UserError where the images are not finite
-    launched: Dict[str, Any]  # network's name -> what its `launch` returned
+    rows: Dict[Key, np.ndarray]  # float32 [end - start, width]
 
 
-def gather(sets: List[FeatureSet], watch: Watch) -> None:
+# (sets of one source, start, end, function of start and end that returns which of the sets want these images) → Batches in order
+BatchesOf = Callable[[List[FeatureSet], int, int, Callable[[int, int], List[FeatureSet]]], Iterator[Batch]]
+
+
+def gather(sets: List[FeatureSet], watch: Watch, batches_of: Optional[BatchesOf] = None) -> None:
     """Fill feature sets of one source in one pass over its images, and close their files.
 
-    A GPU is given some batches before the first is waited for, so that it does not idle while their features are added up.
+    Args:
+        sets: FeatureSets of one source.
+        watch: Watch.
+        batches_of: What computes the features; None: `batches_here`.
 
     Raises:
         KeyboardInterrupt: `watch` was asked to stop; what was gathered is saved.
     """
     source, stores = sets[0].source, [one.store for one in sets]
-    step, total = max(one.network.batch_size for one in sets), max(one.total for one in sets)
+    step, total = step_of(sets), max(one.total for one in sets)
     unfinished = [one.store.count for one in sets if one.lacks_before(one.total)]
     start = min(unfinished) // step * step if unfinished else total
-    waiting, ahead = deque(), features.batches_ahead()  # type: ignore[var-annotated]
+
+    def wanting(start, end):
+        return [one for one in sets if one.lacks_before(end) and start < one.total]
+
     try:
-        while start < total or waiting:
-            if start < total and len(waiting) <= ahead:
-                waiting.append(_launch(sets, source, start, min(start + step, total)))
-                start = waiting[-1].end
-                continue
-            batch = waiting.popleft()
-            _add(sets, batch)
+        for batch in (batches_of or batches_here)(sets, start, total, wanting):
+            for one in sets:
+                if one.lacks_before(batch.end):
+                    one.add(batch.rows[one.key], batch.start)
             watch.batch_done(source.stage, batch.end, total, stores)
     finally:
         for store in stores:
             store.close()
 
 
-def _launch(sets: List[FeatureSet], source: ImageSource, start: int, end: int) -> _Batch:
-    """Start every network that a set needs on the images from number `start` to before `end`."""
+def step_of(sets: List[FeatureSet]) -> int:
+    """Return how many images are shown to the networks of sets at once; passes begin at multiples of it."""
+    return max(one.network.batch_size for one in sets)
+
+
+def batches_here(
+    sets: List[FeatureSet], start: int, end: int, wanting: Callable[[int, int], List[FeatureSet]]
+) -> Iterator[Batch]:
+    """Yield the features of the images from number `start` to before `end`, computed by this process.
+
+    A GPU is given some batches before the first is waited for, so that it does not idle while their features are added up.
+
+    Args:
+        sets: FeatureSets of one source.
+        wanting: Function (start, end) → those of the sets that want the images of a batch.
+
+    Raises:
+        UserError: Images or features that are not finite.
+    """
+    step, waiting, ahead = step_of(sets), deque(), features.batches_ahead()  # type: ignore[var-annotated]
+    while start < end or waiting:
+        if start < end and len(waiting) <= ahead:
+            last = min(start + step, end)
+            waiting.append(_launch(wanting(start, last), sets[0].source, start, last))
+            start = last
+            continue
+        first, last, finish = waiting.popleft()
+        yield Batch(first, last, finish())
+
+
+def _launch(sets, source, start, end):
+    """Start the networks of sets on images; return (start, end, function that waits for the rows)."""
     if hasattr(source.images_of, "launch"):
         images, check = source.images_of.launch(end - start, start)
     else:
         images, check = source.images_of(end - start, start), None
-    networks = {one.network.name: one.network for one in sets if one.lacks_before(end) and start < one.total}
-    return _Batch(start, end, check, {name: network.launch(images) for name, network in networks.items()})
+    networks = {one.network.name: one.network for one in sets}
+    launched = {name: network.launch(images) for name, network in networks.items()}
 
+    def finish():
+        if check:
+            check()
+        return {key: networks[key[0]].finish(launched[key[0]], key[1]) for key in {one.key: None for one in sets}}
 
-def _add(sets: List[FeatureSet], batch: _Batch) -> None:
-    """Wait for a batch and add its features to every set that lacks some of them."""
-    if batch.check:
-        batch.check()
-    rows: Dict[tuple, Any] = {}
-    for one in sets:
-        if one.lacks_before(batch.end):
-            key = (one.network.name, one.output)
-            if key not in rows:
-                rows[key] = one.network.finish(batch.launched[one.network.name], one.output)
-            one.add(rows[key], batch.start)
+    return start, end, finish

@@ -1,5 +1,7 @@
 """Measure the snapshots of a run: what was not measured yet is measured and written into the run's folder."""
 
+import functools
+import hashlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,22 +9,26 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tupl
 
 import numpy as np
 
-from ..config.metric_names import SMALL_NETWORK, MetricSpec, lower_is_better
+from ..config.metric_names import SMALL_NETWORK, MetricSpec, lower_is_better, parse_metric
 from ..errors import UserError
 from ..files import FilePath, sha256_of
+from ..formats.network_data import NetworkData
 from ..formats.read import read_snapshot
 from ..run_files import PICKLE
 from ..storage import run_folder
 from ..tf import gpus, tf1
+from ..training.ranks import OtherRankEnded
 from . import features
 from .backgrounds import composited
-from .evaluate import MeasureOptions, MetricResult, measure_all
+from .evaluate import MeasureOptions, MetricResult, measure_all, request_features
 from .fakes import SnapshotFakes
+from .feature_set import FeatureSets
 from .neighbours import Neighbours, memorisation_sentence, nearest_reals
 from .path_pairs import PathPairs
 from .reals import real_features
 from .report import best_measurement, measured_names, read_measurements, write_result
 from .schedule import fit_to_seconds, previously_measured_size, usable_metrics
+from .shared_passes import SharedPasses
 
 PARTIAL_FOLDER = "metric-partial"  # in the run's folder while a measurement is under way
 TRIAL_IMAGES = 64
@@ -43,6 +49,7 @@ class SnapshotOptions:
     say: Callable = print  # takes a sentence for the user
     progress: Optional[Callable] = None  # function (stage, done, total)
     should_stop: Optional[Callable] = None  # returns True once the measurement is to be saved and stopped
+    together: Optional[SharedPasses] = None  # the processes of a run that measure together; None: this one is alone
 
 
 class SnapshotMetrics:
@@ -87,34 +94,21 @@ class SnapshotMetrics:
         Raises:
             UserError: The snapshot cannot be read, or the dataset does not fit it.
         """
-        snapshot_path, options = Path(snapshot_path), self.options
+        snapshot_path = Path(snapshot_path)
         run_dir = Path(run_dir) if run_dir else snapshot_path.parent
         specs = self.specs if again else self.missing(run_dir, snapshot_path.stem, self.specs)
         if not specs:
             return []
         network = read_snapshot(snapshot_path).Gs
         fakes = self._fakes(network)
-
-        def path_pairs(spec):
-            return PathPairs(network, spec.space, spec.sampling, spec.crop, self._labels(), options.seed, options.xla)
-
+        drawn = f"/{fakes.source}" if self.options.together is None else drawn_alike(network, fakes)
+        how = self._how(network, sha256_of(snapshot_path)[1] + drawn, run_dir)
         if self.budget_s is not None:
-            specs = self._fit(specs, fakes, path_pairs, run_dir)
+            specs = self._fit(specs, fakes, how.path_pairs, run_dir)
             specs = specs if again else self.missing(run_dir, snapshot_path.stem, specs)
-        how = MeasureOptions(
-            networks=self._network,
-            source=f"{sha256_of(snapshot_path)[1]}/{fakes.source}",
-            cache_dir=self._statistics_dir(run_dir),
-            partial_dir=run_dir / PARTIAL_FOLDER,
-            mirror=options.mirror,
-            seed=options.seed,
-            progress=options.progress,
-            should_stop=options.should_stop,
-            path_pairs=path_pairs,
-        )
         results = measure_all(specs, fakes, self.dataset, how)
         for result in results:
-            self.say(write_result(run_dir, snapshot_path, result, max(len(gpus()), 1)))
+            self.say(write_result(run_dir, snapshot_path, result, max(len(gpus()), self._at_once())))
         for note in dict.fromkeys(note for result in results for note in result.notes):
             self.say("Note: " + note)
         write_events(run_dir, snapshot_path, results)
@@ -122,12 +116,35 @@ class SnapshotMetrics:
         return results
 
     def measure_or_say(self, snapshot_path: FilePath, run_dir: Optional[FilePath] = None) -> List[MetricResult]:
-        """Like `measure`, but log a failure instead of raising it, as it must not stop training; return what was measured."""
+        """Like `measure`, but log a failure instead of raising it, as it must not stop training; return what was measured.
+
+        Raises:
+            OtherRankEnded: Another process that measures with this one is gone, and training with it.
+        """
         try:
             return self.measure(snapshot_path, run_dir)
+        except OtherRankEnded:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever it is, training goes on
             self.say(f"The metrics of {Path(snapshot_path).name} were not measured: {error}")
             return []
+
+    def request(self, metrics: Sequence[str], network: NetworkData, source: str) -> FeatureSets:
+        """Return what metrics need of a network, of which another process of the run measures a snapshot, as FeatureSets.
+
+        Args:
+            metrics: Names of the metrics.
+            network: NetworkData of Gs, as in the snapshot.
+            source: What names the snapshot and, at its end, its fakes there.
+
+        Raises:
+            UserError: As `measure`; the fakes are others here.
+        """
+        fakes = self._fakes(network)
+        if not source.endswith(drawn_alike(network, fakes)):
+            raise UserError("the processes have other fakes", "one snapshot, drawn alike", "measure it with `sg2ada metrics`")
+        how = self._how(network, source, None)
+        return request_features([parse_metric(name) for name in metrics], fakes, self.dataset, how)[0]
 
     def neighbours(
         self, snapshot_path: FilePath, run_dir: Optional[FilePath] = None, count: int = 16
@@ -151,6 +168,30 @@ class SnapshotMetrics:
         """Return those MetricSpecs that a run folder holds no result of for this snapshot."""
         done = {spec.name for spec in specs for item in read_measurements(run_dir, spec.name) if item.snapshot == snapshot_name}
         return [spec for spec in specs if spec.name not in done]
+
+    def _how(self, network, source, run_dir):
+        """Return the MeasureOptions for a snapshot; without the run's folder those of a process that only helps."""
+        options = self.options
+
+        def path_pairs(spec):
+            return PathPairs(network, spec.space, spec.sampling, spec.crop, self._labels(), options.seed, options.xla)
+
+        return MeasureOptions(
+            networks=self._network,
+            source=source,
+            cache_dir=self._statistics_dir(run_dir) if run_dir else None,
+            partial_dir=run_dir / PARTIAL_FOLDER if run_dir else None,
+            mirror=options.mirror,
+            seed=options.seed,
+            progress=options.progress,
+            should_stop=options.should_stop,
+            path_pairs=path_pairs,
+            together=functools.partial(options.together.begin, source) if options.together else None,
+        )
+
+    def _at_once(self):
+        """Return how many processes make and measure fakes at the same time."""
+        return self.options.together.count if self.options.together else 1
 
     def _fakes(self, network):
         return SnapshotFakes(network, self._labels(), self.options.seed, self.options.xla)
@@ -189,9 +230,17 @@ class SnapshotMetrics:
             if fitted[index] is None:
                 rate = images_per_second(path_pairs(spec), [self._network(spec.network)]) if spec.kind == "ppl" else shared_rate
                 assert rate is not None and self.budget_s is not None, "what shares a pass was timed, and the time is limited"
-                fitted[index], sentence = fit_to_seconds(spec, rate, self.budget_s)
+                fitted[index], sentence = fit_to_seconds(spec, rate * self._at_once(), self.budget_s)
                 self.say(sentence)
         return list(dict.fromkeys(fitted))
+
+
+def drawn_alike(network: NetworkData, fakes: SnapshotFakes) -> str:
+    """Return a text of a network's weights and of how its fakes are drawn; where it is the same, the fakes are."""
+    digest = hashlib.sha256()
+    for name in fakes.weights:
+        digest.update(np.ascontiguousarray(network.variables[name], np.float32).tobytes())
+    return f"/weights {digest.hexdigest()}/{fakes.source}"
 
 
 def cache_beside(run_dir: FilePath) -> Path:

@@ -1,10 +1,11 @@
 """The metrics of a run: when its snapshots are measured, with how many images, between ticks or in a separate process."""
 
 import dataclasses
+import functools
 import os
 import tempfile
 import time
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ..config.metric_names import lower_is_better, parse_metric
 from ..config.train_config import TrainConfig
@@ -12,13 +13,16 @@ from ..dataset import open_dataset
 from ..dataset.reading import Dataset
 from ..errors import UserError
 from ..files import FilePath
+from ..formats.network_data import NetworkData
 from ..metrics.features import missing_weights_message
 from ..metrics.report import measured_names, read_measurements
 from ..metrics.schedule import is_due, measured_name, seconds_allowed
+from ..metrics.shared_passes import SharedPasses, help_to_measure
 from ..processes import ChildProcess
 from ..run_files import PICKLE, pickle_name
 from ..storage.store import RunStore
 from ..training.loop import Callback, TrainingProgress
+from ..training.ranks import ALONE, OtherRankEnded, Ranks
 from ..words import duration
 from .callbacks import Snapshots
 from .log_file import Log
@@ -37,6 +41,7 @@ class Metrics(Callback):
         snapshots: The Snapshots callback, which must come before this one.
         log: `Log`.
         stop: Callable; a reason to leave a measurement.
+        ranks: The processes of the run, which measure together between ticks: the others with `HelpMeasure`.
     """
 
     def __init__(
@@ -47,8 +52,10 @@ class Metrics(Callback):
         snapshots: Snapshots,
         log: Log,
         stop: Callable[[], Optional[str]],
+        ranks: Ranks = ALONE,
     ) -> None:
         self.dataset, self.config, self.store, self.snapshots, self.log, self.stop = dataset, config, store, snapshots, log, stop
+        self.together = SharedPasses(ranks, log) if is_shared(config, ranks) else None
         self._measure: Any = None  # SnapshotMetrics, once something is measured in this process
         self._aside: Optional[AsideMeasurement] = None
         self._begin_nimg, self._spent_s, self._passing_over = 0, 0.0, False
@@ -61,11 +68,16 @@ class Metrics(Callback):
                 self.log(f"{name}: {missing}")
 
     def on_tick(self, progress: TrainingProgress) -> None:
-        due = is_due(progress.tick, self.config.snapshots.network_ticks, self.config.metrics.every)
-        if self.config.metrics.names and (progress.done or (due and self._within_budget(progress))):
-            began = time.time()
-            self.measure(progress)
-            self._spent_s += time.time() - began
+        if not measures_at(progress, self.config):
+            return
+        try:
+            if self.config.metrics.names and (progress.done or self._within_budget(progress)):
+                began = time.time()
+                self.measure(progress)
+                self._spent_s += time.time() - began
+        finally:
+            if self.together:
+                self.together.end()
 
     def on_group(self, progress: TrainingProgress) -> None:
         if self._aside is not None and self._aside.ended():
@@ -100,6 +112,8 @@ class Metrics(Callback):
                 results = metrics.measure_or_say(path)
                 if results:
                     self._note(newest.name, results[0].name, next(iter(results[0].values.values())))
+        except OtherRankEnded:
+            raise
         except UserError as error:
             self.log.note("warning", f"No metric: {error}")
             nothing = dataclasses.replace(self.config.metrics, names=[])
@@ -139,18 +153,14 @@ class Metrics(Callback):
         if self._measure is None:
             from ..metrics.snapshots import SnapshotMetrics, SnapshotOptions  # takes a feature network, which not every run wants
 
-            dataset, config = self.dataset, self.config
-            if config.metrics.data_path != config.data.path:
-                dataset = open_dataset(config.metrics.data_path, resolution=config.resolution)
             options = SnapshotOptions(
-                mirror=config.data.mirror_x,
-                seed=config.seed,
-                xla=config.engine.xla,
+                **how_to_measure(self.config),
                 say=self.log,
                 progress=SpokenProgress(self.log),
                 should_stop=lambda: self.stop() is not None,
+                together=self.together,
             )
-            self._measure = SnapshotMetrics(dataset, config.metrics.names, options)
+            self._measure = SnapshotMetrics(measured_data(self.config, self.dataset), self.config.metrics.names, options)
         return self._measure
 
     # --- in a separate process
@@ -180,6 +190,53 @@ class Metrics(Callback):
         for item in read_measurements(self.store.run_dir, metric) if metric else ():
             if item.snapshot == stem:
                 self._note(stem[len(PICKLE) :], metric, next(iter(item.values.values())))
+
+
+class HelpMeasure(Callback):
+    """Computes its part of the features where the run's first process measures.
+
+    Args:
+        dataset, config: As of `Metrics`.
+        ranks: The processes of the run.
+    """
+
+    def __init__(self, dataset: Dataset, config: TrainConfig, ranks: Ranks) -> None:
+        self.dataset, self.config, self.ranks = dataset, config, ranks
+        self._measure: Any = None
+
+    def on_tick(self, progress: TrainingProgress) -> None:
+        if is_shared(self.config, self.ranks) and measures_at(progress, self.config):
+            help_to_measure(self.ranks, functools.partial(self._requested, progress.state))
+
+    def _requested(self, state, metrics, source):
+        from ..metrics.snapshots import SnapshotMetrics, SnapshotOptions
+
+        if self._measure is None:
+            options = SnapshotOptions(**how_to_measure(self.config), say=lambda sentence: None)
+            self._measure = SnapshotMetrics(measured_data(self.config, self.dataset), self.config.metrics.names, options)
+        return self._measure.request(metrics, NetworkData("Gs", state.Gs.config.to_kwargs(), state.Gs.get_values()), source)
+
+
+def is_shared(config: TrainConfig, ranks: Ranks) -> bool:
+    """Return whether the processes of a run measure together, all of them where `measures_at`."""
+    return ranks.count > 1 and bool(config.metrics.names) and not config.metrics.aside
+
+
+def measures_at(progress: TrainingProgress, config: TrainConfig) -> bool:
+    """Return whether a run measures at the end of this tick, unless it has to leave it out for its budget."""
+    return progress.done or is_due(progress.tick, config.snapshots.network_ticks, config.metrics.every)
+
+
+def how_to_measure(config: TrainConfig) -> Dict[str, Any]:
+    """Return those of the SnapshotOptions that a config decides."""
+    return {"mirror": config.data.mirror_x, "seed": config.seed, "xla": config.engine.xla}
+
+
+def measured_data(config: TrainConfig, dataset: Dataset) -> Dataset:
+    """Return the Dataset with the reals: the one that is given, unless the config names another."""
+    if config.metrics.data_path == config.data.path:
+        return dataset
+    return open_dataset(config.metrics.data_path, resolution=config.resolution)
 
 
 class AsideMeasurement:

@@ -43,7 +43,7 @@ from .compile_log import CompileLog
 from .device import describe_device, prepare_device
 from .log import ProgressBar, StatsFile, TensorBoardEvents, TickLog
 from .log_file import Log
-from .metrics import Metrics
+from .metrics import HelpMeasure, Metrics
 from .new_folder import Start, no_folder_if_refused
 from .profiler import Profiler
 from .stop import StopFlag
@@ -265,6 +265,7 @@ class _Run:
         phases = build_phases(config, state, self.ranks)
         try:
             self.compile(state, phases)
+            callbacks = [*callbacks, HelpMeasure(self.dataset, config, self.ranks)]
             progress = train(state, phases, self.stream(), config, callbacks, stop, self.validation())
         except tf.errors.ResourceExhaustedError as error:
             raise out_of_memory(config, RunStore(self.run_dir, make=False)) from error
@@ -346,7 +347,7 @@ class _Run:
             TensorBoardEvents(self.run_dir),
             grids,
             snapshots,
-            Metrics(self.dataset, config, keeper.store, snapshots, self.log, stop),
+            Metrics(self.dataset, config, keeper.store, snapshots, self.log, stop, self.ranks),
             ProgressBar(disable=self.hides_bar()),
         ]
 

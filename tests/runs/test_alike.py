@@ -6,6 +6,7 @@ import os
 import pytest
 
 from sg2ada_colab.config.train_config import TrainConfig
+from sg2ada_colab.metrics.report import read_measurements
 from sg2ada_colab.tf import IS_TF1
 from sg2ada_colab.training.ranks import ALONE
 
@@ -60,6 +61,16 @@ def test_stopped_on_two_resumed_on_two_on_one_and_on_two_equals_undisturbed(pair
     assert_equal_runs(run, undisturbed)
     assert statistics(run) == statistics(undisturbed)
     assert not os.path.exists(elsewhere) and set(names(undisturbed)) <= set(names(run))
+
+
+def test_both_measure_and_it_is_what_one_process_measures(pair, tiny_config, tmp_path):
+    options = dict(TWO_ROUNDS, metrics=["kid200_efflite0", "fd90_efflite0"], metrics_budget=0, kimg=1, tick=0.5, snap=1)
+    config, together, alone = tiny_config(**options).to_json(), tmp_path / "a", tmp_path / "b"
+    assert ended(pair, (config, str(together)), (config, str(tmp_path / "none"))) == [0, 0]
+    assert started(ALONE, saved(together), str(alone)) == 0
+    for name in options["metrics"]:
+        values = [[item.values for item in read_measurements(run, name)] for run in (together, alone)]
+        assert values[0] == values[1] and len(values[0]) == 2
 
 
 @pytest.mark.slow
