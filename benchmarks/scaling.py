@@ -49,7 +49,7 @@ def measure(args, batch):
     ranks = join()
     from dataclasses import replace
 
-    from sg2ada_colab.compile.warm_up import warm_up
+    from sg2ada_colab.compile.warm_up import warm_up, warm_up_together
     from sg2ada_colab.config.shared_rounds import share_rounds
     from sg2ada_colab.dataset import TrainingStream
     from sg2ada_colab.runs.build import build_phases, build_state
@@ -64,7 +64,11 @@ def measure(args, batch):
     state = build_state(config)
     phases = build_phases(config, state, ranks)
     if args.xla:
-        warm_up(phases.programs(), flat(state.variables()) + phases.variables(), cache)
+        programs, variables = phases.programs(), flat(state.variables()) + phases.variables()
+        if ranks.count > 1:
+            warm_up_together(programs, variables, cache, not args.rank, lambda: ranks.gather([0.0]))
+        else:
+            warm_up(programs, variables, cache)
         if cache:
             cache.keep()
 

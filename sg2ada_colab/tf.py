@@ -141,6 +141,23 @@ def _block_of_numbers(program):
     return (1 << 40) + (block << 32)
 
 
+def same_names_in_all_processes() -> None:
+    """Let what is compiled from now on have the same names in all processes of a run; call it once they have joined.
+
+    A name holds the settings that functions are called with. Among them TensorFlow sets which process this is, for sessions,
+    which nothing here uses.
+    """
+    try:
+        from tensorflow.python.eager import context as eager
+
+        context = eager.context()
+        assert context._collective_device_filters
+    except (ImportError, AttributeError, AssertionError):  # nothing public does; without it each process compiles its own
+        return
+    context._collective_device_filters = None
+    context.function_call_options = None  # made again from the settings as they are now
+
+
 def empty_trace() -> Any:
     """Return an empty message of the format in which TensorFlow 2 writes profiles."""
     from tensorflow.tsl.profiler.protobuf import xplane_pb2

@@ -40,7 +40,7 @@ class CompileCache:
         autotuning: File that XLA rewrites after autotuning a program; None on a processor, which has none.
         remote: The same folder on Drive, or None.
         refused: Sentences on what was not taken, as this user did not keep it.
-        leads: Whether `keep` writes anything; False in a process whose programs another one of the run keeps.
+        leads: Whether `keep` writes anything; False in a process that finds here what another one of the run compiles and keeps.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class CompileCache:
         self.folder, self.key, self.autotuning, self.remote, self.refused = folder, key, autotuning, remote, refused
         self.leads = leads
         self.programs: Set[str] = set()  # digests of the programs, as they were traced, that were asked for
+        self._listed: Set[str] = set()  # what `keep` has written down
 
     def has_program(self, traced: bytes) -> bool:
         """Return whether a program was kept before, by its graph as bytes; `keep` remembers it."""
@@ -81,8 +82,8 @@ class CompileCache:
         return sentence.format(valid, counted(programs, "program", "programs"), algorithms)
 
     def keep(self) -> None:
-        """Write down what was compiled so far, for later processes; call it when nothing is being compiled."""
-        if not self.leads:
+        """Write down what was compiled so far, for other processes; call it when nothing is being compiled."""
+        if not self.leads or self._listed and self._listed == self.programs | set(_entries(self.folder)):
             return
         try:
             if self.autotuning and os.path.isfile(self.autotuning):
@@ -90,6 +91,7 @@ class CompileCache:
             index = {name: sha256_of(os.path.join(self.folder, name))[1] for name in _entries(self.folder)}
             index.update(dict.fromkeys(self.programs | self.known_programs(), ""))
             write_index(self.folder, self.key, index)
+            self._listed = self.programs | set(_entries(self.folder))
         except OSError:
             return  # it costs time at the next start, and nothing else
         if self.remote:  # never waited for: Drive may be slow, or gone

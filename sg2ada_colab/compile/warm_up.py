@@ -24,6 +24,7 @@ def warm_up(
     variables: Sequence[tf.Variable],
     cache: Optional[CompileCache] = None,
     tell: Callable[[str, str, int], Any] = lambda name, doing, of: None,
+    wait: Optional[Callable[[], Any]] = None,
 ) -> Dict[str, float]:
     """Compile programs by running each once, side by side, and put the variables back as they were.
 
@@ -40,6 +41,8 @@ def warm_up(
         cache: CompileCache that keeps them, or None.
         tell: Called from several threads with the name of a program, what is done with it from now on, as in `compiling`, and the
             number of programs.
+        wait: Where another process compiles the same programs: function that returns once that one has kept them. It is called
+            when all are traced, before the first is run.
 
     Returns:
         dict name → seconds until the program was ready, and "tracing" → seconds until all were traced.
@@ -55,15 +58,22 @@ def warm_up(
         ready[program.name] = time.time() - began
         tell(program.name, READY, len(programs))
 
+    def trace(program):
+        tell(program.name, TRACING, len(programs))
+        with repeatable_names(program.name):  # a program that only another run has does not rename the others
+            traced = program.function.get_concrete_function(*program.inputs)
+        ready["tracing"] = time.time() - began
+        return traced.graph if cache is not None else None
+
     autotuning = cache.autotuning if cache else None
     started, timing = [], None  # the last program that XLA times algorithms for, and when the file was written before it
+    graphs = {program.name: trace(program) for program in programs} if wait else {}
+    if wait:
+        wait()
     with ThreadPoolExecutor(len(programs)) as pool:
         for program in programs:
-            tell(program.name, TRACING, len(programs))
-            with repeatable_names(program.name):  # a program that only another run has does not rename the others
-                traced = program.function.get_concrete_function(*program.inputs)
-            ready["tracing"] = time.time() - began
-            kept = cache is not None and cache.has_program(traced.graph.as_graph_def().SerializeToString(deterministic=True))
+            graph = graphs[program.name] if wait else trace(program)
+            kept = cache is not None and cache.has_program(graph.as_graph_def().SerializeToString(deterministic=True))
             if timing and not kept:
                 tell(program.name, WAITING, len(programs))
             while timing and not kept and not timing[0].done() and _written(autotuning) == timing[1]:
@@ -76,6 +86,34 @@ def warm_up(
             future.result()
     for variable, value in zip(variables, values):
         variable.assign(value)
+    return ready
+
+
+def warm_up_together(
+    programs: Sequence[Program],
+    variables: Sequence[tf.Variable],
+    cache: Optional[CompileCache],
+    leads: bool,
+    meet: Callable[[], Any],
+    tell: Callable[[str, str, int], Any] = lambda name, doing, of: None,
+) -> Dict[str, float]:
+    """Let several processes have their programs ready: one of each machine compiles, and the others find them in the cache.
+
+    Args:
+        programs, variables, cache, tell: As of `warm_up`.
+        leads: Whether this is the first process of its machine.
+        meet: Function that returns once all processes have called it as often.
+
+    Returns:
+        What `warm_up` returns, once all are ready.
+    """
+    waits = cache is not None and not leads
+    ready = warm_up(programs, variables, cache, tell, meet if waits else None)
+    if not waits:
+        if cache is not None:
+            cache.keep()
+        meet()  # the others may look for them
+    meet()
     return ready
 
 

@@ -8,7 +8,7 @@ from typing import Optional, Sequence, Tuple, Union
 
 from ..compile import durations
 from ..compile.cache import CompileCache
-from ..compile.warm_up import warm_up
+from ..compile.warm_up import warm_up, warm_up_together
 from ..config.estimate import estimate
 from ..config.options_file import options_text
 from ..config.shared_rounds import share_rounds
@@ -274,8 +274,7 @@ class _Run:
     def compile(self, state, phases, more=list):
         """Compile what training calls, side by side, or find it among what was compiled before.
 
-        TensorFlow keeps what it compiles under names that hold the number of the process, so each process compiles its own at
-        the first start, at the same time as the others, and finds it at the next; the first of a machine lists it all.
+        Of several processes the first of each machine compiles, and the others find it there.
 
         Args:
             more: Function that returns further Programs.
@@ -289,11 +288,13 @@ class _Run:
             self.log(cache.sentence())
         programs = phases.programs()
         programs[2:2] = more()  # not last: it would be compiled alone, after all that is not timed any more
-        known = durations.beside(None if self.ranks.index else cache)
+        known, ranks = durations.beside(None if self.ranks.index else cache), self.ranks
+        variables = flat(state.variables()) + phases.variables()
         with CompileLog(self.log, known, f"{size_words(self.config.size)} px", self.hides_bar()) as tell:
-            ready = warm_up(programs, flat(state.variables()) + phases.variables(), cache, tell)
-        if self.ranks.count > 1:
-            self.ranks.gather([0.0])  # until all have compiled
+            if ranks.count > 1:
+                ready = warm_up_together(programs, variables, cache, ranks.leads, lambda: ranks.gather([0.0]), tell)
+            else:
+                ready = warm_up(programs, variables, cache, tell)
         if cache:
             cache.keep()
         self.log(", ".join(f"{name} {seconds:.1f} s" for name, seconds in ready.items()))

@@ -11,7 +11,7 @@ from typing import Any, Callable, Iterator, List, Optional
 import numpy as np
 
 from ..errors import UserError
-from ..tf import IS_TF1, gpus, grow_memory_as_needed, tf, tf1
+from ..tf import IS_TF1, gpus, grow_memory_as_needed, same_names_in_all_processes, tf, tf1
 from ..tf_config import read_tf_config
 
 PIECE = 1 << 22  # values of one message of `share`: 16 MB
@@ -129,7 +129,10 @@ def join() -> Ranks:
     workers, index = named
     grow_memory_as_needed()
     hosts = [address.rpartition(":")[0] for address in workers]
-    return Ranks(index, len(workers), hosts.index(hosts[index]) == index, _reduction(_strategy()))
+    strategy = _strategy()
+    if not IS_TF1:
+        same_names_in_all_processes()
+    return Ranks(index, len(workers), hosts.index(hosts[index]) == index, _reduction(strategy))
 
 
 def _strategy():

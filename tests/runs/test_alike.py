@@ -73,6 +73,21 @@ def test_both_measure_and_it_is_what_one_process_measures(pair, tiny_config, tmp
         assert values[0] == values[1] and len(values[0]) == 2
 
 
+def test_the_others_stay_until_the_first_has_finished_its_copies(pair, tiny_config, tmp_path):
+    config = tiny_config(**dict(TWO_ROUNDS, kimg=1)).to_json()
+    (copied, _), (nothing, ended_at) = pair.call("tests.training.shared_work.ends", config, str(tmp_path / "run"))
+    assert nothing is None and ended_at > copied
+
+
+@pytest.mark.skipif(IS_TF1, reason="TensorFlow 1.14 compiles nothing")
+def test_one_process_of_a_machine_compiles_and_the_other_finds_it(tmp_path):
+    with RankPair(TF_XLA_FLAGS=f"--tf_xla_persistent_cache_directory={tmp_path}") as pair:
+        (traced, count, _), (traced_too, _, files) = pair.call("tests.training.shared_work.compiled_once", str(tmp_path))
+    assert traced == traced_too
+    before, after = files  # when the second one looks for its programs, and when it has them
+    assert before == after and len(before) == count
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(IS_TF1, reason="TF 1.14 waits for a process that has ended: what started it has to end the others")
 @pytest.mark.parametrize("killed", [0, 1])

@@ -179,3 +179,45 @@ def started(ranks, config, run_dir, resume=None, groups=0, kill=False):
         return start_module.start(config, run_dir, resume, quiet=True, extra_callbacks=callbacks, ranks=ranks)
     finally:
         start_module.build_phases, features.open_network = heavy, real
+
+
+def ends(ranks, config, run_dir):
+    """Train, where copying to Drive takes a while; return when that was done, None where nothing is copied, and when all was."""
+    import time
+
+    from sg2ada_colab.storage.keeper import RunKeeper
+
+    finish, done = RunKeeper.finish, []
+
+    def slow(self, *args):
+        time.sleep(1.0)
+        done.append(time.monotonic())
+        return finish(self, *args)
+
+    RunKeeper.finish = slow
+    try:
+        assert started(ranks, config, run_dir) == 0
+    finally:
+        RunKeeper.finish = finish
+    return done[0] if done else None, time.monotonic()
+
+
+def compiled_once(ranks, folder):
+    """Get the programs of a run ready; return (digests of what was traced, number of programs, files after each message)."""
+    from pathlib import Path
+
+    from sg2ada_colab.compile.cache import CompileCache
+    from sg2ada_colab.compile.warm_up import warm_up_together
+    from sg2ada_colab.training.state import flat
+
+    config, files = config_of(no_xla=False, batch_gpu=4), []
+    state = build_state(config)
+    phases = with_light_steps(build_phases(config, state, ranks))
+    cache = CompileCache(folder, b"key", leads=ranks.leads)
+
+    def meet():
+        ranks.gather([0.0])
+        files.append({path.name: path.stat().st_ino for path in Path(folder).glob("*.pb")})
+
+    warm_up_together(phases.programs(), flat(state.variables()) + phases.variables(), cache, ranks.leads, meet)
+    return sorted(cache.programs), len(phases.programs()), files
