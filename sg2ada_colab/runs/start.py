@@ -129,9 +129,11 @@ def start(
                 run = _Run(config, run_dir, dataset, log, quiet, cache, ranks)
                 for sentence in sharing:
                     log.note("warning", sentence)
-                return run.train(candidate, skipped, snapshot, keeper, stop, [_Begun(started)] + list(extra_callbacks))
+                code = run.train(candidate, skipped, snapshot, keeper, stop, [_Begun(started)] + list(extra_callbacks))
         finally:
             log.close()
+    _leave_together(ranks)  # now that all is saved, and copied to Drive
+    return code
 
 
 def follow(
@@ -141,7 +143,16 @@ def follow(
     dataset = open_training_data(config)
     check_processes(ranks, config, dataset)
     with StopFlag() as stop:
-        return _Run(config, run_dir, dataset, Log(None, quiet=True), True, cache, ranks).follow(stop, list(extra_callbacks))
+        run = _Run(config, run_dir, dataset, Log(None, quiet=True), True, cache, ranks)
+        code = run.follow(stop, list(extra_callbacks))
+        _leave_together(ranks)
+    return code
+
+
+def _leave_together(ranks):
+    """Wait for all processes: TensorFlow would take one that has ended before the first is done for one that has failed."""
+    if ranks.count > 1:
+        ranks.gather([0.0])
 
 
 def write_options(config: TrainConfig, run_dir: str, run_id: Optional[str]) -> None:

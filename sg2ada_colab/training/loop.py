@@ -295,5 +295,4 @@ def train(
 
         for callback in callbacks:
             callback.on_end(progress)
-        ranks.gather([0.0])  # the others are there until the first has saved all
         return progress
