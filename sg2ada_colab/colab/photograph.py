@@ -52,7 +52,7 @@ class PutIn(NamedTuple):
         sheet = Sheet(len(shown), 1, (SHOWN_PX, SHOWN_PX), PLAIN_SHEET)
         for place, (caption, name) in enumerate(shown):
             with Image.open(os.path.join(self.folder, name)) as image:
-                sheet.put(place, tile(np.asarray(image.convert("RGB")), SHOWN_PX), caption)
+                sheet.put(place, tile(np.asarray(image if image.mode == "RGBA" else image.convert("RGB")), SHOWN_PX), caption)
         return sheet.image
 
     @property
@@ -182,7 +182,7 @@ def morph(first: PutIn, second: PutIn, seconds: float = 4.0, fps: float = 30.0) 
         The path of the video.
     """
     path = new_path(first.pictures, f"from-{first.name}-to-{second.name}", video_suffix())
-    scale = max(1, LEAST_VIDEO_PX // first.generator.config.resolution)
+    scale = max(1, LEAST_VIDEO_PX // first.generator.config.width)
     make_morph((first.generator, first.w), (second.generator, second.w), path, seconds, fps, scale)
     saved = f"Saved: {path}"
     show(animation(path, f"{first.name} becomes {second.name} and back, in a loop") + notice("good", saved), saved)

@@ -20,6 +20,21 @@ SMALLEST_PX = 96  # EfficientNet halves a picture five times
 PIXELS = 0.1  # share of the plain difference: on flat areas features of unit length hardly tell one colour from another
 
 
+def seen(images: tf.Tensor) -> tf.Tensor:
+    """Return images as they are compared: RGBA float32 [N,H,W,4] in 0..255 as RGB [2N,H,W,3], over black and over white.
+
+    Two backgrounds tell how opaque a pixel is and which colour it adds (Smith and Blinn 1996). Over a single one, what has its
+    colour might as well be transparent. Colours under zero alpha count nothing. Alpha is clipped as it is in files; its gradient
+    is that of alpha before, so that what is opaque can become transparent. Other images stay as they are.
+    """
+    if images.shape[3] != 4:
+        return images
+    alpha = images[..., 3:] / 255.0
+    alpha += tf.stop_gradient(tf.clip_by_value(alpha, 0.0, 1.0) - alpha)
+    over_black = images[..., :3] * alpha
+    return tf.concat([over_black, over_black + 255.0 * (1.0 - alpha)], axis=0)
+
+
 class Distance:
     """Base of distances: `embed` pictures once, then compare; each is differentiable.
 
@@ -31,7 +46,7 @@ class Distance:
     name = title = ""
 
     def embed(self, images: tf.Tensor) -> List[tf.Tensor]:
-        """Return a list of tensors for images float32 [N,H,W,C], C = 1 or 3, in 0..255."""
+        """Return a list of tensors for images float32 [N,H,W,C], C = 1 or 3, in 0..255; RGBA see `seen`."""
         raise NotImplementedError
 
     def between(self, ours: Sequence[tf.Tensor], theirs: Sequence[tf.Tensor]) -> tf.Tensor:
@@ -40,7 +55,7 @@ class Distance:
 
 
 class LpipsDistance(Distance):
-    """LPIPS; pictures above 256 px are shrunk by the mean of squares of pixels, as in NVIDIA's projectors.
+    """LPIPS; pictures whose shorter side is above 256 px are shrunk by the mean of squares of pixels, as in NVIDIA's projectors.
 
     Args:
         convolutions, layers: As `metrics.vgg` takes them.
@@ -78,8 +93,10 @@ class EfficientNetDistance(Distance):
 
     def embed(self, images: tf.Tensor) -> List[tf.Tensor]:
         images = _shrunk(_rgb(images))
-        size = min(max(int(images.shape[1]), SMALLEST_PX), SIZE_PX)
-        enlarged = images if int(images.shape[1]) == size else resize_antialiased(images, size)
+        height, width = int(images.shape[1]), int(images.shape[2])
+        side = (height * width) ** 0.5  # of the square of the same area
+        factor = min(max(side, SMALLEST_PX), SIZE_PX) / side
+        enlarged = images if factor == 1 else resize_antialiased(images, (round(factor * height), round(factor * width)))
         return [images / 127.5] + [vgg.unit_length(x) for x in efficientnet_stages(enlarged, self.weights)]
 
     def between(self, ours: Sequence[tf.Tensor], theirs: Sequence[tf.Tensor]) -> tf.Tensor:
@@ -93,7 +110,7 @@ def _rgb(images):
 
 
 def _shrunk(images):
-    factor = int(images.shape[1]) // LARGEST_PX
+    factor = min(int(images.shape[1]), int(images.shape[2])) // LARGEST_PX
     return tf.nn.avg_pool2d(images, factor, factor, "VALID") if factor > 1 else images
 
 

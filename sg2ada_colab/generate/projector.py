@@ -11,8 +11,7 @@ from ..networks.generator import synthesize
 from ..tf import compiled, gpus, tf
 from ..training.optimizer import LazyAdam
 from .labels import ChosenClass
-from .perceptual import Distance
-from .target import check_square
+from .perceptual import Distance, seen
 
 W_SAMPLES, W_SEED = 10000, 123
 PART = 1000
@@ -101,6 +100,8 @@ def normalized(noise: tf.Tensor) -> tf.Tensor:
 class Projector:
     """Projects pictures with one network; its program is traced, and compiled on a GPU, once.
 
+    RGBA pictures are compared over black and over white, see `perceptual.seen`.
+
     Args:
         generator: TrainedGenerator.
         distance: Distance, see `perceptual`.
@@ -112,7 +113,6 @@ class Projector:
         self, generator: Any, distance: Distance, options: ProjectOptions = ProjectOptions(), class_: ChosenClass = None
     ) -> None:  # noqa: B008 - frozen
         options.check()
-        check_square(generator)
         self.generator, self.distance, self.options = generator, distance, options
         self.w_avg, self.w_std = w_statistics(generator, None if class_ is None else generator.labels(class_))
         rows = generator.num_layers if options.space == "w+" else 1
@@ -174,7 +174,7 @@ class Projector:
             variable.assign(draws.randn(*variable.shape.as_list()) if noise_start is None else noise_start[name])
         for name, variable in self.adam.state().items():
             variable.assign([self.adam.beta1, self.adam.beta2] if name == "powers" else np.zeros(variable.shape.as_list()))
-        return self.distance.embed(tf.constant(target[np.newaxis], tf.float32))
+        return self.distance.embed(seen(tf.constant(target[np.newaxis], tf.float32)))
 
     def _take_step(self, w_noise, *embedded):
         """Take one step; return (distance, loss) before it."""
@@ -191,7 +191,7 @@ class Projector:
 
     def _distance_of(self, weights, w, *embedded):
         images = synthesize(weights, self.generator.config, w, None, 0)  # float16 has too few digits for these gradients
-        return self.distance.between(self.distance.embed((images + 1.0) * 127.5), list(embedded))
+        return self.distance.between(self.distance.embed(seen((images + 1.0) * 127.5)), list(embedded))
 
     def _final_distance(self, w, *embedded):
         """Return the distance with the network's own noise, with which a file of w is shown."""

@@ -1,4 +1,4 @@
-"""Photographs to project: found, cut to the centred square and brought to the network's size."""
+"""Photographs to project: found, cut to the middle of the network's shape and brought to its size."""
 
 import os
 from typing import Any, List, NamedTuple
@@ -10,6 +10,7 @@ from ..files import FilePath, sha256_of
 from ..images.find import open_source
 from ..images.fit import FitOptions, regions, scale
 from ..images.read import ReadOptions, UnreadableImage, decode, to_plain
+from ..shape import compact_size, size_text
 
 WANTED = "a photograph, such as JPEG or PNG, or a folder of them"
 
@@ -19,7 +20,7 @@ class Target(NamedTuple):
 
     name: str  # of the file, without its ending
     path: str
-    pixels: np.ndarray  # uint8 [R,R,C]
+    pixels: np.ndarray  # uint8 [H,W,C]
     digest: str  # SHA-256 of the file
     notes: tuple = ()  # what was done to it, for people
 
@@ -42,28 +43,20 @@ def photographs(path: FilePath) -> List[str]:
     return found
 
 
-def check_square(generator: Any) -> None:
-    """Raise a UserError for a generator of rectangles, onto which nothing can be projected yet."""
-    config = generator.config
-    if config.width != config.height:
-        raise UserError(f"{generator.title} makes pictures of {config.width}x{config.height} px.", "a network of square pictures",
-                        "name another network; photographs are projected onto squares only")  # fmt: skip
-
-
 def read_target(path: str, generator: Any, enlarge: bool = False) -> Target:
-    """Return the Target of a photograph: upright, its largest centred square, by Lanczos, RGB or grey as the network makes it.
+    """Return the Target of a photograph: upright, its largest centred part of the network's shape, by Lanczos.
+
+    It is RGB, grey or RGBA as the network makes it. A transparent photograph lies on white where the network has no alpha; where
+    it has, a photograph without is opaque.
 
     Args:
         enlarge: Take what is smaller than the network's pictures, too.
 
     Raises:
-        UserError: It is no photograph, it is too small, or the network makes transparency.
+        UserError: It is no photograph, or it is too small.
     """
     config = generator.config
-    if config.num_channels not in (1, 3):
-        raise UserError(f"{generator.title} makes pictures of {config.num_channels} channels.", "a network of RGB or grey",
-                        "name another network; photographs have no transparency")  # fmt: skip
-    check_square(generator)
+    size = compact_size(config.height, config.width)
     try:
         with open(path, "rb") as file:
             image = to_plain(decode(file), ReadOptions(channels=config.num_channels))
@@ -72,11 +65,13 @@ def read_target(path: str, generator: Any, enlarge: bool = False) -> Target:
             f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.", WANTED, "check the file"
         ) from error
     options = FitOptions(upscale=enlarge)
-    boxes, reason = regions(path, image.width, image.height, config.width, options)
+    boxes, reason = regions(path, image.width, image.height, size, options)
     if not boxes:
         raise UserError(f"{path} is {reason}.", f"at least {config.width} x {config.height} px",
                         "take a larger one, or add --enlarge")  # fmt: skip
-    notes = [] if image.width == image.height else [f"cut to its centred square of {boxes[0][2] - boxes[0][0]} px"]
-    pixels = np.asarray(scale(image.crop(boxes[0]), config.width, options, (255, 255, 255)))
+    width, height = boxes[0][2] - boxes[0][0], boxes[0][3] - boxes[0][1]
+    part = f"its centred square of {width} px" if width == height else f"its middle {size_text(height, width)} px"
+    notes = [] if (width, height) == image.size else ["cut to " + part]
+    pixels = np.asarray(scale(image.crop(boxes[0]), size, options, (255, 255, 255)))
     name = os.path.splitext(os.path.basename(path))[0]
     return Target(name, path, pixels.reshape(config.height, config.width, -1), sha256_of(path)[1], tuple(notes))

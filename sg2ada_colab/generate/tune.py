@@ -11,7 +11,7 @@ from ..networks.generator import synthesize
 from ..tf import compiled, gpus, tf
 from ..training.optimizer import LazyAdam
 from .generator import TrainedGenerator
-from .perceptual import Distance
+from .perceptual import Distance, seen
 
 STEPS, PIXEL_WEIGHT = 350, 1.0
 # The paper's learning rate is that of networks 512 channels wide. Weights are used divided by the root of their number of inputs,
@@ -36,8 +36,8 @@ def tune(
 ) -> Tuple[TrainedGenerator, float, float]:
     """Return (TrainedGenerator that is tuned, distance before, distance after).
 
-    All weights of the synthesis are trained on the distance and the mean square difference of pixels in -1..1; the mapping, the
-    average of w and the stored noise stay, so that w means what it meant.
+    All weights of the synthesis are trained on the distance and the mean square difference of pixels in -1..1, of RGBA over black
+    and over white; the mapping, the average of w and the stored noise stay, so that w means what it meant.
 
     Args:
         generator: TrainedGenerator; it stays as it is.
@@ -55,10 +55,10 @@ def tune(
     names = [spec.name for spec in generator.specs if spec.trainable and spec.name.startswith("synthesis/")]
     trained = OrderedDict((name, tf.Variable(generator.network.variables[name])) for name in names)
     adam = LazyAdam(trained, rate or learning_rate(generator), beta1=0.9, beta2=0.999)
-    pivot, wanted = tf.constant(w, tf.float32), tf.constant(target[np.newaxis], tf.float32)
+    pivot, wanted = tf.constant(w, tf.float32), seen(tf.constant(target[np.newaxis], tf.float32))
 
     def apart(*embedded):
-        images = (synthesize(dict(generator.weights, **trained), generator.config, pivot, None, 0) + 1.0) * 127.5
+        images = seen((synthesize(dict(generator.weights, **trained), generator.config, pivot, None, 0) + 1.0) * 127.5)
         return distance.between(distance.embed(images), list(embedded)), images
 
     def step(wanted, *embedded):

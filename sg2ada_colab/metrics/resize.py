@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ..shape import Size, sides_of
 from ..tf import tf
 
 
@@ -21,11 +22,15 @@ def triangle_weights(size_in: int, size_out: int) -> np.ndarray:
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def resize_antialiased(images: Any, size_px: int) -> Any:
-    """Return float32 [N, size_px, size_px, C] from images [N, H, W, C] of static H, W and C; no rounding in between."""
-    height, width, channels = (int(size) for size in images.shape[1:])
-    rows = tf.constant(triangle_weights(height, size_px).T)
-    columns = tf.constant(triangle_weights(width, size_px).T)
+def resize_antialiased(images: Any, size: Size) -> Any:
+    """Return float32 [N, size, size, C] from images [N, H, W, C] of static H, W and C; no rounding in between.
+
+    Args:
+        size: The side of a square, or (height, width), px.
+    """
+    (height, width, channels), wanted = (int(side) for side in images.shape[1:]), sides_of(size)
+    rows = tf.constant(triangle_weights(height, wanted[0]).T)
+    columns = tf.constant(triangle_weights(width, wanted[1]).T)
     images = tf.tensordot(tf.cast(images, tf.float32), rows, [[1], [0]])  # [N, W, C, rows]
     images = tf.tensordot(images, columns, [[1], [0]])  # [N, C, rows, columns]
-    return tf.transpose(tf.reshape(images, [-1, channels, size_px, size_px]), [0, 2, 3, 1])
+    return tf.transpose(tf.reshape(images, [-1, channels, *wanted]), [0, 2, 3, 1])

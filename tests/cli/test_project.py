@@ -12,6 +12,7 @@ from sg2ada_colab.formats.network_pickle import write_network_pickle
 from sg2ada_colab.formats.read import read_snapshot
 from sg2ada_colab.generate.generator import TrainedGenerator
 from sg2ada_colab.generate.projector import w_statistics
+from tests.oracles.forms import FORMS
 from tests.oracles.small_snapshots import small_snapshot
 
 
@@ -65,6 +66,19 @@ def test_of_a_picture_of_the_networks_own_the_error_of_w_is_said(folder, tmp_pat
     with np.load(str(tmp_path / "out" / "projected_w.npz")) as file:
         off = np.linalg.norm(file["w"][0, 0] - generator.w([7])[0, 0]) / w_statistics(generator)[1]
     assert float(said.group(1)) == pytest.approx(off, rel=1e-6, abs=6e-4)  # float32, and three digits
+
+
+def test_a_rectangle_with_transparency_is_found_tuned_and_shown_on_its_way(tmp_path, capsys):
+    write_network_pickle(str(tmp_path / "a.pkl"), small_snapshot(**FORMS["wide rgba"]))
+    assert main(["generate", "--network", str(tmp_path / "a.pkl"), "--seeds=7", "--outdir", str(tmp_path / "made")]) == 0
+    words = ["--target", str(tmp_path / "made" / "seed0007.png"), "--outdir", str(tmp_path / "out"), "--save-video"]
+    assert project(tmp_path, *words, "--pti", "--pti-steps=2") == 0
+    said = capsys.readouterr().out
+    assert "the network made it itself, and w is off by" in said and "cut to" not in said
+    for name in ("target.png", "proj.png", "proj-tuned.png"):
+        with Image.open(str(tmp_path / "out" / name)) as image:
+            assert (image.mode, image.size) == ("RGBA", (24, 16))
+    assert read_snapshot(tmp_path / "out" / "tuned.pkl").Gs.config.init_res == (4, 6)
 
 
 @pytest.mark.parametrize(

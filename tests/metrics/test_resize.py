@@ -18,5 +18,11 @@ def test_equals_pillow(height, width, size_px, relmax):
     assert relmax(ours, np.transpose(pillow, [0, 2, 3, 1])) < 1e-6
 
 
+def test_to_a_rectangle(relmax):
+    image = np.random.RandomState(0).uniform(0, 255, [1, 64, 40, 1]).astype(np.float32)
+    pillow = np.asarray(Image.fromarray(image[0, :, :, 0]).resize((96, 24), Image.BILINEAR))
+    assert relmax(np.asarray(resize_antialiased(image, (24, 96)))[0, :, :, 0], pillow) < 1e-6
+
+
 def test_a_flat_image_stays_flat():
     assert np.allclose(triangle_weights(1024, 224).sum(axis=1), 1, atol=1e-6)
