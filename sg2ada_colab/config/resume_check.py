@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from ..errors import UserError
 from ..files import FilePath
+from ..shape import size_text
 from .options import TrainOptions, as_text, flag_of
 from .resolve import resolve
 from .settings import FIXED, FREE, INEXACT, TOLD
@@ -85,7 +86,7 @@ def check_resume(old: TrainConfig, new: TrainConfig, run_dir: FilePath) -> List[
     fixed = [difference for difference in differences if difference.kind == FIXED]
     if not fixed:
         return differences
-    raise _refusal(run_dir, list(map(str, fixed)), old.options, new.options)
+    raise _refusal(run_dir, list(map(str, fixed)), old.options, new.options, _conversion(fixed, new))
 
 
 def resumed(
@@ -133,12 +134,22 @@ def _option_difference(old, new, name):
     return "{}: {} before, {} now".format(flag_of(name), before, as_text(name, new[name]).partition("=")[2])
 
 
-def _refusal(run_dir, differences, old, new):
+def _conversion(fixed, new):
+    """Return the flags with which `sg2ada convert` makes a network for the images of `new`, where they are of another form."""
+    settings, flags = {difference.setting: difference.old for difference in fixed}, ""
+    channels: Any = (settings.get("G.num_channels"), new.channels)
+    flags += {(3, 4): " --alpha", (4, 3): " --no-alpha"}.get(channels, "")
+    if "G.resolution" in settings or "G.init_res" in settings:
+        flags += " --resolution " + size_text(new.shape.height, new.shape.width)
+    return flags
+
+
+def _refusal(run_dir, differences, old, new, conversion=""):
     changeable = [flag_of(f.name) for f in fields(TrainOptions) if resumable(f.name)]
     error = OtherSettingsError(
         "The run {} was begun with other settings: {}.".format(run_dir, "; ".join(differences)),
         "The settings that it was begun with; only these options may change: {}.".format(", ".join(changeable)),
-        _what_to_pass(old, new),
+        _what_to_pass(old, new, conversion),
     )
     error.run = os.path.basename(str(run_dir).rstrip(os.sep))
     error.changed = tuple((name, old.get(name), new[name]) for name in _changed(old, new))
@@ -150,7 +161,7 @@ def _changed(old, new):
     return [name for name in new if new[name] != old.get(name) and not resumable(name)]
 
 
-def _what_to_pass(old, new):
+def _what_to_pass(old, new, conversion):
     """Return the next step: the options to pass or to leave out, or how a new run is begun from this one's weights."""
     changed = _changed(old, new)
     put_back = [as_text(name, old[name]) for name in changed if name in old]
@@ -162,6 +173,10 @@ def _what_to_pass(old, new):
         steps.append("leave out {}".format(" ".join(leave_out)))
     if not changed:
         steps.append("pass --data as the dataset that the run was begun with")
-    steps.append("for a new run from this one's weights pass --resume=<its newest network-snapshot> --start-kimg=<its kimg>")
+    network = "<its newest network-snapshot>"
+    if conversion:
+        steps.append(f"for a new run on these images convert its network, sg2ada convert {network} NEW.pkl{conversion}")
+        network = "NEW.pkl"
+    steps.append(f"for a new run from this one's weights pass --resume={network} --start-kimg=<its kimg>")
     text = "; ".join(steps)
     return text[0].upper() + text[1:] + "."

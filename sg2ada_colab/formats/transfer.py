@@ -7,8 +7,10 @@ import numpy as np
 
 from ..networks.config import DiscriminatorConfig, GeneratorConfig
 from ..networks.variables import Spec, initial_values
+from ..shape import size_text
 from .alpha_channel import GAINED, LOST, change_of_channels, with_other_channels
 from .network_data import NetworkData, NetworkSnapshot, sides
+from .other_scale import channel_factor, fmap_base_for
 
 PARTIAL = "add `--resume-partial`: {} then start anew"
 # What the data decide: setting of G → (words, what fits; {have} is the snapshot's value)
@@ -17,11 +19,6 @@ SHAPE_ADVICE = {
         "Resolution",
         "Prepare the dataset with `sg2ada prepare --resolution {have}`, or add `--resume-partial`: the layers up to the smaller "
         "of the two resolutions are copied, those above start anew",
-    ),
-    "init_res": (
-        "Begin of synthesis, height and width,",
-        "Take a network of the dataset's shape, such as one of `sg2ada convert NETWORK NEW.pkl --resolution WIDTHxHEIGHT`, or "
-        + PARTIAL.format("the constant, the noise and the discriminator's last layers"),
     ),
     "num_channels": (
         "Image channels",
@@ -54,19 +51,29 @@ WIDTH_OPTIONS = ("cbase", "cmax", "dcap", "map_depth")  # options of `sg2ada tra
 FIRST_MAPPING_WEIGHT = "mapping/Dense0/weight"
 
 
-def shape_report(snapshot: NetworkSnapshot, g_kwargs: Dict[str, Any]) -> List[str]:
-    """Return sentences on what the data decide and the snapshot has otherwise, each with the way to make it fit.
+SHAPE = (  # where networks begin at other pixels; sizes are width x height
+    "Images: the snapshot makes {have} px, this run wants {want} (width x height). Give the network this shape first, "
+    "`sg2ada convert NETWORK NEW.pkl --resolution {want}`, prepare the dataset with `sg2ada prepare --resolution {have}`, or "
+    + PARTIAL.format("the constant, the noise and the discriminator's last layers")
+    + "."
+)
+
+
+def shape_report(have: GeneratorConfig, g_kwargs: Dict[str, Any]) -> List[str]:
+    """Return sentences on what the data decide and a network has otherwise, each with the way to make it fit.
 
     Args:
-        snapshot: NetworkSnapshot to start from.
+        have: GeneratorConfig of the network to start from.
         g_kwargs: The wanted settings of G, as in a pickle's static_kwargs.
     """
-    have, want = snapshot.Gs.config, GeneratorConfig.from_kwargs(g_kwargs)
+    want = GeneratorConfig.from_kwargs(g_kwargs)
     lines = []
+    if have.init_res != want.init_res:
+        lines.append(SHAPE.format(have=size_text(have.height, have.width), want=size_text(want.height, want.width)))
     for name, (words, advice) in SHAPE_ADVICE.items():
         ours, theirs = getattr(want, name), getattr(have, name)
-        if ours != theirs:
-            size = theirs if name != "resolution" or have.is_square else f"{have.width}x{have.height}"
+        if ours != theirs and not (lines and name == "resolution"):
+            size = theirs if name != "resolution" or have.is_square else size_text(have.height, have.width)
             advice = UNLABELLED if name == "label_size" and not theirs else advice.format(have=size)
             advice = ALPHA_ADVICE.get((theirs, ours), advice) if name == "num_channels" else advice
             lines.append(f"{words}: the snapshot has {theirs}, this run wants {ours}. {advice}.")
@@ -86,8 +93,8 @@ def adopted_kwargs(
         g_kwargs, d_kwargs: The run's own settings.
         options: Options of the run as they were given, where those of WIDTH_OPTIONS win over the snapshot; None: none does.
     """
-    g = _adopt(g_kwargs, snapshot.Gs.kwargs, ADOPTED_G)
-    d = _adopt(d_kwargs, snapshot.D.kwargs, ADOPTED_D)
+    g = _adopt(g_kwargs, snapshot.Gs, ADOPTED_G)
+    d = _adopt(d_kwargs, snapshot.D, ADOPTED_D)
     options = options or {}
     if options.get("map_depth"):
         g["mapping_layers"] = g_kwargs["mapping_layers"]
@@ -103,10 +110,14 @@ def adopted_kwargs(
     return g, d
 
 
-def _adopt(own, theirs, names):
+def _adopt(own, source, names):
     kept = {name: value for name, value in own.items() if name not in names}
     # Where the snapshot leaves a setting out, the default of the format holds, not the run's value.
-    return dict(kept, **{name: value for name, value in theirs.items() if name in names})
+    adopted = dict(kept, **{name: value for name, value in source.kwargs.items() if name in names})
+    factor = channel_factor(type(source.config).from_kwargs(adopted))
+    if factor != channel_factor(source.config):
+        adopted["fmap_base"] = fmap_base_for(source.config, factor)
+    return adopted
 
 
 def adoption_report(kind: str, own: Dict[str, Any], adopted: Dict[str, Any]) -> List[str]:
@@ -158,9 +169,13 @@ def copy_matching(
         reasons = sorted({_reason(source.variables.get(name), target_shapes[name]) for name in names if name not in values})
         what = "new" if not copied else "copied " + ", ".join(_leaf(name) for name in copied) + "; the rest is new"
         lines.append("{}: {} ({})".format(layer, what, "; ".join(reasons)))
-    unused = _by_layer({name: () for name in source.variables if name not in target_shapes})
-    lines += [f"{layer}: left behind, this network has no such layer" for layer in unused]
-    return values, [source.name + " " + line for line in lines]
+    lines = [source.name + " " + line for line in lines]
+    return values, lines + left_behind(source.name, [name for name in source.variables if name not in target_shapes])
+
+
+def left_behind(network: str, names: Iterable[str]) -> List[str]:
+    """Return the lines of a report on variables of a network that nothing takes over, one a layer."""
+    return [f"{network} {layer}: left behind, this network has no such layer" for layer in _by_layer(names)]
 
 
 def _part_for_z(source, target_shapes, latent_size):

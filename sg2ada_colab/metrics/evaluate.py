@@ -217,5 +217,5 @@ def check_images(specs: Sequence[MetricSpec], generate: Any, dataset: Any) -> No
             text.format(*fake, *real),
             "the same height, width and channels",
             "name with --metricdata the dataset that the network was trained on"
-            + (", prepared with --alpha keep" if (fake[2], real[2]) == (4, 3) else ""),
+            + {(4, 3): ", prepared with --alpha keep", (3, 4): ", prepared without --alpha keep"}.get((fake[2], real[2]), ""),
         )

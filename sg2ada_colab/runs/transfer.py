@@ -13,11 +13,13 @@ from ..formats.alpha_channel import GAINED
 from ..formats.download import SHIPPED, URL, local_snapshot, snapshot_on_disk
 from ..formats.network_data import NetworkData, NetworkSnapshot
 from ..formats.new_discriminator import NO_D
+from ..formats.other_scale import at_scale_of
 from ..formats.read import read_snapshot
 from ..formats.transfer import (
     WIDTH_OPTIONS,
     adopted_kwargs,
     adoption_report,
+    left_behind,
     shape_report,
     starting_values,
     what_is_new,
@@ -48,13 +50,14 @@ def planned_start(config: TrainConfig) -> TrainConfig:
     An address that was not downloaded before is left for the start of training; nothing is downloaded.
 
     Raises:
-        UserError: As `starting_networks` and `adopt_architecture`.
+        UserError: As `starting_networks` and `adopt_architecture`; of NVIDIA's networks it is known without them what they make.
     """
     if config.start.network is None:
         return config
     _check_source(config.start.network)
     path = snapshot_on_disk(config.start.network)
     if path is None:
+        _check_preset(config)
         note = f"{config.start.network} is not on this machine yet: it is downloaded, checked and taken over at the start."
         return _with_notes(config, [note])
     return adopt_architecture(config, read_snapshot(path))
@@ -65,6 +68,13 @@ def _check_source(source):
         raise _folder_error(source)
     if not (os.path.isfile(source) or URL.match(source) or source in RESUME_PRESETS or source in SHIPPED):
         raise UserError(f"--resume: {source} does not exist.", NAMES, "check the path")
+
+
+def _check_preset(config):
+    """Raise a UserError for one of NVIDIA's networks that does not fit the data; all are square, RGB and without labels."""
+    if config.start.network in RESUME_PRESETS.values() and not config.start.partial:
+        side = int(config.start.network.partition("-res")[2].partition("-")[0])  # ffhq-res256-mirror-paper256-noaug.pkl
+        _check_images(config, GeneratorConfig(resolution=side))
 
 
 def _folder_error(folder):
@@ -118,15 +128,8 @@ def _with_notes(config, notes):
 
 
 def _check_fit(config, snapshot, d_kwargs):
+    _check_images(config, snapshot.Gs.config)
     wanted = GeneratorConfig.from_kwargs(config.G)
-    report = shape_report(snapshot, config.G)
-    if report:
-        raise UserError(
-            "{} does not fit the data. {}".format(config.start.network, " ".join(report)),
-            f"a network for images of {wanted.width}x{wanted.height} px, {wanted.num_channels} channels and {wanted.label_size} "
-            "label components",
-            "prepare the data to fit the network, or take over what fits with --resume-partial",
-        )
     have, want = snapshot.D.config.score_max, DiscriminatorConfig.from_kwargs(d_kwargs).score_max
     if have != want and not wanted.label_size:
         raise UserError(
@@ -134,6 +137,19 @@ def _check_fit(config, snapshot, d_kwargs):
             "networks of the same method: --cmethod=auxrot has five outputs, all others one; NVIDIA's program stops here, too",
             ("pass --cmethod=auxrot" if have > want else "leave --cmethod=auxrot out")
             + ", or add --resume-partial: the discriminator's last layer then begins anew",
+        )
+
+
+def _check_images(config, have):
+    """Raise a UserError where a generator with the settings `have` makes other images than the data of a run."""
+    wanted = GeneratorConfig.from_kwargs(config.G)
+    report = shape_report(have, config.G)
+    if report:
+        raise UserError(
+            "{} does not fit the data. {}".format(config.start.network, " ".join(report)),
+            f"a network for images of {wanted.width}x{wanted.height} px, {wanted.num_channels} channels and {wanted.label_size} "
+            "label components",
+            "prepare the data to fit the network, or take over what fits with --resume-partial",
         )
 
 
@@ -148,10 +164,11 @@ def fitted(config: TrainConfig, snapshot: NetworkSnapshot) -> Tuple[NetworkSnaps
     report: List[str] = []
     for source in snapshot.networks():
         specs = generator_specs(g_config) if source.is_generator else discriminator_specs(d_config)
+        source, left = at_scale_of(source, g_config if source.is_generator else d_config)
         values, lines = starting_values(source, specs, config.seed, g_config.latent_size)
         kwargs = config.G if source.is_generator else config.D
         networks.append(NetworkData(source.name, kwargs, values))
-        report += lines
+        report += lines + left_behind(source.name, left)
     G, D, Gs = networks
     return NetworkSnapshot(G, D, Gs, source=snapshot.source, details=snapshot.details), report
 

@@ -228,8 +228,11 @@ def test_a_dry_run_downloads_nothing(work, capsys, monkeypatch, tmp_path, option
 
     monkeypatch.setenv("SG2ADA_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(urllib.request, "urlopen", no_network)
-    assert main("train --outdir=runs --data=d/faces -n " + option) == 0
+    assert main("train --outdir=runs --data=d/faces -n --resume-partial " + option) == 0
     assert sentence in capsys.readouterr().out and not (tmp_path / "cache").exists()
+    is_preset = "ffhq" in option  # what it makes is known
+    assert main("train --outdir=runs --data=d/faces -n " + option) == is_preset
+    assert ("Resolution: the snapshot has 512, this run wants 32" in capsys.readouterr().err) == is_preset
 
 
 def test_an_address_that_was_downloaded_before_is_opened_in_a_dry_run(work, capsys, monkeypatch, tmp_path):

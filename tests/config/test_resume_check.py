@@ -130,6 +130,19 @@ def test_other_data_are_refused(digest):
     assert caught.value.next_step.startswith("Pass --data as the dataset that the run was begun with; ")
 
 
+@pytest.mark.parametrize("channels, init_res, flags", [
+    (4, (4, 4), " --alpha"), (3, (4, 6), " --resolution 96x64"), (4, (6, 4), " --alpha --resolution 64x96"),
+])  # fmt: skip
+def test_data_of_another_form_name_the_flags_that_convert_the_network(channels, init_res, flags):
+    other = DatasetInfo("d/faces", "faces", 64, channels, 10, 500, digest="other", init_res=init_res)
+    for old, new, words in ((DATA, other, flags), (other, DATA, flags.replace("--alpha", "--no-alpha"))):
+        words = words.replace("96x64", "64x64").replace("64x96", "64x64") if new is DATA else words
+        with pytest.raises(UserError) as caught:
+            check_resume(config_of(data=old), config_of(data=new), "r")
+        assert f"sg2ada convert <its newest network-snapshot> NEW.pkl{words}; for a new run" in caught.value.next_step
+        assert "--resume=NEW.pkl --start-kimg" in caught.value.next_step
+
+
 def test_the_same_data_in_another_place_are_welcome():
     moved = DatasetInfo("elsewhere/copy", "copy", 64, 3, 10, 500, digest="abc")
     differences = check_resume(config_of(), config_of(data=moved), "r")

@@ -9,6 +9,7 @@ from sg2ada_colab.formats.network_data import check_snapshot
 from sg2ada_colab.formats.network_pickle import write_network_pickle
 from sg2ada_colab.formats.read import read_snapshot
 from sg2ada_colab.formats.reshape import reshaped
+from tests.oracles.forms import FORMS, picture_shape
 from tests.oracles.small_snapshots import small_snapshot
 
 NEW_IN_A_RECTANGLE = "G synthesis/noise, G synthesis/4x4/Const, D 4x4/Dense0"
@@ -35,10 +36,18 @@ def test_a_square_becomes_a_rectangle_of_the_same_layers(size, start):
     assert reshaped(after, (16, 16)).Gs.config.is_square
 
 
-def test_twice_the_resolution_keeps_the_layers_below():
-    before = small_snapshot()
-    after = reshaped(before, (32, 32))
+@pytest.mark.parametrize("form", FORMS)
+def test_twice_the_resolution_keeps_the_layers_below(form):
+    before = small_snapshot(**FORMS[form])
+    height, width, channels = picture_shape(form, 32)
+    after = reshaped(before, (height, width))
     check_snapshot(after)
+    assert (after.Gs.height, after.Gs.width, after.Gs.num_channels) == (height, width, channels)
+    assert after.Gs.config.init_res == before.Gs.config.init_res and after.D.config.init_res == before.D.config.init_res
+    for name, value in before.G.variables.items():
+        np.testing.assert_array_equal(after.G.variables[name], value, err_msg=name)
+    new = set(after.D.variables) - set(before.D.variables)
+    assert new and all(name.startswith("32x32/") for name in new)
     np.testing.assert_array_equal(
         after.G.variables["synthesis/16x16/Conv1/weight"], before.G.variables["synthesis/16x16/Conv1/weight"]
     )
@@ -61,7 +70,6 @@ def test_alpha_and_a_shape_at_once_and_back(tmp_path):
 
 @pytest.mark.parametrize("have, wanted, words", [
     ({}, {"size": (16, 16)}, "makes pictures of 16x16 px already"),
-    ({}, {"size": (18, 32)}, "begins at 16x9 px, this one at 4x4"),
     ({}, {"size": (17, 16)}, "no network for images of 16x17"),
     ({}, {"alpha": False}, "The network is RGB already"),
     ({"num_channels": 4}, {"alpha": True}, "The network is RGBA already"),

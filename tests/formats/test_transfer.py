@@ -32,20 +32,22 @@ def adopt(snapshot, g_kwargs, d_kwargs, **options):
 
 def test_a_snapshot_that_fits_has_no_report():
     g_kwargs, d_kwargs = wanted()
-    assert shape_report(small_snapshot(), g_kwargs) == [] and adopt(small_snapshot(), g_kwargs, d_kwargs)[2] == []
+    assert shape_report(small_snapshot().Gs.config, g_kwargs) == [] and adopt(small_snapshot(), g_kwargs, d_kwargs)[2] == []
     g_kwargs.update(num_fp16_res=0, conv_clamp=None, style_mixing_prob=None)  # the run's own business
     d_kwargs.update(mbstd_group_size=8)
-    assert shape_report(small_snapshot(), g_kwargs) == [] and adopt(small_snapshot(), g_kwargs, d_kwargs)[2] == []
+    assert shape_report(small_snapshot().Gs.config, g_kwargs) == [] and adopt(small_snapshot(), g_kwargs, d_kwargs)[2] == []
 
 
 @pytest.mark.parametrize("have, want, words, flag", [
     ({"resolution": 32}, {}, "Resolution: the snapshot has 32, this run wants 16", "sg2ada prepare --resolution 32"),
+    ({}, {"resolution": 8, "init_res": [4, 6]}, "the snapshot makes 16x16 px, this run wants 12x8", "--resolution 12x8`"),
+    ({"init_res": (4, 6)}, {}, "the snapshot makes 24x16 px, this run wants 16x16", "sg2ada prepare --resolution 24x16"),
     ({"num_channels": 1}, {}, "Image channels: the snapshot has 1, this run wants 3", "--resume-partial"),
     ({"label_size": 3}, {}, "Labels: the snapshot has 3, this run wants 0", "3 classes"),
     ({}, {"label_size": 3}, "Labels: the snapshot has 0, this run wants 3", "--cond=0"),
 ])  # fmt: skip
 def test_what_the_data_decide_is_reported_with_the_way_to_make_it_fit(have, want, words, flag):
-    lines = shape_report(small_snapshot(**have), wanted(**want)[0])
+    lines = shape_report(small_snapshot(**have).Gs.config, wanted(**want)[0])
     assert len(lines) == 1 and words in lines[0] and flag in lines[0]
 
 
@@ -60,7 +62,7 @@ def test_what_the_data_decide_is_reported_with_the_way_to_make_it_fit(have, want
 def test_what_is_taken_over_is_reported_apart_from_what_does_not_fit(have, sentences):
     snapshot = small_snapshot(**have)
     g_kwargs, d_kwargs, lines = adopt(snapshot, *wanted())
-    assert shape_report(snapshot, wanted()[0]) == []  # nothing of it is a reason to refuse
+    assert shape_report(snapshot.Gs.config, wanted()[0]) == []  # nothing of it is a reason to refuse
     assert len(lines) == len(sentences) and all(line.startswith(start) for line, start in zip(lines, sentences))
     assert (
         GeneratorConfig.from_kwargs(g_kwargs) == snapshot.G.config
@@ -97,6 +99,14 @@ def test_a_width_that_is_given_as_an_option_wins(options, g, d):
     names = ("fmap_base", "fmap_max", "mapping_layers")
     assert [g_adopted[name] for name in names] == [g.get(name, snapshot.G.kwargs[name]) for name in names]
     assert [d_adopted[name] for name in names[:2]] == [d.get(name, snapshot.D.kwargs[name]) for name in names[:2]]
+
+
+def test_at_another_scale_widths_are_those_of_the_same_scale():
+    snapshot = small_snapshot(resolution=64, fmap_base=64, fmap_max=7)
+    g, d, _ = adopt(snapshot, *wanted(init_res=[9, 16]))
+    assert (g["fmap_base"], d["fmap_base"], g["fmap_max"]) == (16, 16, 7)
+    g, _, _ = adopt(snapshot, *wanted(init_res=[4, 6]))
+    assert g["fmap_base"] == 64
 
 
 # Partial starts: which layers begin anew where the data differ. Everything else is the snapshot's.
