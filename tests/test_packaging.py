@@ -102,7 +102,7 @@ def test_wheel_holds_every_module_and_the_demo_images(wheel):
     tree = wheel.parent.parent
     modules = {path.relative_to(tree).as_posix() for path in (tree / "sg2ada_colab").rglob("*.py")}
     assert len(modules) > 10 and modules <= names
-    assert "sg2ada_colab/formats/tf1_networks.pysrc" in names
+    assert {f"sg2ada_colab/formats/{name}_networks.pysrc" for name in ("tf1", "torch")} <= names
     assert {"sg2ada_colab/demo_images/flags.zip", "sg2ada_colab/demo_images/SOURCES.txt"} <= names
     assert any(name.endswith("/LICENSE") for name in names)
     assert not [name for name in names if name.startswith(("tests", "notebooks", "benchmarks"))]

@@ -17,7 +17,8 @@ it was trained with if training_options.json lies beside it. Nothing in the file
 CONVERT = """\
 Write a snapshot in another form, by the ending of OUT. Reads the pickles of stylegan2, stylegan2-ada, stylegan2-ada-pytorch and
 stylegan3 (--cfg=stylegan2), checkpoints of rosinality's stylegan2-pytorch, and safetensors.
-  .pkl           TensorFlow pickle; opens in stylegan2-ada, and through legacy.py in stylegan2-ada-pytorch and stylegan3
+  .pkl           TensorFlow pickle; opens in stylegan2-ada, and through legacy.py in stylegan2-ada-pytorch and stylegan3;
+                 with --pytorch as those two write it themselves, which opens there whatever its shape
   .pt            checkpoint of rosinality's stylegan2-pytorch, which encoders and editing programs take (RGB, no labels)
   .safetensors   all three networks, names as in the pickle after the network's: Gs/synthesis/4x4/Conv/weight
 
@@ -41,6 +42,7 @@ def register(verbs: Any) -> None:
     parser = _verb(verbs, "convert", "write a snapshot in another form", CONVERT, "sg2ada convert IN OUT [options]")
     _source_and_target(parser, "file to write, ending in .pkl, .pt or .safetensors")
     parser.add_argument("--compact", action="store_true", help="of a .safetensors file: Gs and D alone, in float16")
+    parser.add_argument("--pytorch", action="store_true", help="of a .pkl file: in the form of the PyTorch programs")
     parser.add_argument(
         "--resolution", metavar="PX", help="for images of another size: one side, or WIDTHxHEIGHT such as 768x512"
     )
@@ -102,21 +104,26 @@ def run_convert(args: argparse.Namespace) -> None:
 
     size = parse_size(args.resolution) if getattr(args, "resolution", None) else None
     alpha = getattr(args, "alpha", None)
-    compact = getattr(args, "compact", False)
-    check_target(args.target, compact)  # before anything is downloaded
+    compact, pytorch = getattr(args, "compact", False), getattr(args, "pytorch", False)
+    check_target(args.target, compact, pytorch)  # before anything is downloaded
     _check_target(args)
     snapshot = _found(args.source).snapshot
     if size is not None or alpha is not None:
         snapshot = reshaped(snapshot, size, alpha)
-    write_snapshot(args.target, snapshot, compact)
+    write_snapshot(args.target, snapshot, compact, pytorch)
     _report(snapshot, args.target)
     if snapshot.Gs.num_channels == 4 and args.target.lower().endswith(".pkl"):
         print(
             "The network makes RGBA. Where a program of the PyTorch family stops at colour transforms of four channels, train "
             "there with --augpipe=bg."
         )
-    if not snapshot.Gs.config.is_square and args.target.lower().endswith(".pkl"):
-        print("The network is not square: stylegan2-ada opens it with the code inside; the PyTorch programs refuse it.")
+    if not snapshot.Gs.config.is_square and pytorch:
+        print(
+            "The network is not square: the PyTorch programs make pictures with it by the code inside; they train squares only."
+        )
+    elif not snapshot.Gs.config.is_square and args.target.lower().endswith(".pkl"):
+        print("The network is not square: stylegan2-ada opens it with the code inside; the PyTorch programs refuse it. "
+              "With --pytorch it is written for them.")  # fmt: skip
 
 
 def run_export(args: argparse.Namespace) -> int:

@@ -3,7 +3,6 @@
 The file names five globals only and is protocol 3, so any Python from 3.0 and any NumPy can open it, whichever NumPy wrote it.
 """
 
-import struct
 from typing import Any, BinaryIO, Dict, Union
 
 import numpy as np
@@ -16,12 +15,11 @@ from ..numpy_pickle import NUMPY_GLOBALS, described, float32_array
 from ..unpickler import ORDERED_DICT, Built, Global, load
 from .network_data import G_COMPONENTS, NetworkData, NetworkSnapshot, Unsupported, component_kwargs, plain_value
 from .new_discriminator import NO_D, copied_generator, new_discriminator
+from .pickle_writer import PROTOCOL_3, PickleWriter
 
 FORMAT_VERSION = 5
 READ_VERSIONS = (2, 3, 4, 5)
 NETWORK_GLOBAL = "dnnlib.tflib.network Network"
-RECONSTRUCT, SCALAR = "numpy.core.multiarray _reconstruct", "numpy.core.multiarray scalar"
-NDARRAY, DTYPE = "numpy ndarray", "numpy dtype"
 MAX_VARIABLES = 10000  # of one network; 1024x1024 has under 200
 A_SNAPSHOT = "the three networks of a snapshot", "use the .pkl that the training program saved"
 COMPONENT_READS = {  # what a component of the generator is built with, of the settings that are read
@@ -30,7 +28,6 @@ COMPONENT_READS = {  # what a component of the generator is built with, of the s
                   "conv_clamp", "init_res"),
 }  # fmt: skip
 MAX_COMPONENTS = 8  # real networks have two; each may name the same variables again
-MAX_ARRAY_BYTES = 0xFFFFFFFF  # BINBYTES counts in 32 bits
 
 
 # Writing.
@@ -47,8 +44,8 @@ def write_network_pickle(path_or_file: Union[FilePath, BinaryIO], snapshot: Netw
     if not hasattr(path_or_file, "write"):
         with open(str(path_or_file), "wb") as file:
             return write_network_pickle(file, snapshot, source_text)
-    writer = _Writer(path_or_file)
-    writer.raw(b"\x80\x03")
+    writer = PickleWriter(path_or_file)
+    writer.raw(PROTOCOL_3)
     for network in snapshot.networks():
         _write_network(writer, _main_state(network, source_text))
     writer.raw(b"\x87.")
@@ -129,104 +126,6 @@ def _write_network(writer, state):
         else:
             writer.value(value)
     writer.raw(b"ub")
-
-
-class _Writer:
-    """Emits protocol 3; texts, globals and the dtype are written once and remembered."""
-
-    def __init__(self, file: Any) -> None:
-        self._file, self.raw = file, file.write
-        self._memo: Dict[Any, int] = {}
-
-    def _recall(self, key):
-        """Write a reference to what was remembered under the key; False if there is none."""
-        index = self._memo.get(key)
-        if index is not None:
-            self.raw(b"h%c" % index if index < 256 else b"j" + struct.pack("<I", index))
-        return index is not None
-
-    def _remember(self, key):
-        index = self._memo[key] = len(self._memo)
-        self.raw(b"q%c" % index if index < 256 else b"r" + struct.pack("<I", index))
-
-    def named(self, name):
-        if not self._recall(("global", name)):
-            self.raw(b"c" + name.replace(" ", "\n").encode("ascii") + b"\n")
-            self._remember(("global", name))
-
-    def text(self, value):
-        if not self._recall(("text", value)):
-            data = value.encode("utf-8")
-            self.raw(b"X" + struct.pack("<I", len(data)) + data)
-            self._remember(("text", value))
-
-    def integer(self, value):
-        if 0 <= value < 256:
-            self.raw(b"K%c" % value)
-        elif -(2**31) <= value < 2**31:
-            self.raw(b"J" + struct.pack("<i", value))
-        else:
-            data = value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
-            assert len(data) < 256, f"a setting of {len(data)} bytes"
-            self.raw(b"\x8a%c" % len(data) + data)
-
-    def value(self, value):
-        if value is None or isinstance(value, bool):
-            self.raw({None: b"N", True: b"\x88", False: b"\x89"}[value])
-        elif isinstance(value, str):
-            self.text(value)
-        elif isinstance(value, int):
-            self.integer(value)
-        elif isinstance(value, float):
-            self.raw(b"G" + struct.pack(">d", value))
-        elif isinstance(value, list):
-            self.raw(b"](")
-            for item in value:
-                self.value(item)
-            self.raw(b"e")
-        else:
-            self.raw(b"}(")
-            for key, item in value.items():
-                self.value(key)
-                self.value(item)
-            self.raw(b"u")
-
-    def bytes(self, data, size):
-        assert size <= MAX_ARRAY_BYTES, f"an array of {size:,} bytes does not fit this format"
-        self.raw(b"C%c" % size if size < 256 else b"B" + struct.pack("<I", size))
-        self.raw(data)
-
-    def dtype(self):
-        if self._recall("dtype"):
-            return
-        self.named(DTYPE)
-        self.text("f4")
-        self.raw(b"K\x00K\x01\x87R")
-        self._remember("dtype")
-        self.raw(b"(K\x03")
-        self.text("<")
-        self.raw(b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb")
-
-    def array(self, array):
-        array = np.asarray(array)
-        assert array.dtype.kind in "fiu", f"a variable of dtype {array.dtype}"
-        array = np.require(array, "<f4", "C")
-        if array.ndim == 0:
-            self.named(SCALAR)
-            self.dtype()
-            self.bytes(array.tobytes(), 4)
-            return self.raw(b"\x86R")
-        self.named(RECONSTRUCT)
-        self.named(NDARRAY)
-        self.raw(b"K\x00\x85C\x01b\x87R(K\x01(")
-        for side in array.shape:
-            self.integer(side)
-        self.raw(b"t")
-        self.dtype()
-        self.raw(b"\x89")
-        # The view keeps large arrays from being copied on their way to the file.
-        self.bytes(memoryview(array).cast("B") if array.size else b"", array.nbytes)
-        self.raw(b"tb")
 
 
 # Reading.

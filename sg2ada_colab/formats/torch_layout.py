@@ -1,7 +1,7 @@
-"""From the PyTorch programs' modules to TensorFlow settings, names and layouts."""
+"""Names and layouts of the PyTorch programs beside those of TensorFlow; from their modules to a snapshot."""
 
 import re
-from typing import Any, Dict
+from typing import Any, Callable, Dict, NamedTuple, Tuple
 
 import numpy as np
 
@@ -61,7 +61,7 @@ def _generator(name, module):
     if "synthesis.b4.const" not in tensors:
         raise Unsupported(f"its {name} is not a StyleGAN2 generator", STYLEGAN2)
     kwargs = generator_settings(module, tensors)
-    return _network(name, kwargs, tensors, _generator_source)
+    return _network(name, kwargs, tensors)
 
 
 def _discriminator(module):
@@ -69,13 +69,13 @@ def _discriminator(module):
     if "b4.fc.weight" not in tensors:
         raise Unsupported("its D is not a StyleGAN2 discriminator", STYLEGAN2)
     kwargs = discriminator_settings(module, tensors)
-    return _network("D", kwargs, tensors, _discriminator_source)
+    return _network("D", kwargs, tensors)
 
 
-def _network(name, kwargs, tensors, source_of):
+def _network(name, kwargs, tensors):
     """Return the NetworkData of settings and tensors; every tensor must be one that the settings ask for."""
     network = NetworkData(name, kwargs, {})
-    sources = {spec.name: source_of(spec.name) for spec in network.specs()}
+    sources = torch_sources(network)
     missing = [source for source, _ in sources.values() if source not in tensors]
     read = {source for source, _ in sources.values()}
     extra = [tensor for tensor in tensors if tensor not in read and not tensor.endswith("resample_filter")]
@@ -90,14 +90,40 @@ def _network(name, kwargs, tensors, source_of):
 # Variables.
 
 
+class Layout(NamedTuple):
+    """How a tensor of the PyTorch programs becomes a variable of TensorFlow, and the reverse."""
+
+    read: Callable[[np.ndarray], np.ndarray]
+    write: Callable[[np.ndarray], np.ndarray]
+
+
+SAME = Layout(lambda tensor: tensor, lambda value: value)
+TRANSPOSED = Layout(lambda tensor: tensor.T, lambda value: value.T)
+KERNEL = Layout(lambda tensor: tensor.transpose(2, 3, 1, 0), lambda value: value.transpose(3, 2, 0, 1))  # OIkk and kkIO
+# Up-sampling layers: PyTorch correlates with the kernel that TensorFlow convolves with.
+FLIPPED_KERNEL = Layout(
+    lambda tensor: tensor.transpose(2, 3, 1, 0)[::-1, ::-1], lambda value: value[::-1, ::-1].transpose(3, 2, 0, 1)
+)
+CONSTANT = Layout(lambda tensor: tensor[None], lambda value: value[0])
+NOISE = Layout(lambda tensor: tensor[None, None], lambda value: value[0, 0])
+# PyTorch keeps the 1 that styles are centred on within the bias.
+STYLE_BIAS = Layout(lambda tensor: tensor - tensor.dtype.type(1), lambda value: value + value.dtype.type(1))
+
+
+def torch_sources(network: NetworkData) -> Dict[str, Tuple[str, Layout]]:
+    """Return {name of a variable: (name of the tensor in the PyTorch programs, Layout)} of all that a network has."""
+    source_of = _generator_source if network.is_generator else _discriminator_source
+    return {spec.name: source_of(spec.name) for spec in network.specs()}
+
+
 def _variables(specs, tensors, sources):
     """Return the TensorFlow variables of the specs, in their order, each checked for its shape."""
     variables = {}
     for spec in specs:
-        name, transform = sources[spec.name]
+        name, layout = sources[spec.name]
         tensor = tensors[name]
         try:
-            value = np.require(transform(tensor), np.float32, ["C", "A", "W", "O"])
+            value = np.require(layout.read(tensor), np.float32, ["C", "A", "W", "O"])
         except (ValueError, IndexError):
             value = np.zeros(0)
         if value.shape != spec.shape:
@@ -106,28 +132,10 @@ def _variables(specs, tensors, sources):
     return variables
 
 
-def _same(tensor):
-    return tensor
-
-
-def _transposed(tensor):
-    return tensor.T
-
-
-def _kernel(tensor):
-    """OIkk → kkIO."""
-    return tensor.transpose(2, 3, 1, 0)
-
-
-def _flipped_kernel(tensor):
-    """Up-sampling layers: PyTorch correlates with the kernel that TensorFlow convolves with."""
-    return _kernel(tensor)[::-1, ::-1]
-
-
 def _generator_source(name):
-    """Return (PyTorch name, transform) for a generator's variable."""
+    """Return (PyTorch name, Layout) for a generator's variable."""
     if name == "dlatent_avg":
-        return "mapping.w_avg", _same
+        return "mapping.w_avg", SAME
     component, rest = name.split("/", 1)
     if component == "mapping":
         return _mapping_source(rest)
@@ -135,36 +143,36 @@ def _generator_source(name):
     if noise:
         index = int(noise.group(1))
         layer = "conv0" if index % 2 else "conv1"
-        return f"synthesis.b{2 ** ((index + 5) // 2)}.{layer}.noise_const", lambda tensor: tensor[None, None]
+        return f"synthesis.b{2 ** ((index + 5) // 2)}.{layer}.noise_const", NOISE
     block, layer, leaf = rest.split("/")
     prefix = "synthesis.b{}.".format(block.split("x")[0])
     if leaf == "const":
-        return prefix + "const", lambda tensor: tensor[None]
+        return prefix + "const", CONSTANT
     prefix += G_LAYERS[layer] + "."
     if leaf == "weight":
-        return prefix + leaf, _flipped_kernel if layer in ("Conv0_up", "Skip") else _kernel
+        return prefix + leaf, FLIPPED_KERNEL if layer in ("Conv0_up", "Skip") else KERNEL
     if leaf == "mod_weight":
-        return prefix + "affine.weight", _transposed
-    if leaf == "mod_bias":  # PyTorch keeps the 1 that styles are centred on within the bias
-        return prefix + "affine.bias", lambda tensor: tensor - tensor.dtype.type(1)
-    return prefix + leaf, _same
+        return prefix + "affine.weight", TRANSPOSED
+    if leaf == "mod_bias":
+        return prefix + "affine.bias", STYLE_BIAS
+    return prefix + leaf, SAME
 
 
 def _mapping_source(rest):
     layer, leaf = rest.split("/")
     name = "embed" if layer == "LabelEmbed" else layer.replace("Dense", "fc").replace("Mapping", "fc")
-    return f"mapping.{name}.{leaf}", _transposed if leaf == "weight" else _same
+    return f"mapping.{name}.{leaf}", TRANSPOSED if leaf == "weight" else SAME
 
 
 def _discriminator_source(name):
-    """Return (PyTorch name, transform) for a discriminator's variable."""
+    """Return (PyTorch name, Layout) for a discriminator's variable."""
     parts = name.split("/")
     leaf = parts[-1]
     if parts[0] == "LabelEmbed" or parts[0].startswith("Mapping"):
         return _mapping_source(name)
     if parts[0] == "Output":
-        return "b4.out." + leaf, _transposed if leaf == "weight" else _same
+        return "b4.out." + leaf, TRANSPOSED if leaf == "weight" else SAME
     target = "b{}.{}.{}".format(parts[0].split("x")[0], D_LAYERS[parts[1]], leaf)
     if leaf != "weight":
-        return target, _same
-    return target, _transposed if parts[1] == "Dense0" else _kernel
+        return target, SAME
+    return target, TRANSPOSED if parts[1] == "Dense0" else KERNEL

@@ -1,8 +1,8 @@
 """The layers of G and D, one after another: what each is called, how large its output is, how many channels it takes and gives.
 
 The names and the order are those of the TensorFlow pickle, and also the order in which the networks compute (StyleGAN2 figure 7).
-Everything that needs to know the shape of a layer asks here: variables, forward passes, estimates, tables, exports. The TF 1.14
-source that pickles carry (formats/tf1_networks.pysrc) cannot, as it runs without this program.
+Everything that needs to know the shape of a layer asks here: variables, forward passes, estimates, tables, exports. The
+sources that pickles carry (formats/tf1_networks.pysrc, torch_networks.pysrc) cannot, as they run without this program.
 """
 
 from typing import List, NamedTuple, Optional, Union

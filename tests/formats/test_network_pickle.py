@@ -12,6 +12,7 @@ from sg2ada_colab.byte_source import Refused
 from sg2ada_colab.formats import network_pickle
 from sg2ada_colab.formats.network_data import NetworkData, NetworkSnapshot
 from sg2ada_colab.formats.network_pickle import read_network_pickle, write_network_pickle
+from sg2ada_colab.formats.pickle_writer import PickleWriter
 from tests.conftest import DATA
 
 GLOBALS = [
@@ -317,7 +318,7 @@ def test_a_single_network_is_named():
 
 def test_a_generator_alone_is_read_with_a_new_discriminator():
     source, file = random_snapshot(), io.BytesIO()
-    writer = network_pickle._Writer(file)
+    writer = PickleWriter(file)
     writer.raw(b"\x80\x03")
     network_pickle._write_network(writer, network_pickle._main_state(source.Gs, ""))
     writer.raw(b".")
