@@ -28,7 +28,13 @@ def register(verbs: Any) -> None:
     parser.usage = "sg2ada blend LOWER HIGHER --split=RES --out=FILE [options]"
     parser.add_argument("lower", metavar="LOWER", help=NETWORK_HELP)
     parser.add_argument("higher", metavar="HIGHER", help="the network of the fine layers, named in the same ways")
-    parser.add_argument("--split", type=int, metavar="RES", required=True, help="the lowest resolution of HIGHER (required)")
+    parser.add_argument(
+        "--split",
+        type=int,
+        metavar="RES",
+        required=True,
+        help="the lowest resolution of HIGHER, by the names of its layers in `sg2ada inspect` (required)",
+    )
     parser.add_argument(
         "--width", type=float, default=0.0, metavar="N",
         help="width of the logistic step in doublings of the resolution; 0 is a hard step (default: 0)",

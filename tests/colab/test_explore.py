@@ -14,9 +14,13 @@ from sg2ada_colab.colab import explore as explore_module
 from sg2ada_colab.colab.explore import CAPTION_PX, Explorer, tile
 from sg2ada_colab.colab.grid_view import LEAST_PX
 from sg2ada_colab.errors import UserError
+from sg2ada_colab.formats.network_pickle import write_network_pickle
 from sg2ada_colab.generate.like import recipe_of
 from sg2ada_colab.generate.pictures import Made
+from sg2ada_colab.images.sheet import tile as square
 from sg2ada_colab.storage.store import RunStore
+from tests.oracles.forms import FORMS, picture_shape
+from tests.oracles.small_snapshots import small_snapshot
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -247,6 +251,26 @@ def test_a_network_that_is_no_run(tmp_path, monkeypatch):
     viewer.save_each.click()
     assert "3 pictures in" in viewer.status.value
     assert len(list((tmp_path / "pictures" / "friend.pkl-psi0.7").glob("seed000*.png"))) == 3
+
+
+@pytest.mark.parametrize("form", ["tall", "wide rgba"])
+def test_networks_of_every_form(form, tmp_path, monkeypatch):
+    monkeypatch.setattr(explore_module, "video_suffix", lambda: ".webp")
+    write_network_pickle(str(tmp_path / "a.pkl"), small_snapshot(**FORMS[form]))
+    explorer = Explorer("a.pkl", path=str(tmp_path / "a.pkl"), pictures=tmp_path / "pictures", xla=False)
+    height, width, channels = picture_shape(form)
+    assert explorer.images(seeds="0-2").shape == (3, height, width, channels)
+    pixels, grid = explorer.images(seeds="3", psi=1.0), np.asarray(explorer.grid(seeds="3", psi=1.0, columns=1))
+    cell = np.asarray(square(pixels[0], 24 * (-(-LEAST_PX // 24))))
+    top, left = (grid.shape[0] - CAPTION_PX - cell.shape[0]) // 2, (grid.shape[1] - cell.shape[1]) // 2
+    np.testing.assert_array_equal(grid[top : top + cell.shape[0], left : left + cell.shape[1]], cell)
+    frames = [image for _, image in explorer.walk(seeds="0-3", frames=3, columns=2)]
+    assert [frame.size for frame in frames] == [(width, height)] * 3 and frames[0].mode == "RGB"
+    with Image.open(explorer.save_video(explorer.walk(seeds="0-1", frames=2), "walk")) as video:
+        assert video.width * height == video.height * width
+    folder = explorer.save_each(seeds="5")
+    with Image.open(os.path.join(folder, "seed0005.png")) as image:
+        assert image.size == (width, height) and len(image.getbands()) == channels
 
 
 def shown_widgets(box):

@@ -17,6 +17,8 @@ from sg2ada_colab.generate.direction_file import write_directions
 from sg2ada_colab.generate.generator import TrainedGenerator
 from sg2ada_colab.generate.like import recipe_of
 from sg2ada_colab.generate.picture_files import read_recipe
+from tests.oracles.forms import FORMS, picture_shape
+from tests.oracles.small_snapshots import small_snapshot
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -69,6 +71,18 @@ def test_a_video_through_favourites_is_enlarged(studio, monkeypatch):
         studio.keep(studio.choice(seed=seed))
     with Image.open(studio.video(seconds_each=0.1)) as video:
         assert video.size == (256, 256) and video.n_frames == 9
+
+
+@pytest.mark.parametrize("form, size", [("tall", (256, 384)), ("wide rgba", (240, 160))])
+def test_a_network_of_another_form(form, size, tmp_path, monkeypatch):
+    monkeypatch.setattr("sg2ada_colab.colab.studio.video_suffix", lambda: ".webp")
+    studio = Studio(TrainedGenerator(small_snapshot(**FORMS[form]).Gs, xla=False), tmp_path, [])
+    height, width, channels = picture_shape(form)
+    for seed in (1, 2):
+        with Image.open(studio.keep(studio.choice(seed=seed))) as image:
+            assert image.size == (width, height) and len(image.getbands()) == channels
+    with Image.open(studio.video(seconds_each=0.1)) as video:
+        assert video.size == size
 
 
 def test_a_projection_takes_the_seeds_place(generator, tmp_path):

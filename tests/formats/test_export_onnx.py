@@ -30,13 +30,13 @@ def test_it_gives_the_reference_images(tag, reference, relmax, tmp_path):
         assert (images != expected).mean() < 1e-3
 
 
-@pytest.mark.parametrize("channels", [1, 4])
+@pytest.mark.parametrize("form", [{"num_channels": 1}, {"num_channels": 4}, {"init_res": (4, 6)}, {"init_res": (9, 16)}])
 @pytest.mark.parametrize("architecture, kernel", [("orig", None), ("resnet", None), ("skip", [1, 2, 4, 3]), ("skip", [1, 1])])
-def test_other_architectures_and_kernels(architecture, kernel, channels, relmax, tmp_path):
+def test_other_architectures_and_kernels(architecture, kernel, form, relmax, tmp_path):
     pytest.importorskip("onnx")
     from sg2ada_colab.networks.generator import Generator
 
-    network = small_snapshot(g_architecture=architecture, label_size=2, num_channels=channels).Gs
+    network = small_snapshot(g_architecture=architecture, label_size=2, **form).Gs
     if kernel or architecture == "orig":
         network.kwargs["resample_kernel"] = kernel
     export_onnx(tmp_path / "Gs.onnx", network)

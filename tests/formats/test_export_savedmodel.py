@@ -9,6 +9,8 @@ from sg2ada_colab.errors import UserError
 from sg2ada_colab.formats.export_savedmodel import export_savedmodel
 from sg2ada_colab.formats.read import read_snapshot
 from tests.conftest import DATA
+from tests.oracles.forms import FORMS
+from tests.oracles.small_snapshots import small_snapshot
 
 # What a user without this package would write; TF 1.14 needs its version 2 behaviour switched on.
 PROGRAM = """
@@ -52,11 +54,13 @@ def test_it_runs_without_this_package(tag, reference, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_fixed_truncation_is_no_input(tmp_path):
+@pytest.mark.parametrize("name", ["network_pt_cond", "tall", "wide rgba"])
+def test_a_fixed_truncation_is_no_input(name, tmp_path):
     from sg2ada_colab.generate.generator import TrainedGenerator
     from sg2ada_colab.tf import tf
 
-    network = read_snapshot(DATA / "network_pt_cond.pkl").Gs
+    of_a_form = FORMS.get(name)
+    network = read_snapshot(DATA / f"{name}.pkl").Gs if of_a_form is None else small_snapshot(label_size=2, **of_a_form).Gs
     export_savedmodel(tmp_path / "model", network, psi=0.6)
     generator, model = TrainedGenerator(network, xla=False), tf.saved_model.load(str(tmp_path / "model"))
     z, labels = tf.constant(np.float32(generator.latents([1, 2]))), tf.constant(generator.labels(1, 2))

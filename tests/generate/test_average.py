@@ -5,11 +5,13 @@ import pytest
 
 from sg2ada_colab.errors import UserError
 from sg2ada_colab.generate.average import average
+from tests.oracles.forms import FORMS
 from tests.oracles.small_snapshots import small_snapshot
 
 
-def test_the_mean_of_generators_and_the_last_discriminator():
-    snapshots = [small_snapshot(seed) for seed in range(3)]
+@pytest.mark.parametrize("form", ["square", "tall", "wide rgba"])
+def test_the_mean_of_generators_and_the_last_discriminator(form):
+    snapshots = [small_snapshot(seed, **FORMS[form]) for seed in range(3)]
     made = average(iter(snapshots))
     for name in ("G", "Gs"):
         for variable, value in getattr(made, name).variables.items():

@@ -8,6 +8,7 @@ import pytest
 from sg2ada_colab.errors import UserError
 from sg2ada_colab.generate.blend import blend, resolution_of, share_of_higher
 from sg2ada_colab.generate.generator import TrainedGenerator
+from tests.oracles.forms import FORMS, picture_shape
 from tests.oracles.small_snapshots import small_snapshot
 
 
@@ -22,8 +23,9 @@ def test_resolutions_of_variables_are_those_of_their_shapes():
             assert resolution_of(name) is None
 
 
-def test_a_hard_step_takes_each_layer_from_one_network():
-    lower, higher = small_snapshot(0), small_snapshot(1)
+@pytest.mark.parametrize("form", FORMS)
+def test_a_hard_step_takes_each_layer_from_one_network(form):
+    lower, higher = (small_snapshot(seed, **FORMS[form]) for seed in (0, 1))
     for mapping in ("lower", "higher"):
         made = blend(lower, higher, 8, mapping=mapping)
         for name in ("G", "Gs"):
@@ -34,7 +36,7 @@ def test_a_hard_step_takes_each_layer_from_one_network():
                 assert np.array_equal(value, expected), variable
         assert made.D is higher.D
     picture = TrainedGenerator(made.Gs, xla=False).images([0])
-    assert picture.shape == (1, 16, 16, 3)
+    assert picture.shape == (1, *picture_shape(form))
 
 
 def test_a_soft_step_is_the_logistic_function_of_the_doublings():

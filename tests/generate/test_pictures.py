@@ -19,6 +19,7 @@ from sg2ada_colab.generate.pictures import (
     zip_pictures,
 )
 from sg2ada_colab.generate.settings import PictureSettings
+from tests.oracles.forms import FORMS, picture_shape
 from tests.oracles.small_snapshots import small_snapshot
 
 PLAIN = PictureSettings()
@@ -28,15 +29,11 @@ def generator_of(seed=0, **options):
     return TrainedGenerator(small_snapshot(seed, **options).Gs, xla=False, title="cats")
 
 
-@pytest.fixture(scope="module")
-def generator():
-    return generator_of()
-
-
 def make(generator, outdir, seeds, settings=PLAIN, **options):
     return make_pictures(generator, settings, seed_jobs(generator, settings, seeds), outdir, **options)
 
 
+@pytest.mark.parametrize("generator", FORMS, indirect=True)
 def test_one_file_a_seed(generator, tmp_path):
     made = make(generator, tmp_path / "new" / "out", [3, 12345, 3])
     assert [path.rsplit("/", 1)[1] for path in made.paths] == ["seed0003.png", "seed12345.png"]
@@ -124,10 +121,11 @@ def test_a_folder_that_cannot_be_made(generator, tmp_path):
         make(generator, tmp_path / "file" / "out", [1])
 
 
+@pytest.mark.parametrize("generator", ["square", "tall"], indirect=True)
 def test_a_grid_and_an_archive(generator, tmp_path):
     made = make(generator, tmp_path / "out", range(3), form="jpg")
     grid = make_grid(generator, PLAIN, made, tmp_path / "out", "3x1")
-    assert Image.open(grid).size == (48, 16)
+    assert Image.open(grid).size == (3 * generator.config.width, generator.config.height)
     archive = zip_pictures(made.paths + [grid], tmp_path / "out.zip")
     with zipfile.ZipFile(archive) as opened:
         assert opened.testzip() is None
@@ -135,12 +133,13 @@ def test_a_grid_and_an_archive(generator, tmp_path):
     assert make(generator, tmp_path / "out", range(4), form="jpg").skipped == 3, "its own grid is no other picture"
 
 
-def test_a_sheet_of_classes(tmp_path):
-    generator = generator_of(label_size=3)
+@pytest.mark.parametrize("form", ["square", "wide"])
+def test_a_sheet_of_classes(form, tmp_path):
+    generator, (height, width, _) = generator_of(label_size=3, **FORMS[form]), picture_shape(form)
     path = make_class_sheet(generator, PictureSettings(trunc=0.5), [1, 2], tmp_path)
-    assert Image.open(path).size == (36 + 32, 48)
+    assert Image.open(path).size == (36 + 2 * width, 3 * height)
     expected = generator.images([2], 1, 0.5)[0]
-    np.testing.assert_array_equal(np.asarray(Image.open(path))[16:32, 36 + 16 :], expected)
+    np.testing.assert_array_equal(np.asarray(Image.open(path))[height : 2 * height, 36 + width :], expected)
     before = (tmp_path / "classes.png").stat().st_mtime_ns
     make_class_sheet(generator, PictureSettings(trunc=0.5), [1, 2], tmp_path)
     assert (tmp_path / "classes.png").stat().st_mtime_ns == before

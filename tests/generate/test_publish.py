@@ -10,14 +10,17 @@ from sg2ada_colab.files import sha256_of
 from sg2ada_colab.formats.read import read_snapshot
 from sg2ada_colab.generate.generator import TrainedGenerator
 from sg2ada_colab.generate.publish import Answers, publish, upload
+from tests.oracles.forms import FORMS, picture_shape
 from tests.oracles.small_snapshots import small_snapshot
 
 ANSWERS = Answers("Flags", "cc0-1.0", "366 flags.", "public domain", description="Flags that are none.", authors="Somebody")
 
 
-def test_the_folder_holds_a_card_both_files_and_a_grid(tmp_path):
+@pytest.mark.parametrize("form", ["square", "wide rgba"])
+def test_the_folder_holds_a_card_both_files_and_a_grid(form, tmp_path):
     pytest.importorskip("safetensors")
-    snapshot, folder = small_snapshot(label_size=2), tmp_path / "flags"
+    snapshot, folder = small_snapshot(label_size=2, **FORMS[form]), tmp_path / "flags"
+    height, width, channels = picture_shape(form)
     files = publish(TrainedGenerator(snapshot.Gs, xla=False), snapshot, ANSWERS, folder)
     assert sorted(path.name for path in folder.iterdir()) == sorted(files)
     card = (folder / "README.md").read_text()
@@ -25,7 +28,8 @@ def test_the_folder_holds_a_card_both_files_and_a_grid(tmp_path):
     assert 'license: "cc0-1.0"' in head and 'library_name: "sg2ada_colab"' in head and '"stylegan2-ada"' in head
     expected = [
         "# Flags",
-        "16x16 pixels, 3 channels, 2 classes",
+        f"{width}x{height} pixels, {channels} channels, 2 classes",
+        "stylegan2-ada-pytorch and stylegan3, too" if width == height else "the PyTorch programs know squares only",
         "366 flags.",
         "Licence of the images: public domain",
         "Somebody",
@@ -34,7 +38,7 @@ def test_the_folder_holds_a_card_both_files_and_a_grid(tmp_path):
         assert words in card
     for name in ("network.pkl", "network.safetensors"):
         assert set(read_snapshot(folder / name).Gs.variables) == set(snapshot.Gs.variables)
-    assert Image.open(str(folder / "grid.png")).size == (64, 64)
+    assert Image.open(str(folder / "grid.png")).size == (4 * width, 4 * height)
     with pytest.raises(UserError, match="is there already"):
         publish(TrainedGenerator(snapshot.Gs, xla=False), snapshot, ANSWERS, folder)
 

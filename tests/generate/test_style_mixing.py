@@ -45,6 +45,15 @@ def test_a_seed_that_is_row_and_column_is_there_once(tmp_path):
     assert (pixels(tmp_path / "grid.png")[32:64, 32:64] == pixels(tmp_path / "1-2.png")).all()
 
 
+@pytest.mark.parametrize("generator", ["tall", "wide rgba"], indirect=True)
+def test_a_table_of_every_form(generator, tmp_path):
+    height, width = generator.config.height, generator.config.width
+    _, grid = mix_styles(generator, PictureSettings(), [1], [3, 4], [0, 1], tmp_path)
+    assert pixels(grid).shape[:2] == (2 * height, 3 * width)
+    assert (pixels(grid)[height:, 2 * width :] == pixels(tmp_path / "1-4.png")).all()
+    assert (pixels(grid)[:height, width : 2 * width] == generator.images([3])[0]).all()
+
+
 def test_styles():
     assert parse_styles(None, 14) == [0, 1, 2, 3, 4, 5, 6] and parse_styles(None, 4) == [0, 1, 2, 3]
     assert parse_styles("2,0-1", 8) == [0, 1, 2]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from sg2ada_colab.errors import UserError
 from sg2ada_colab.formats.read import read_snapshot
@@ -14,15 +15,11 @@ from sg2ada_colab.generate.directions import Direction, move
 from sg2ada_colab.generate.generator import TrainedGenerator
 from sg2ada_colab.generate.settings import PictureSettings
 from sg2ada_colab.generate.video import VideoSettings, frames_of, latent_walk, make_video, seed_walk, seeds_of_knots
+from tests.oracles.forms import FORMS
 from tests.oracles.small_snapshots import small_snapshot
 
 DATA = Path(__file__).parents[1] / "data"
 PLAIN = PictureSettings()
-
-
-@pytest.fixture(scope="module")
-def generator():
-    return TrainedGenerator(small_snapshot().Gs, xla=False)
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +74,7 @@ def test_every_kind_moves_and_closes_exactly(interpolation, space):
         np.testing.assert_allclose(seen[0].astype(int), np.concatenate(list(first), axis=1), atol=1)
 
 
+@pytest.mark.parametrize("generator", FORMS, indirect=True)
 def test_an_open_walk_ends_at_the_last(generator):
     video = VideoSettings("linear", w_frames=5, loop=False)
     seen = frames(generator, video, [1, 2, 3])[:-1]
@@ -137,6 +135,23 @@ def test_what_makes_no_sense_leaves_no_file(generator, tmp_path, settings, words
 def test_seconds_are_of_the_whole_video():
     assert VideoSettings(seconds=3, fps=10).frames(5) == 30
     assert VideoSettings(w_frames=7).frames(5) == 35 and VideoSettings(w_frames=7, loop=False).frames(5) == 36
+
+
+@pytest.mark.parametrize("generator", ["tall", "wide rgba"], indirect=True)
+@pytest.mark.parametrize("suffix", [".webp", ".mp4"])
+def test_a_file_has_the_size_of_its_pictures(generator, suffix, tmp_path):
+    if suffix == ".mp4":
+        pytest.importorskip("imageio_ffmpeg")
+    path, config = str(tmp_path / ("a" + suffix)), generator.config
+    assert make_video(generator, PLAIN, VideoSettings(w_frames=2, grid=(2, 1), scale=2), path, seeds=[1, 2, 3, 4]) == 4
+    size = 4 * config.width, 2 * config.height
+    if suffix == ".mp4":
+        import imageio_ffmpeg
+
+        assert tuple(next(imageio_ffmpeg.read_frames(path))["size"]) == size
+    else:
+        with Image.open(path) as video:
+            assert (video.size, video.mode) == (size, "RGB")
 
 
 @pytest.mark.parametrize("suffix", [".webp", ".gif", ".mp4"])

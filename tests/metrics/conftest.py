@@ -10,6 +10,7 @@ import pytest
 
 from sg2ada_colab.metrics.features import FeatureNetwork
 from sg2ada_colab.metrics.statistics import Moments
+from sg2ada_colab.shape import sides_of
 
 
 def random_network(name="efflite0", width=6):
@@ -27,11 +28,11 @@ def random_network(name="efflite0", width=6):
 
 
 def images_by_number(count, start, size=16, channels=3, spread=60, stream="fakes"):
-    """Return uint8 images that depend on their number alone."""
+    """Return uint8 images that depend on their number alone; `size` is a square's side or (height, width)."""
     images = []
     for number in range(start, start + count):
         seed = int(hashlib.sha256(f"{stream}{number}".encode()).hexdigest()[:7], 16)
-        images.append(np.random.RandomState(seed).normal(128, spread, [size, size, channels]))
+        images.append(np.random.RandomState(seed).normal(128, spread, [*sides_of(size), channels]))
     return np.clip(np.array(images), 0, 255).astype(np.uint8)
 
 

@@ -1,6 +1,7 @@
 """A whole measurement: independent of batches, order and interruptions, with clear errors."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -28,10 +29,12 @@ def run(tmp_path, metrics=METRICS, generate=images_by_number, dataset=None, **op
     return measure_all(metrics, generate, dataset, options_of(tmp_path / "cache", **options))
 
 
-def test_values_equal_a_direct_computation(tmp_path):
-    network = random_network()
-    real, fake = network(images_by_number(200, 0, stream="reals")), network(images_by_number(300, 0))
-    kid, fid, kid_small = run(tmp_path)
+@pytest.mark.parametrize("size", [16, (24, 16), (16, 24)])
+def test_values_equal_a_direct_computation(size, tmp_path):
+    network, fakes = random_network(), partial(images_by_number, size=size)
+    reals = fakes(200, 0, stream="reals")
+    real, fake = network(reals), network(fakes(300, 0))
+    kid, fid, kid_small = run(tmp_path, generate=fakes, dataset=MemoryDataset(reals))
     expected = frechet_distance(statistics_of(real, unbiased=False), statistics_of(fake, unbiased=True))
     assert fid.values[""] == pytest.approx(expected, rel=1e-9)
     assert kid.values[""] == kernel_distance(real, fake, random_state(0, "kid", 0))

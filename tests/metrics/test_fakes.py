@@ -11,6 +11,7 @@ from sg2ada_colab.metrics.grouped import GROUP_SIZE, LARGE_GROUP_SIZE, group_siz
 from sg2ada_colab.metrics.labels import checked_labels
 from sg2ada_colab.networks.config import GeneratorConfig
 from sg2ada_colab.networks.variables import generator_specs, initial_values
+from tests.oracles.forms import FORMS, picture_shape
 
 
 def tiny_generator(**changes):
@@ -54,6 +55,11 @@ def test_a_generator_that_gives_nan_is_reported():
     broken.variables["synthesis/4x4/Const/const"][...] = np.nan
     with pytest.raises(UserError, match="not finite"):
         SnapshotFakes(broken, xla=False)(1, 0)
+
+
+@pytest.mark.parametrize("form", ["tall", "wide rgba"])
+def test_fakes_have_the_form_of_the_network(form):
+    assert SnapshotFakes(tiny_generator(**FORMS[form]), xla=False)(2, 0).shape == (2, *picture_shape(form, 8))
 
 
 def test_grey_networks_make_grey_images():

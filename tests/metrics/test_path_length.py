@@ -12,6 +12,7 @@ from sg2ada_colab.metrics.evaluate import MeasureOptions, measure_all
 from sg2ada_colab.metrics.features import FeatureNetwork, image_pairs, open_network
 from sg2ada_colab.metrics.path_length import EPSILON, trimmed_mean
 from sg2ada_colab.metrics.path_pairs import PathPairs
+from tests.oracles.forms import FORMS, picture_shape
 
 from .test_fakes import tiny_generator
 
@@ -24,11 +25,11 @@ def test_trimmed_mean(reference, name):
     assert mean == pytest.approx(float(data[name + ".value"]), rel=1e-6)
 
 
-@pytest.mark.parametrize("space,ends", [("w", "end"), ("z", "full")])
-def test_pairs_are_a_small_step_apart_and_keep_their_numbers(space, ends):
-    pairs = PathPairs(tiny_generator(), space, ends, crop=False, xla=False)
+@pytest.mark.parametrize("space,ends,form", [("w", "end", "square"), ("z", "full", "square"), ("w", "end", "wide rgba")])
+def test_pairs_are_a_small_step_apart_and_keep_their_numbers(space, ends, form):
+    pairs = PathPairs(tiny_generator(**FORMS[form]), space, ends, crop=False, xla=False)
     whole = pairs(40, 0)
-    assert whole.shape == (40, 2, 8, 8, 3) and whole.dtype == np.float32
+    assert whole.shape == (40, 2, *picture_shape(form, 8)[:2], 3) and whole.dtype == np.float32
     np.testing.assert_array_equal(pairs(3, 31), whole[31:34])
     step = np.abs(whole[:, 0] - whole[:, 1]).max()
     assert 0 < step < 0.5 and np.abs(whole[0] - whole[1]).max() > 5

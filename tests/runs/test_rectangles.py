@@ -13,7 +13,10 @@ from sg2ada_colab.config.options import TrainOptions
 from sg2ada_colab.config.resolve import resolve
 from sg2ada_colab.config.train_config import DatasetInfo, TrainConfig
 from sg2ada_colab.dataset import PrepareOptions, open_dataset, prepare
-from sg2ada_colab.dataset.tools import info, verify
+from sg2ada_colab.dataset.classic.packing import pack, unpack
+from sg2ada_colab.dataset.classic.torch_format import export
+from sg2ada_colab.dataset.display import sheet
+from sg2ada_colab.dataset.tools import compare, extract, info, verify
 from sg2ada_colab.errors import UserError
 from sg2ada_colab.formats.read import read_snapshot
 from sg2ada_colab.generate.generator import TrainedGenerator
@@ -67,6 +70,22 @@ def test_the_levels_are_halves_down_to_the_begin_of_the_network(dataset):
         assert np.abs(smaller - means).max() <= 0.5
     assert verify(dataset, progress=False).problems == []
     assert info(dataset)["resolution"] == "24x16"
+
+
+def test_there_and_back_in_other_forms(dataset, tmp_path):
+    data = open_dataset(dataset)
+    export(dataset, tmp_path / "torch.zip", progress=False)
+    for source, name in ((tmp_path / "torch.zip", "a"), (dataset, "b")):
+        prepare(source, tmp_path / name, PrepareOptions(resolution=WIDE, shuffle=False, workers=1), progress=False)
+        assert compare(dataset, tmp_path / name, progress=False).equal
+    unpack(dataset, tmp_path / "unpacked", progress=False)
+    pack(tmp_path / "unpacked", tmp_path / "packed", progress=False)
+    assert compare(dataset, tmp_path / "packed", progress=False).equal
+    assert extract(dataset, tmp_path / "files", progress=False) == 40
+    with Image.open(str(tmp_path / "files" / "img00000007.png")) as image:
+        np.testing.assert_array_equal(np.asarray(image), data.read([7])[0])
+    page = sheet(dataset, 4)
+    assert page.mode == "RGB" and page.width > page.height
 
 
 @pytest.mark.parametrize("mode", ["crop", "pad", "stretch"])
