@@ -39,7 +39,7 @@ def contact_sheet(
         resolution, fit, read: Of the planned conversion.
         workers: Processes; None = one per core.
         columns: Images in a row.
-        named: Write each image's name below it, or the end of a long one.
+        named: Write each image's name below it, of a long one without its folder, or its end.
     """
     good = [i for i, finding in enumerate(findings) if finding.problem is None]
     picks = (
@@ -60,6 +60,8 @@ def contact_sheet(
 
 def _short(name):
     name = shown(name)
+    if len(name) > _CAPTION_LETTERS:  # the folder says less than the name
+        name = name.rpartition("/")[2]
     return name if len(name) <= _CAPTION_LETTERS else "…" + name[1 - _CAPTION_LETTERS :]
 
 

@@ -197,19 +197,21 @@ def _advice(report, fit, keeps_alpha):
         )
     if kinds["truncated"] or kinds["damaged"]:
         damaged = kinds["truncated"] + kinds["damaged"]
-        yield "{}: copy or download again.".format(counted(damaged, "file is damaged", "files are damaged"))
+        yield "{} again, or go on without.".format(
+            counted(damaged, "file is damaged: copy or download it", "files are damaged: copy or download them")
+        )
     if kinds["bomb"]:
         yield "{} over the size limit; --max-megapixels raises it.".format(counted(kinds["bomb"], "image is", "images are"))
     if report.exact or report.near:
         removable = sum(len(group) - 1 for group in report.near)
         repeats = max(removable, sum(len(group) - 1 for group in report.exact))
-        yield "About {} others; --drop-duplicates near (or exact) leaves them out.".format(
+        yield "About {} others; --drop-duplicates=near (or =exact) leaves them out.".format(
             counted(repeats, "image repeats", "images repeat")
         )
     if report.all_grey and not keeps_alpha:
-        yield "No image shows colour; --color grey makes a grey dataset, a third of the size."
+        yield "No image shows colour; --color=grey makes a grey dataset, a third of the size."
     if report.notes.get(TRANSPARENCY) and not keeps_alpha:
-        yield "{} transparent in places; --background chooses the colour underneath, --alpha keep keeps the transparency.".format(
+        yield "{} transparent in places; --background chooses the colour underneath, --alpha=keep keeps the transparency.".format(
             counted(report.notes[TRANSPARENCY], "image is", "images are")
         )
     if report.num_images < FEW_IMAGES:
@@ -217,7 +219,7 @@ def _advice(report, fit, keeps_alpha):
             counted(report.num_images, "image is", "images are"),
             "start from a trained network (--resume) and use --mirror if left and right may be swapped"
             if fit.mode in ("tiles", "random")
-            else "large images can give several squares each: --fit tiles or --fit random",
+            else "large images can give several squares each: --fit=tiles or --fit=random",
         )
 
 

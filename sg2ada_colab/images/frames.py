@@ -63,7 +63,7 @@ def frames_advice(headers: Sequence[Any]) -> Optional[str]:
         return None
     files = counted(len(several), "file holds several frames or pages", "files hold several frames or pages")
     left = sum(several) - len(several)
-    return f"{files}; of each the first is taken, {left} are left out: --frames all takes them."
+    return f"{files}; of each the first is taken, {left} are left out: --frames=all takes them."
 
 
 def labels_of_frames(labels: Optional[Labels], files: np.ndarray) -> Optional[Labels]:

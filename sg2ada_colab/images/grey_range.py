@@ -40,7 +40,7 @@ class GreyValues:
         look = "nearly black" if self.highest < _FEW * white else "nearly without contrast"
         return (
             f"{images} the values {self.lowest:g} to {self.highest:g} of 0 to {white:g}, which is {look}; "
-            f"--grey-range used, or --grey-range {self.lowest:g}:{self.highest:g}, stretches them."
+            f"--grey-range=used, or --grey-range={self.lowest:g}:{self.highest:g}, stretches them."
         )
 
 

@@ -54,7 +54,7 @@ def test_repetitions_are_folded_and_shown(report):
 def test_advice_names_fields_and_not_options_of_the_command_line(report):
     content, plain = report
     assert "What you can do" in content and "upscale enlarges those that are too small" in content
-    assert "drop_duplicates near (or exact) leaves them out" in content
+    assert "drop_duplicates=near (or =exact) leaves them out" in content
     assert not re.search(r"(?<![\w<-])--\w", re.sub(r"<!--.*?-->", "", content)) and "--" not in plain
 
 

@@ -61,10 +61,10 @@ def test_the_text_tells_what_matters(folder):
         "18 image files, 16 can be read",
         "half.png: ",
         "text.png: text, not an image",
-        "1 file is damaged: copy or download again",
+        "1 file is damaged: copy or download it again, or go on without",
         "245.8 kB on disk (184.3 kB with --full-only)",
     ]
-    expected += ["suggested resolution: 64 pixels", "--upscale", "--drop-duplicates", "--background", "--fit tiles"]
+    expected += ["suggested resolution: 64 pixels", "--upscale", "--drop-duplicates", "--background", "--fit=tiles"]
     for part in expected:
         assert part in text
 

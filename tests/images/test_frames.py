@@ -32,7 +32,7 @@ def folder(tmp_path):
     return made
 
 
-SENTENCE = "4 files hold several frames or pages; of each the first is taken, 17 are left out: --frames all takes them."
+SENTENCE = "4 files hold several frames or pages; of each the first is taken, 17 are left out: --frames=all takes them."
 
 
 def test_what_is_left_out_is_said_by_prepare_and_doctor(folder, tmp_path):

@@ -10,7 +10,7 @@ from sg2ada_colab.images.grey_range import GreyValues, parse_grey_range, range_f
 
 SENTENCE = (
     "2 images of grey in more than 8 bits use the values 0 to 4095 of 0 to 65535, which is nearly black; "
-    "--grey-range used, or --grey-range 0:4095, stretches them."
+    "--grey-range=used, or --grey-range=0:4095, stretches them."
 )
 
 
