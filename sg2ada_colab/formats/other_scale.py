@@ -17,6 +17,7 @@ from .network_data import NetworkData
 Config = Union[GeneratorConfig, DiscriminatorConfig]
 
 _LAYER = re.compile(r"(synthesis/|)(\d+)x\d+/(\w+)/(.+)")
+OF_PLACES = "4x4/Dense0/weight"
 _AT_THE_BEGIN = ("synthesis/Const", "Conv", "Dense0")  # of the constant, and of D beside it: they have no counterpart elsewhere
 
 
@@ -34,18 +35,20 @@ def at_scale_of(network: NetworkData, target: Config) -> Tuple[NetworkData, List
     """Return (NetworkData with its values under the names of the network `target`, names of variables that have none there).
 
     A layer takes the values of the layer of the same scale, and the synthesis's first convolution those of a block's second one.
-    What is coarser than the network's own first block keeps its name. Nothing changes where the channel factors are alike.
+    What is coarser than the network's own first block keeps its name. D's first dense layer, which knows places, takes none, also
+    where 6x4 pixels are as many as 4x6. Nothing changes where both begin at the same pixels.
 
     Args:
         network: NetworkData to copy from.
         target: The settings of the network to be filled.
     """
-    factors = channel_factor(target), channel_factor(network.config)
-    if factors[0] == factors[1]:
+    if network.config.init_res == target.init_res:
         return network, []
+    factors = channel_factor(target), channel_factor(network.config)
     form = NetworkData(network.name, target.to_kwargs(), {})
     sources = {spec.name: _source_of(spec.name, *factors, network.variables) for spec in form.specs()}
-    values = {name: network.variables[source] for name, source in sources.items() if source in network.variables}
+    found = {name: source for name, source in sources.items() if source in network.variables and name != OF_PLACES}
+    values = {name: network.variables[source] for name, source in found.items()}
     used = set(sources.values())
     left = [name for name in network.variables if name not in used]
     return NetworkData(network.name, network.kwargs, values), left

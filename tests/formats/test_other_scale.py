@@ -79,8 +79,17 @@ def test_layers_of_other_widths_or_above_are_new():
 
 
 def test_of_one_factor_nothing_is_renamed():
-    network = small_snapshot().G
-    assert at_scale_of(network, small_snapshot(init_res=(4, 6)).G.config) == (network, [])
+    before = small_snapshot(init_res=(4, 6))
+    for network, same_start in ((before.G, small_snapshot(resolution=32, init_res=(4, 6)).G), (before.D, before.D)):
+        found, left = at_scale_of(network, same_start.config)
+        assert found is network and left == []
+    for network, other in zip(before.networks(), small_snapshot(init_res=(6, 4)).networks()):
+        found, left = at_scale_of(network, other.config)
+        assert set(network.variables) - set(found.variables) == (set() if network.is_generator else {"4x4/Dense0/weight"})
+        assert left == [] and all(
+            found.variables[name] is value for name, value in network.variables.items() if name in found.variables
+        )
+    assert reshaped(before, (24, 16)).notes == [NEW]
 
 
 def test_a_partial_start_takes_layers_by_their_scale(tmp_path):
