@@ -87,7 +87,7 @@ def train(
     Raises:
         UserError: A setting is wrong; nothing was started.
     """
-    has_gpu = warn_without_gpu()
+    has_gpu = warn_without_gpu(without_gpu)
     here = workspace()
     dataset, resume = chosen("dataset", dataset), chosen("start_from", resume)
     data_path = find_dataset(here, dataset)

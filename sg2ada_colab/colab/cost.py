@@ -25,12 +25,16 @@ def gpu_kind(name: str) -> Optional[str]:
     return next((kind for kind, piece in known if piece in name), None)
 
 
-def warn_without_gpu() -> bool:
-    """Say in large letters that there is no GPU, where there is none; return whether there is one."""
+def warn_without_gpu(is_known: bool = False) -> bool:
+    """Say in large letters that there is no GPU, where there is none; return whether there is one.
+
+    Args:
+        is_known: The person has asked for a training without one: then a small note is enough.
+    """
     if gpus():
         return True
     text = "There is no GPU on this machine."
-    if in_colab() or in_kaggle():
+    if (in_colab() or in_kaggle()) and not is_known:
         how = f"{CHANGE_RUNTIME}, save, and then Runtime > Run all" if in_colab() else f"{CHANGE_ACCELERATOR}, then Run > Run All"
         more = f"Choose {how.replace('>', '→')}. Without a GPU, training takes weeks."
         show(big_warning(text, more), f"{text} {more}")

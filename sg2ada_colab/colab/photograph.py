@@ -118,7 +118,8 @@ def _photograph(photo, upload, example, pictures):
     if photo and str(photo).strip():
         return os.path.expanduser(str(photo).strip())
     tell("info", "No photograph is named; this is a flag from the collection that comes along.",
-         "Write a path into the field, or tick upload in Colab.")  # fmt: skip
+         "Write a path into the field, or tick upload in Colab. A network that has never seen flags draws it badly: "
+         "to try this out, write flags into the field network.")  # fmt: skip
     os.makedirs(os.path.join(pictures, PHOTOGRAPHS), exist_ok=True)
     path = os.path.join(pictures, PHOTOGRAPHS, os.path.basename(EXAMPLES[example]))
     with zipfile.ZipFile(str(FLAGS)) as archive:

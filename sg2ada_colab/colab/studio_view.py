@@ -94,7 +94,7 @@ class StudioView:
         self.seconds = time.time() - began
         for slider in self.sliders:  # a machine that is too slow to follow a slider follows when it is let go
             slider.continuous_update = self.seconds < FOLLOWS_S
-        self.status.value = notice("info", f"{self.seconds:.2f} s")
+        self.status.value = notice("info", f"Drawn in {self.seconds:.2f} s.")
 
     def take_next_seed(self) -> None:
         self.seed.value = (self.seed.value + 1) % (LARGEST_SEED + 1)

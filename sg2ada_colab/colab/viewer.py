@@ -99,7 +99,7 @@ class Viewer:
         seconds = time.time() - began
         # A machine that is too slow to follow the slider follows when it is let go.
         self.psi.continuous_update = seconds < FOLLOWS_S
-        self.status.value = notice("info", f"{seconds:.2f} s")
+        self.status.value = notice("info", f"Drawn in {seconds:.2f} s.")
 
     def take_new_seeds(self) -> None:
         """Go to the seeds after those shown."""

@@ -180,7 +180,9 @@ def _begin(options, places, skipped):
 def _go_on(options, places, found):
     """Return the `RunPlan` of a run that goes on, or begins again in its folder."""
     config, news = _config_of(options, places, found)
-    if found.candidate is not None:
+    if found.candidate is not None and found.candidate.kimg >= config.schedule.total_kimg:
+        news.append(f"The run {found.name} has come to its end, {found.candidate.kimg} kimg: {found.candidate.pickle}.")
+    elif found.candidate is not None:
         news.append(f"Going on with {found.name} at {found.candidate.kimg} kimg, from {found.candidate.pickle}.")
     else:
         config = planned_start(config)

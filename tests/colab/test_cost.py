@@ -91,3 +91,9 @@ def test_without_a_gpu_the_warning_is_large_and_says_what_to_click(monkeypatch, 
     assert cost.warn_without_gpu() is False and "Runtime" not in shown[1][0]
     with_gpu(monkeypatch, "Tesla T4")
     assert cost.warn_without_gpu() is True and len(shown) == 2
+
+
+def test_who_has_asked_for_a_training_without_a_gpu_is_not_alarmed(monkeypatch, shown):
+    with_gpu(monkeypatch, None)
+    assert cost.warn_without_gpu(is_known=True) is False
+    assert "font-size:20px" not in shown[0][0] and "small tests only" in shown[0][0]

@@ -156,8 +156,10 @@ def test_the_run_that_wrote_a_snapshot_last_goes_on_whatever_its_number(front):
 
 
 def test_a_run_at_its_length_is_finished_until_more_is_asked_for(front):
-    leave_run(front, 0, (100,))
-    assert front.plan().is_finished
+    run = leave_run(front, 0, (100,))
+    plan = front.plan()
+    assert plan.is_finished
+    assert plan.sentences == (f"The run {run.name} has come to its end, 100 kimg: {run / pickle_name('000100')}.",)
     longer = front.plan(kimg=200)
     assert not longer.is_finished and longer.config.schedule.total_kimg == 200
     assert "Changed: schedule.total_kimg: 100 before, 200 now" in longer.sentences
