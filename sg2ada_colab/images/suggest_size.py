@@ -77,7 +77,7 @@ def shape_advice(sizes: List[Tuple[int, int]], resolution: Size, fit_mode: str =
     verb = "fill {:.0f} % of the picture" if fit_mode == "pad" else "keep {:.0f} % of their pixels"
     return [
         f"At {size_text(*sides_of(best))} (width x height) the images would {verb.format(100 * then)}, now {100 * now:.0f} %: "
-        "--resolution auto takes it."
+        "--resolution=auto takes it."
     ]
 
 

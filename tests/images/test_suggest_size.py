@@ -54,7 +54,7 @@ def test_the_doctor_advises_a_rectangle_only_where_it_keeps_much_more():
     (sentence,) = shape_advice([(300, 200)], 128)
     assert (
         sentence
-        == "At 192x128 (width x height) the images would keep 100 % of their pixels, now 67 %: --resolution auto takes it."
+        == "At 192x128 (width x height) the images would keep 100 % of their pixels, now 67 %: --resolution=auto takes it."
     )
     assert "would fill 100 % of the picture, now 67 %" in shape_advice([(300, 200)], 128, "pad")[0]
     assert (
