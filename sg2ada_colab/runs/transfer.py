@@ -13,7 +13,7 @@ from ..formats.alpha_channel import GAINED
 from ..formats.download import SHIPPED, URL, local_snapshot, snapshot_on_disk
 from ..formats.network_data import NetworkData, NetworkSnapshot
 from ..formats.new_discriminator import NO_D
-from ..formats.other_scale import at_scale_of
+from ..formats.other_scale import at_scale_of, scale_note
 from ..formats.read import read_snapshot
 from ..formats.transfer import (
     WIDTH_OPTIONS,
@@ -117,6 +117,8 @@ def adopt_architecture(config: TrainConfig, snapshot: NetworkSnapshot) -> TrainC
         notes.append("{} does not count: the network's own layers are taken over.".format(", ".join(unused)))
     adopted = dataclasses.replace(config, G=g_kwargs, D=d_kwargs)
     _, lines = fitted(adopted, snapshot)
+    scale = scale_note(GeneratorConfig.from_kwargs(g_kwargs), snapshot.Gs.config)
+    notes += [scale] if scale else []
     notes += [NO_D] if NO_D in snapshot.notes else []
     notes += ["Transparency, the fourth channel, begins opaque."] if any(line.endswith(GAINED) for line in lines) else []
     return _with_notes(adopted, notes + _new_layers(lines) + [_how_to_go_on(adopted, snapshot)])

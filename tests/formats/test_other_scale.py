@@ -99,6 +99,7 @@ def test_a_partial_start_takes_layers_by_their_scale(tmp_path):
     config = planned_start(resolve(options, DatasetInfo("d", "d", 16, 3, 0, 1000, init_res=(9, 16))))
     assert config.G["fmap_base"] == config.D["fmap_base"] == 16
     assert "Begin anew: G synthesis/noise, G synthesis/4x4/Const, D 4x4/Dense0." in config.notes
+    assert "Layers are taken by their scale: 4x4 here is 16x16 there." in config.notes
     after, _ = fitted(config, before)
     same(after.Gs, before.Gs, TO_FEWER_DOUBLINGS["G"])
     same(after.D, before.D, TO_FEWER_DOUBLINGS["D"])
