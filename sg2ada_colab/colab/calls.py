@@ -17,6 +17,7 @@ from ..storage.workspace import MACHINE_FOLDER
 from .all_cards import AUTO, on_cards, with_gpus
 from .choices import chosen
 from .cost import no_gpu_error, show_cost, warn_without_gpu
+from .datasets import displaces_own
 from .drive import finish as finish_drive
 from .environment import Environment
 from .form import ASK, NEW_RUN, plan_form
@@ -103,7 +104,8 @@ def train(
         raise no_gpu_error()
     if new_run:
         tell("warn", "new_run is ticked, so a new run begins.", "Untick it now, or the next Run all begins yet another one.")
-    here.choose(**dict({"dataset": str(dataset)} if dataset else {}, run=os.path.basename(plan.run_dir)))
+    remembered = {"dataset": str(dataset)} if dataset and not displaces_own(here, data_path) else {}
+    here.choose(run=os.path.basename(plan.run_dir), **remembered)
     plan = plan if plan.is_finished else on_cards(plan, gpus)
     for sentence in plan.sentences:
         print(as_fields(sentence))

@@ -25,9 +25,9 @@ from ..images.source import ARCHIVE_SUFFIXES
 from ..images.suggest_size import AUTO
 from ..machine import in_colab
 from ..shape import compact_size, parse_size, size_words
-from ..storage.workspace import MACHINE_FOLDER
+from ..storage.workspace import MACHINE_FOLDER, Workspace
 from .dataset_report import report_html
-from .find_images import DEMO, DEMO_NAME, source_path
+from .find_images import DEMO_NAME, source_path
 from .html import notice, show, table
 from .session import as_fields, plainly, tell, workspace
 
@@ -107,7 +107,7 @@ def prepare_dataset(
     data = open_dataset(target)
     there = " is there already" if changes == [] else ""
     tell("good", f"{name}{there}: {data.num_images} images of {size_words(data.size)} px.")
-    _remember(here, name, is_demo=path == DEMO)
+    _remember(here, name)
     return target
 
 
@@ -173,19 +173,29 @@ def _report(result):
              "\n".join(f"{one}: {text}" for one, _, text in result.problems[:10]))  # fmt: skip
 
 
-def _remember(here, name, is_demo):
+def _remember(here, name):
     """Take a dataset as the one to train on; the demo's never takes the place of a person's own."""
     own = str(here.choices.get("dataset"))
-    if is_demo and own != name and _is_of_own_images(os.path.join(here.datasets, own)):
+    if own != name and displaces_own(here, os.path.join(here.datasets, name)):
         more = f"To train on the flags, write {name} into the field dataset of notebook 3."
         tell("info", f"The other notebooks still work on {own}.", more)
     else:
         here.choose(dataset=name)
 
 
+def displaces_own(here: Workspace, folder: FilePath) -> bool:
+    """Return whether a dataset is of the demo's images, and the one that the notebooks work on is of a person's own."""
+    manifest, own = read_manifest(folder), os.path.join(here.datasets, str(here.choices.get("dataset")))
+    return manifest is not None and _is_demo(manifest) and _is_of_own_images(own)
+
+
 def _is_of_own_images(folder):
     manifest = read_manifest(folder)
-    return manifest is not None and not str(manifest.get("source")).endswith(os.path.join("demo_images", DEMO_NAME + ".zip"))
+    return manifest is not None and not _is_demo(manifest)
+
+
+def _is_demo(manifest):
+    return str(manifest.get("source")).endswith(os.path.join("demo_images", DEMO_NAME + ".zip"))
 
 
 def _free_name(folder, name):

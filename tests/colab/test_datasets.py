@@ -11,6 +11,7 @@ from some_images import save_images
 
 import sg2ada_colab as sg2
 from sg2ada_colab.colab import datasets, session
+from sg2ada_colab.colab.find_images import DEMO
 from sg2ada_colab.dataset import open_dataset
 from sg2ada_colab.errors import UserError
 from sg2ada_colab.storage.workspace import open_workspace
@@ -47,7 +48,7 @@ def test_the_name_follows_the_source_and_the_demo_is_called_flags(home):
     assert os.path.basename(sg2.prepare_dataset(str(home / "images"), resolution=8, workers=1)) == "images"
     assert datasets.name_of("/content/drive/MyDrive/My photos (2).zip") == "My-photos-2"
     assert datasets.name_of("~/sets/faces.tar.gz") == "faces" and datasets.name_of("/a/.zip") == "images"
-    assert datasets.name_of(datasets.DEMO) == "flags"
+    assert datasets.name_of(DEMO) == "flags"
 
 
 def test_ones_own_images_after_the_demo_are_what_the_notebooks_work_on(home, capsys):
@@ -62,13 +63,22 @@ def test_ones_own_images_after_the_demo_are_what_the_notebooks_work_on(home, cap
     assert "flags is there already: 8 images" in said and "The other notebooks still work on images." in said
 
 
+def test_only_the_demos_flags_would_displace_ones_own_images(home):
+    flags = sg2.prepare_dataset("", "", 32, max_images=8)
+    assert not datasets.displaces_own(session.workspace(), flags), "there is nothing of one's own yet"
+    own = sg2.prepare_dataset(str(home / "images"), "", 8, workers=1)
+    assert datasets.displaces_own(session.workspace(), flags) and not datasets.displaces_own(session.workspace(), own)
+    (Path(own).parent / "of-another-program").mkdir()
+    assert not datasets.displaces_own(session.workspace(), Path(own).parent / "of-another-program")
+
+
 def test_other_images_under_one_name_are_said_and_made_anew_and_the_old_set_is_kept(home, capsys):
     sg2.prepare_dataset("", "mine", 32, max_images=8)
     save_images(home / "photos", 5, seed=8)
     sg2.prepare_dataset(str(home / "photos"), "mine", 8, workers=1)
     said = capsys.readouterr().out
     assert "mine is made anew, because it was made from something else. The old one is kept as mine-old." in said
-    assert f"images: {datasets.DEMO} before, {home / 'photos'} now" in said and "resolution: 32 px before, 8 px now" in said
+    assert f"images: {DEMO} before, {home / 'photos'} now" in said and "resolution: 32 px before, 8 px now" in said
     assert (images_in("mine"), images_in("mine-old")) == (5, 8) and names() == ["mine", "mine-old"]
     sg2.prepare_dataset(str(home / "images"), "mine", 8, workers=1)
     assert (images_in("mine"), images_in("mine-old"), images_in("mine-old-2")) == (24, 8, 5)
