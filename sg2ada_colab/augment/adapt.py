@@ -10,6 +10,7 @@ from ..errors import UserError
 
 DEFAULT_TARGETS = {"rt": 0.6, "rv": 0.5}
 KINDS = ("real", "fake", "valid")
+MINIBATCHES_PER_UPDATE = 4  # after which p moves
 LEAK_P = 0.8  # from about here on the generator begins to imitate the augmentations (Section 2.2 of the paper)
 
 
@@ -24,9 +25,22 @@ class AdaptConfig:
     heuristic: Optional[str] = "rt"  # "rt": sign of the real scores; "rv": against a validation set; None: p stays
     target: Optional[float] = None  # of the heuristic, 0...1; None takes 0.6 for rt and 0.5 for rv
     tune_kimg: float = 500.0  # thousands of images for p to move by 1; 100 where training starts from other weights
-    images_per_tune: int = 256  # training images between two tunings: four minibatches
+    images_per_tune: int = 256  # training images between two updates of p: four minibatches
     initial_p: float = 0.0  # p at the start
     max_p: Optional[float] = None  # p never goes above; None: no bound, as in the original
+
+    @classmethod
+    def of(cls, settings: Any, minibatch_size: int) -> Optional["AdaptConfig"]:
+        """Return what the `AugmentSettings` of a run say, or None where its images are not augmented.
+
+        Args:
+            settings: config.settings.AugmentSettings.
+            minibatch_size: Images of an optimiser step.
+        """
+        if settings.heuristic is None and settings.initial_p == 0:
+            return None
+        values = {name: getattr(settings, name) for name in ("heuristic", "target", "tune_kimg", "initial_p", "max_p")}
+        return cls(images_per_tune=MINIBATCHES_PER_UPDATE * minibatch_size, **values)
 
     def __post_init__(self) -> None:
         if self.target is None:

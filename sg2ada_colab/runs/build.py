@@ -2,14 +2,12 @@
 
 from typing import Optional
 
-from ..augment.adapt import AdaptConfig
 from ..config.train_config import TrainConfig
 from ..dataset import open_dataset
 from ..dataset.reading import Dataset
 from ..errors import UserError
 from ..formats.network_data import NetworkSnapshot
 from ..training.comparison_phases import METHODS, ComparisonPhases
-from ..training.loop import MINIBATCHES_PER_GROUP
 from ..training.ranks import ALONE, Ranks
 from ..training.state import NETWORKS, TrainState
 from ..training.steps import Phases
@@ -39,25 +37,10 @@ def build_state(config: TrainConfig, snapshot: Optional[NetworkSnapshot] = None)
     networks = None
     if snapshot is not None:
         networks = {name: getattr(snapshot, name).variables for name in NETWORKS}
-    return TrainState(config, num_fp16_res, networks, adapt_config(config))
+    return TrainState(config, num_fp16_res, networks)
 
 
 def build_phases(config: TrainConfig, state: TrainState, ranks: Ranks = ALONE) -> Phases:
     """Return the compiled phases of a config over a state, for one of the processes that train it."""
     kind = ComparisonPhases if config.losses.method in METHODS else Phases
     return kind(state, config, ranks)
-
-
-def adapt_config(config: TrainConfig) -> Optional[AdaptConfig]:
-    """Return how the augmentation strength moves, or None where images are not augmented."""
-    settings = config.augment
-    if settings.heuristic is None and settings.initial_p == 0:
-        return None
-    return AdaptConfig(
-        heuristic=settings.heuristic,
-        target=settings.target,
-        tune_kimg=settings.tune_kimg,
-        images_per_tune=MINIBATCHES_PER_GROUP * config.schedule.minibatch_size,
-        initial_p=settings.initial_p,
-        max_p=settings.max_p,
-    )

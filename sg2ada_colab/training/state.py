@@ -64,26 +64,20 @@ class TrainState:
     """All that training changes, saved by `save` and taken back by `load`, bit for bit.
 
     Args:
-        config: TrainConfig, of which it takes the networks, their optimisers, the seed and what the losses remember.
+        config: TrainConfig, of which it takes the networks, their optimisers, the seed, what the losses remember, and how the
+            augmentation's strength moves.
         num_fp16_res: How many of the highest resolutions run in float16; None: as the networks' settings say.
         networks: None for fresh networks, or G, D, Gs → name → array, as `save` gives them.
-        adapt: How the augmentation's strength moves; None: images are not augmented.
 
     Attributes:
         G, D, Gs: Networks; G_opt, D_opt: their optimisers; pl_mean: running mean of the path lengths.
         lecam_means: Running means [2] of D's scores of reals and of fakes; None without the LeCam regularisation.
         counters: Counters.
-        controller: AdaptiveController, or None.
+        controller: AdaptiveController; None where images are not augmented.
         means: RunningMeans of the tick that is under way.
     """
 
-    def __init__(
-        self,
-        config: TrainConfig,
-        num_fp16_res: Optional[int] = None,
-        networks: Optional[Parts] = None,
-        adapt: Optional[AdaptConfig] = None,
-    ) -> None:
+    def __init__(self, config: TrainConfig, num_fp16_res: Optional[int] = None, networks: Optional[Parts] = None) -> None:
         values, adam, seed = networks or {}, config.optimizer, config.seed
         g_config, d_config = GeneratorConfig.from_kwargs(config.G), DiscriminatorConfig.from_kwargs(config.D)
         self.G = Generator(g_config, values.get("G"), seed, num_fp16_res)
@@ -95,6 +89,7 @@ class TrainState:
         self.pl_mean = tf.Variable(0.0, trainable=False)
         self.lecam_means = tf.Variable(tf.zeros([2]), trainable=False) if config.losses.lecam_weight else None
         self.counters = Counters()
+        adapt = AdaptConfig.of(config.augment, config.schedule.minibatch_size)
         self.controller = AdaptiveController(adapt) if adapt is not None else None
         self.means = RunningMeans()
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -121,6 +122,15 @@ def test_bad_options_are_refused(make, text):
     with pytest.raises(UserError) as caught:
         make()
     assert text in caught.value.what
+
+
+def test_what_a_run_sets_decides_how_p_moves():
+    settings = SimpleNamespace(heuristic="rv", target=None, initial_p=0.0, tune_kimg=100, max_p=0.5, pipe=None, pseudo=False)
+    assert AdaptConfig.of(settings, 64) == AdaptConfig("rv", 0.5, 100, 256, 0.0, 0.5)
+    settings.heuristic = None
+    assert AdaptConfig.of(settings, 64) is None  # nothing is augmented
+    settings.initial_p = 0.3
+    assert AdaptConfig.of(settings, 32) == AdaptConfig(None, None, 100, 128, 0.3, 0.5)
 
 
 def test_default_targets():

@@ -5,23 +5,24 @@ import json
 import numpy as np
 import pytest
 
-from sg2ada_colab.augment.adapt import AdaptConfig
 from sg2ada_colab.networks.config import DiscriminatorConfig, GeneratorConfig
 from sg2ada_colab.training.state import REST, Counters, RunningMeans, TrainState, flat
 
 from .tiny_config import config_of
 
+ADA = {"heuristic": "rt", "tune_kimg": 1.0}
 
-def tiny_state(seed=3, networks=None, adapt=None):
-    """Return a TrainState of tiny networks, whose optimisers keep both moments."""
+
+def tiny_state(seed=3, networks=None, augment=()):
+    """Return a TrainState of tiny networks, whose optimisers keep both moments; not augmented but for settings `augment`."""
     size = {"resolution": 8, "fmap_base": 32, "fmap_max": 8}
     G, D = GeneratorConfig(latent_size=16, dlatent_size=16, **size), DiscriminatorConfig(**size)
-    return TrainState(config_of(G, D, seed=seed, optimizer={"beta1": 0.5}), 0, networks, adapt)
+    return TrainState(config_of(G, D, seed=seed, optimizer={"beta1": 0.5}, augment=dict(augment)), 0, networks)
 
 
 def trained_state():
     """Return a state in which everything differs from a fresh one, and that lies in the middle of a tick."""
-    state = tiny_state(adapt=AdaptConfig(tune_kimg=1.0))
+    state = tiny_state(augment=ADA)
     random = np.random.RandomState(1)
     for variable in flat(state.variables()):
         variable.assign(random.uniform(0.1, 0.9, variable.shape.as_list()).astype(np.float32))
@@ -48,12 +49,11 @@ def test_what_is_saved_is_loaded_into_another_state_bit_for_bit(built_with_netwo
     networks, arrays, meta = saved = state.save()
     meta = json.loads(json.dumps(meta))  # as a file holds it
     assert meta == saved[2] and meta["nimg"] == 4096 and meta["means"] == {"Loss/G/loss": [0.7 + 0.1, 2]}
-    adapt = AdaptConfig(tune_kimg=1.0)
     if built_with_networks:
-        other = tiny_state(seed=4, networks=networks, adapt=adapt)
+        other = tiny_state(seed=4, networks=networks, augment=ADA)
         other.load(arrays, meta)
     else:
-        other = tiny_state(seed=4, adapt=adapt)
+        other = tiny_state(seed=4, augment=ADA)
         other.load(arrays, meta, networks)
     assert_equal(other.save(), saved)
     assert other.controller.update() == state.controller.update()
@@ -95,7 +95,7 @@ def test_arrays_of_other_networks_are_not_loaded():
 def test_a_state_without_means_or_controller_loads():
     """As older versions have written them; a controller that the run now has begins anew."""
     _, arrays, meta = tiny_state().save()
-    state = tiny_state(adapt=AdaptConfig(initial_p=0.25))
+    state = tiny_state(augment=dict(ADA, initial_p=0.25))
     del meta["means"]
     state.load(arrays, meta)
     assert state.controller.p == 0.25 and state.means.so_far() == {}
