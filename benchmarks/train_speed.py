@@ -221,7 +221,7 @@ def measure(args, size, aug, xla, only_first_step=False):
 def train_sixteen(config, state, phases, stream, p):
     """Return the seconds that the training loop takes for 16 minibatches, which have every phase in its proper share."""
     from sg2ada_colab.tf import tf
-    from sg2ada_colab.training.loop import MINIBATCHES_PER_GROUP, draw_calls, read_ahead, read_reports, run_minibatch
+    from sg2ada_colab.training.loop import MINIBATCHES_PER_GROUP, Batches, draw_calls, read_ahead, read_reports, run_minibatch
 
     beta, done = tf.constant(0.5), state.counters.minibatch
     with read_ahead(stream, done * config.schedule.rounds, MINIBATCHES_PER_GROUP * config.schedule.rounds) as batches:
@@ -229,7 +229,7 @@ def train_sixteen(config, state, phases, stream, p):
         for start in range(done, done + 16, MINIBATCHES_PER_GROUP):
             results = []
             for calls in draw_calls(range(start, start + MINIBATCHES_PER_GROUP), phases, stream, config.seed):
-                results += run_minibatch(state, phases, calls, batches, None, config.schedule.minibatch_size, p, beta)
+                results += run_minibatch(state, phases, calls, Batches(batches, None), p, beta)
             read_reports(results)
         return time.perf_counter() - began
 

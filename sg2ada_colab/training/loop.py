@@ -3,11 +3,11 @@
 import dataclasses
 import time
 from contextlib import ExitStack
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from ..augment.adapt import AdaptiveController
+from ..augment.adapt import MINIBATCHES_PER_UPDATE, AdaptiveController
 from ..config.train_config import TrainConfig
 from ..dataset.stream import PrefetchedBatches, TrainingStream
 from ..draws import SEED_DTYPE
@@ -19,7 +19,7 @@ from .phase import Phase
 from .state import RunningMeans, TrainState
 from .steps import Phases
 
-MINIBATCHES_PER_GROUP = 4  # between two looks at the clock, the augmentation controller and the stop flag
+MINIBATCHES_PER_GROUP = MINIBATCHES_PER_UPDATE  # also between two looks at the clock and at the stop flag
 COPY_BYTES = 64 << 20
 PREFETCH = 4  # batches that are kept ready, at least
 
@@ -149,30 +149,41 @@ def own_batches(phases: Phases) -> Callable[[int], int]:
     return lambda k: k // own * rounds + first + k % own
 
 
+class Batches(NamedTuple):
+    """Iterators over what a process trains on, on the device, from the state's position on."""
+
+    training: Iterator  # (images, labels) of each of its rounds
+    held_out: Optional[Iterator]  # one batch a minibatch; None where D does not judge held-out images
+
+
+def open_batches(
+    state: TrainState, phases: Phases, stream: TrainingStream, validation: Optional[TrainingStream], to_close: ExitStack
+) -> Batches:
+    """Return the Batches of a process; `to_close` ends the threads that read ahead."""
+    minibatch, own = state.counters.minibatch, len(phases.own_rounds)
+    training = read_ahead(stream, minibatch * own, MINIBATCHES_PER_GROUP * own, own_batches(phases))
+    to_close.callback(training.close)
+    if validation is None:
+        return Batches(training, None)
+    held_out = read_ahead(validation, minibatch, MINIBATCHES_PER_GROUP)
+    to_close.callback(held_out.close)
+    return Batches(training, held_out)
+
+
 def run_minibatch(
-    state: TrainState,
-    phases: Phases,
-    calls: MinibatchCalls,
-    batches: Iterator,
-    held_out: Optional[Iterator],
-    minibatch_size: int,
-    p: Any,
-    beta: Any,
+    state: TrainState, phases: Phases, calls: MinibatchCalls, batches: Batches, p: tf.Tensor, beta: tf.Tensor
 ) -> List[Result]:
     """Train on one minibatch: G main, G regularisation, moving average, D main, D regularisation (in rounds).
 
     Args:
         calls: What `draw_calls` returns for the state's minibatch.
-        batches: Iterator over the stream's batches, on the device, from the state's position on.
-        held_out: The same over held-out images, one batch a minibatch; None where D does not judge them.
-        minibatch_size: Images of all rounds.
-        p: Augmentation strength, a tensor.
-        beta: Decay of the moving average, a tensor.
+        p: Augmentation strength.
+        beta: Decay of the moving average.
 
     Returns:
         Results whose tensors are still on the device.
     """
-    results = []
+    results, schedule = [], phases.config.schedule
 
     def run(call, *reals):
         results.append(Result(call.phase, *call.phase.run(call.round, *call.inputs, *reals, p)))
@@ -180,20 +191,36 @@ def run_minibatch(
     for call in calls.generator:
         run(call)
     phases.update_average(beta)
-    if phases.config.schedule.shared_rounds:  # by phase, as in `planned_calls`
-        reals = [next(batches) for _ in calls.discriminator]
+    if schedule.shared_rounds:  # by phase, as in `planned_calls`
+        reals = [next(batches.training) for _ in calls.discriminator]
         for calls_of_phase in zip(*calls.discriminator):
             for call, of_round in zip(calls_of_phase, reals):
                 run(call, *of_round)
-    for calls_of_round in [] if phases.config.schedule.shared_rounds else calls.discriminator:
-        reals = next(batches)
+    for calls_of_round in [] if schedule.shared_rounds else calls.discriminator:
+        reals = next(batches.training)
         for call in calls_of_round:
             run(call, *reals)
     for call in calls.validation:
-        assert held_out is not None, "D judges held-out images, and there are none"
-        run(call, *next(held_out))
+        assert batches.held_out is not None, "D judges held-out images, and there are none"
+        run(call, *next(batches.held_out))
     state.counters.minibatch += 1
-    state.counters.nimg += minibatch_size
+    state.counters.nimg += schedule.minibatch_size
+    return results
+
+
+def run_group(state: TrainState, phases: Phases, stream: TrainingStream, batches: Batches) -> List[Result]:
+    """Train on four minibatches, with the augmentation strength and the moving average's decay of where they begin.
+
+    Returns:
+        Results whose tensors are still on the device.
+    """
+    counters, controller, schedule = state.counters, state.controller, phases.config.schedule
+    p = tf.constant(controller.p_float32 if controller is not None else 0.0, tf.float32)
+    beta = tf.constant(ema_beta(schedule.minibatch_size, counters.nimg, schedule.ema_kimg, schedule.ema_rampup), tf.float32)
+    indices = range(counters.minibatch, counters.minibatch + MINIBATCHES_PER_GROUP)
+    results = []
+    for calls in draw_calls(indices, phases, stream, phases.config.seed, batches.held_out is not None):
+        results += run_minibatch(state, phases, calls, batches, p, beta)
     return results
 
 
@@ -208,6 +235,39 @@ def accumulate_reports(read: List[Result], means: RunningMeans, controller: Opti
             controller.observe(
                 {kind: values.get("Loss/scores/" + kind) for kind in ("real", "fake", "valid")}, values.get("Loss/signs/real")
             )
+
+
+class _Clock:
+    """The times of a session: of all of it, of the group and of the tick that are under way."""
+
+    def __init__(self, progress: TrainingProgress) -> None:
+        self.progress, self.counters = progress, progress.state.counters
+        self.session_start, self.elapsed_before_s = time.time(), self.counters.elapsed_s
+
+    def begin_tick(self, maintenance_start: float) -> None:
+        """Begin a tick, after callbacks that were called from `maintenance_start` on."""
+        self.tick_start = time.time()
+        self.maintenance_s, self.tick_begin_nimg = self.tick_start - maintenance_start, self.counters.nimg
+
+    def begin_group(self) -> None:
+        self.group_start, self.group_begin_nimg = time.time(), self.counters.nimg
+
+    def end_group(self) -> float:
+        """Write what the group took into the progress and the counters; return the time."""
+        now, progress = time.time(), self.progress
+        progress.images_per_second = (self.counters.nimg - self.group_begin_nimg) / max(now - self.group_start, 1e-9)
+        progress.session_s = now - self.session_start
+        self.counters.elapsed_s = self.elapsed_before_s + progress.session_s
+        return now
+
+    def end_tick(self, now: float) -> None:
+        """Write what the tick took, and its means, into the progress, and count it."""
+        progress, counters = self.progress, self.counters
+        progress.tick, progress.means = counters.tick, progress.state.means.take()
+        progress.tick_s, progress.tick_nimg = now - self.tick_start, counters.nimg - self.tick_begin_nimg
+        progress.maintenance_s = self.maintenance_s
+        counters.tick += 1
+        counters.tick_start_nimg = counters.nimg
 
 
 def train(
@@ -233,32 +293,18 @@ def train(
     counters, controller, schedule = state.counters, state.controller, config.schedule
     progress, ranks = TrainingProgress(state, config), phases.ranks
     agreement = Agreement(ranks, state, config.engine.xla) if ranks.count > 1 else None
-    session_start = group_start = tick_start = time.time()
-    began_elapsed_s, tick_begin_nimg = counters.elapsed_s, counters.nimg
+    clock = _Clock(progress)
     with ExitStack() as to_close:
         for callback in callbacks:
             to_close.callback(callback.close)
         for callback in callbacks:
             callback.on_start(progress)
-        maintenance_s, tick_start = time.time() - session_start, time.time()
+        clock.begin_tick(clock.session_start)
 
-        own = len(phases.own_rounds)  # a minibatch
-        batches = read_ahead(stream, counters.minibatch * own, MINIBATCHES_PER_GROUP * own, own_batches(phases))
-        to_close.callback(batches.close)
-        held_out = read_ahead(validation, counters.minibatch, MINIBATCHES_PER_GROUP) if validation is not None else None
-        if held_out is not None:
-            to_close.callback(held_out.close)
+        batches = open_batches(state, phases, stream, validation, to_close)
         while not (progress.done or progress.stopped):
-            # Train on four minibatches. The decay of the average is that of the count before them.
-            group_start, begin_nimg = time.time(), counters.nimg
-            p = tf.constant(controller.p_float32 if controller is not None else 0.0, tf.float32)
-            beta = tf.constant(
-                ema_beta(schedule.minibatch_size, counters.nimg, schedule.ema_kimg, schedule.ema_rampup), tf.float32
-            )
-            indices = range(counters.minibatch, counters.minibatch + MINIBATCHES_PER_GROUP)
-            results = []
-            for calls in draw_calls(indices, phases, stream, config.seed, held_out is not None):
-                results += run_minibatch(state, phases, calls, batches, held_out, schedule.minibatch_size, p, beta)
+            clock.begin_group()
+            results = run_group(state, phases, stream, batches)
 
             # Read what the phases report; this waits for the device, and for the other processes.
             reason = None
@@ -273,22 +319,15 @@ def train(
                 controller.update()
 
             # Look at the clock.
-            now = time.time()
-            progress.images_per_second = (counters.nimg - begin_nimg) / max(now - group_start, 1e-9)
-            progress.session_s = now - session_start
-            counters.elapsed_s = began_elapsed_s + progress.session_s
+            now = clock.end_group()
             progress.done = counters.nimg >= schedule.total_kimg * 1000
 
             # End the tick: the first check of a run, then every kimg_per_tick.
             if progress.done or counters.tick == 0 or counters.nimg >= counters.tick_start_nimg + schedule.kimg_per_tick * 1000:
-                progress.tick, progress.means = counters.tick, state.means.take()
-                progress.tick_s, progress.tick_nimg = now - tick_start, counters.nimg - tick_begin_nimg
-                progress.maintenance_s = maintenance_s
-                counters.tick += 1
-                counters.tick_start_nimg = tick_begin_nimg = counters.nimg
+                clock.end_tick(now)
                 for callback in callbacks:
                     callback.on_tick(progress)
-                maintenance_s, tick_start = time.time() - now, time.time()
+                clock.begin_tick(now)
             for callback in callbacks:
                 callback.on_group(progress)
             progress.stopped = None if progress.done else stop() if agreement is None else reason
