@@ -91,46 +91,65 @@ def sample_transforms(
         shut); [N, 4]:
         imgfilter (a factor for each band); and the noise field [N, H, W, C].
     """
-    made = {}
-    sides = height if height == width else np.array([width, height], np.float32)  # what shifts x, y are shares of
+    return _Sampler(draws, p, config).sample(height, width)
 
-    def add(name, value, neutral, multiplier=None):
-        multiplier = getattr(config, name) if multiplier is None else multiplier
+
+class _Sampler:
+    """Makes gated parameters of the draws for one batch, and collects those of the transforms that the pipe has."""
+
+    def __init__(self, draws: Dict[str, tf.Tensor], p: Scalar, config: AugmentConfig) -> None:
+        self.draws, self.p, self.config = draws, p, config
+        self.made: Dict[str, tf.Tensor] = {}
+
+    def sample(self, height, width):
+        self.add_geometry(height, width)
+        self.add_colour()
+        self.add_corruption()
+        return self.made
+
+    def add(self, name, value, neutral):
+        multiplier = getattr(self.config, name)
         if multiplier > 0:
-            made[name] = _gated(draws, name, multiplier * p, value, neutral)
+            self.made[name] = _gated(self.draws, name, multiplier * self.p, value, neutral)
 
-    def factor(name, std):
-        return 2.0 ** (draws[name + ".value"] * std)
+    def factor(self, name, std):
+        return 2.0 ** (self.draws[name + ".value"] * std)
 
-    # Pixel blitting and general geometric transformations.
-    add("xflip", tf.floor(draws["xflip.value"] * 2), 0)
-    # A rectangle that is turned by 90 degrees does not fill its frame, so that it is turned by 180 degrees or not at all.
-    quarters = tf.floor(draws["rotate90.value"] * 4)
-    add("rotate90", quarters if height == width else 2 * tf.floor(quarters / 2), 0)
-    add("xint", tf.round((draws["xint.value"] * 2 - 1) * config.xint_max * sides), 0)
-    add("scale", factor("scale", config.scale_std), 1)
-    add("aniso", factor("aniso", config.aniso_std), 1)
-    add("xfrac", draws["xfrac.value"] * (config.xfrac_std * sides), 0)
-    if config.rotate > 0:
-        # Two rotations, of which each opens so often that at least one of them does with probability p.
-        once = 1 - tf.sqrt(tf.maximum(1 - config.rotate * tf.convert_to_tensor(p, tf.float32), 0))
-        for name in ("rotate_pre", "rotate_post"):
-            made[name] = _gated(draws, name, once, _half_turns(draws, name, config.rotate_max), 0)
+    def add_geometry(self, height, width):
+        """Add pixel blitting and the general geometric transformations."""
+        draws, config = self.draws, self.config
+        sides = height if height == width else np.array([width, height], np.float32)  # what shifts x, y are shares of
+        self.add("xflip", tf.floor(draws["xflip.value"] * 2), 0)
+        # A rectangle that is turned by 90 degrees does not fill its frame, so that it is turned by 180 degrees or not at all.
+        quarters = tf.floor(draws["rotate90.value"] * 4)
+        self.add("rotate90", quarters if height == width else 2 * tf.floor(quarters / 2), 0)
+        self.add("xint", tf.round((draws["xint.value"] * 2 - 1) * config.xint_max * sides), 0)
+        self.add("scale", self.factor("scale", config.scale_std), 1)
+        self.add("aniso", self.factor("aniso", config.aniso_std), 1)
+        self.add("xfrac", draws["xfrac.value"] * (config.xfrac_std * sides), 0)
+        if config.rotate > 0:
+            # Two rotations, of which each opens so often that at least one of them does with probability p.
+            once = 1 - tf.sqrt(tf.maximum(1 - config.rotate * tf.convert_to_tensor(self.p, tf.float32), 0))
+            for name in ("rotate_pre", "rotate_post"):
+                self.made[name] = _gated(draws, name, once, _half_turns(draws, name, config.rotate_max), 0)
 
-    # Colour.
-    add("brightness", draws["brightness.value"] * config.brightness_std, 0)
-    add("contrast", factor("contrast", config.contrast_std), 1)
-    add("lumaflip", tf.floor(draws["lumaflip.value"] * 2), 0)
-    add("hue", _half_turns(draws, "hue", config.hue_max), 0)
-    add("saturation", factor("saturation", config.saturation_std), 1)
+    def add_colour(self):
+        """Add the transformations of colours."""
+        draws, config = self.draws, self.config
+        self.add("brightness", draws["brightness.value"] * config.brightness_std, 0)
+        self.add("contrast", self.factor("contrast", config.contrast_std), 1)
+        self.add("lumaflip", tf.floor(draws["lumaflip.value"] * 2), 0)
+        self.add("hue", _half_turns(draws, "hue", config.hue_max), 0)
+        self.add("saturation", self.factor("saturation", config.saturation_std), 1)
 
-    # Filtering and corruption.
-    if config.imgfilter > 0:
-        bands = [f"imgfilter{band}" for band in range(4)]
-        gains = [_gated(draws, b, config.imgfilter * p, factor(b, config.imgfilter_std), 1) for b in bands]
-        made["imgfilter"] = tf.stack(gains, axis=1)
-    add("noise", tf.abs(draws["noise.value"]) * config.noise_std, 0)
-    if config.noise > 0:
-        made["noise_field"] = draws["noise.field"]
-    add("cutout", draws["cutout.value"], -10)
-    return made
+    def add_corruption(self):
+        """Add filtering by bands, noise and cutout."""
+        draws, config = self.draws, self.config
+        if config.imgfilter > 0:
+            bands = [f"imgfilter{band}" for band in range(4)]
+            gains = [_gated(draws, b, config.imgfilter * self.p, self.factor(b, config.imgfilter_std), 1) for b in bands]
+            self.made["imgfilter"] = tf.stack(gains, axis=1)
+        self.add("noise", tf.abs(draws["noise.value"]) * config.noise_std, 0)
+        if config.noise > 0:
+            self.made["noise_field"] = draws["noise.field"]
+        self.add("cutout", draws["cutout.value"], -10)

@@ -1,6 +1,6 @@
 """Affine resampling of images: reflect at the borders, up-sample by 2 with sym6, sample bilinearly, down-sample by 2."""
 
-from typing import Any
+from typing import Any, List
 
 from ..networks.resampling import resample as filtered
 from ..tf import for_gpu_compiler, tf
@@ -19,70 +19,81 @@ def resample(images: tf.Tensor, inverse: Any) -> tf.Tensor:
         images: float32 [N, H, W, C], H and W at least 4, static shape.
         inverse: geometry.Affine with coefficients [N].
     """
-    count, height, width, channels = images.shape.as_list()
-    margins_x = _margins(inverse.a, inverse.b, inverse.tx, width, (width, height))
-    margins_y = _margins(inverse.c, inverse.d, inverse.ty, height, (width, height))
-    moved = inverse.moves()
-    sampled_shape = [count, 2 * height + 10, 2 * width + 10]
+    resampling = _Resampling(inverse, images.shape.as_list())
+    return _linear(resampling.forward, resampling.backward)(images)
 
-    def stage(function, x, shape, unmoved=tf.zeros):
+
+class _Resampling:
+    """The linear map of images [N, H, W, C] to what `inverse` makes of them: up, sample, down; and its adjoint."""
+
+    def __init__(self, inverse: Any, shape: List[int]) -> None:
+        self.inverse = inverse
+        count, self.height, self.width, self.channels = shape
+        image_px = (self.width, self.height)
+        self.margins_x = _margins(inverse.a, inverse.b, inverse.tx, self.width, image_px)
+        self.margins_y = _margins(inverse.c, inverse.d, inverse.ty, self.height, image_px)
+        self.moved = inverse.moves()
+        self.sampled_shape = [count, 2 * self.height + 10, 2 * self.width + 10]
+
+    def forward(self, x):
+        form, wide = (InterleavedTable, _with_fourth_channel(x)) if for_gpu_compiler() else (ConcatenatedTable, x)
+        shape = wide.shape.as_list()
+        up, table_shape = form.table(shape, self.margins_x, self.margins_y, self.materialise)
+        table = self.stage(up, wide, table_shape)
+        sampled = self.stage(lambda table: self.sample(table, form), table, self.sampled_shape + shape[3:])
+        return self.stage(self.down, sampled, shape, lambda shape: wide)[..., : self.channels]
+
+    def backward(self, d):
+        wide = _with_fourth_channel(d) if for_gpu_compiler() else d  # four numbers are added to the table at once, three are not
+        shape = wide.shape.as_list()
+        up, table_shape = ConcatenatedTable.table(shape, self.margins_x, self.margins_y, self.materialise)
+        sampled = self.stage(_adjoint(self.down, self.sampled_shape + shape[3:]), wide, self.sampled_shape + shape[3:])
+        table = self.stage(self.spread_over(table_shape), sampled, table_shape)
+        return self.stage(_adjoint(up, shape), table, shape, lambda shape: wide)[..., : self.channels]
+
+    def stage(self, function, x, shape, unmoved=tf.zeros):
+        """Return function(x), of this shape, where `inverse` moves an image, and unmoved(shape) elsewhere."""
         # What a branch returns is in memory. Without the branches XLA for GPUs fuses the stages, and evaluates both filters
         # again at each of the four entries around a sample: 78 of the 80 ms that they took at 256x256 on an H200. It is flat,
         # since XLA would else put the axis first along which it filtered last, and the next stage would read across lines.
-        flat = tf.cond(moved, lambda: tf.reshape(function(x), [-1]), lambda: tf.reshape(unmoved(shape), [-1]))
+        flat = tf.cond(self.moved, lambda: tf.reshape(function(x), [-1]), lambda: tf.reshape(unmoved(shape), [-1]))
         return tf.reshape(flat, shape)
 
-    def materialise(function):
-        return tf.cond(moved, function, lambda: tuple(tf.zeros_like(x) for x in function()))
+    def materialise(self, function):
+        """Return the tensors that `function` returns, in memory; zeros where no image moves."""
+        return tf.cond(self.moved, function, lambda: tuple(tf.zeros_like(x) for x in function()))
 
-    def entries(form, shape):
-        x, y = _positions(inverse, height, width)
-        return _in_flat_table(shape, form.columns(x, margins_x, width, shape[3]), form.rows(y, margins_y, height))
+    def sample(self, table, form):
+        """Return the samples [N, P, Q, C] from a table: sums of the entries around them."""
+        flat = tf.reshape(table, [-1, table.shape[3]])
+        return tf.add_n([tf.gather(flat, at) * weight for at, weight in self.entries(form, table.shape.as_list())])
 
-    def sampled_from(form):
-        def sample(table):
-            flat = tf.reshape(table, [-1, table.shape[3]])
-            return tf.add_n([tf.gather(flat, at) * weight for at, weight in entries(form, table.shape.as_list())])
-
-        return sample
-
-    def spread_over(shape):
-        """Return the adjoint of sampling from `ConcatenatedTable`."""
+    def spread_over(self, shape):
+        """Return the adjoint of sampling from a `ConcatenatedTable` of this shape."""
 
         def stacked():
-            return tuple(tf.stack(values) for values in zip(*entries(ConcatenatedTable, shape)))
+            return tuple(tf.stack(values) for values in zip(*self.entries(ConcatenatedTable, shape)))
 
         def spread(d, at, weight):
             total = shape[0] * shape[1] * shape[2]
             return tf.reshape(tf.math.unsorted_segment_sum(d * weight, at, total), shape)
 
         if for_gpu_compiler():  # which would work out again, in the loop that adds, where each entry belongs
-            at, weight = materialise(stacked)
+            at, weight = self.materialise(stacked)
             return lambda d: spread(d, at, weight)
         return lambda d: spread(d, *stacked())
 
-    def down(sampled):
+    def entries(self, form, shape):
+        """Return the pairs (entry in a flat table of this shape, weight) around each sample."""
+        x, y = _positions(self.inverse, self.height, self.width)
+        columns = form.columns(x, self.margins_x, self.width, shape[3])
+        return _in_flat_table(shape, columns, form.rows(y, self.margins_y, self.height))
+
+    def down(self, sampled):
+        """Return what is sampled at twice the size [N, P, Q, C], filtered, at the images' size [N, H, W, C]."""
         if for_gpu_compiler():
-            return filtered(sampled, SYM6, down=2, size=(height, width))
+            return filtered(sampled, SYM6, down=2, size=(self.height, self.width))
         return along(_downsample, along(_downsample, sampled, axis=1), axis=2)
-
-    def forward(x):
-        form, wide = (InterleavedTable, _with_fourth_channel(x)) if for_gpu_compiler() else (ConcatenatedTable, x)
-        shape = wide.shape.as_list()
-        up, table_shape = form.table(shape, margins_x, margins_y, materialise)
-        table = stage(up, wide, table_shape)
-        sampled = stage(sampled_from(form), table, sampled_shape + shape[3:])
-        return stage(down, sampled, shape, lambda shape: wide)[..., :channels]
-
-    def backward(d):
-        wide = _with_fourth_channel(d) if for_gpu_compiler() else d  # four numbers are added to the table at once, three are not
-        shape = wide.shape.as_list()
-        up, table_shape = ConcatenatedTable.table(shape, margins_x, margins_y, materialise)
-        sampled = stage(_adjoint(down, sampled_shape + shape[3:]), wide, sampled_shape + shape[3:])
-        table = stage(spread_over(table_shape), sampled, table_shape)
-        return stage(_adjoint(up, shape), table, shape, lambda shape: wide)[..., :channels]
-
-    return _linear(forward, backward)(images)
 
 
 def _linear(function, adjoint):
