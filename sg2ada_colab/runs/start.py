@@ -4,6 +4,7 @@ import functools
 import os
 import sys
 import time
+from contextlib import closing
 from typing import Optional, Sequence, Tuple, Union
 
 from ..compile import durations
@@ -17,6 +18,7 @@ from ..dataset import TrainingStream, open_dataset
 from ..dataset.reading import Dataset
 from ..errors import UserError
 from ..files import FilePath, write_text
+from ..formats.network_data import NetworkSnapshot
 from ..formats.network_pickle import read_network_pickle
 from ..metrics.report import measured_names
 from ..metrics.schedule import measured_name
@@ -104,25 +106,20 @@ def start(
         OtherRankEnded: Another process of the run is gone.
     """
     run_dir = str(run_dir)
-    config, sharing = share_rounds(config, ranks.count)
-    given = config
+    given, sharing = share_rounds(config, ranks.count)
     if ranks.index:
-        return follow(config, run_dir, extra_callbacks, cache, ranks)
+        return follow(given, run_dir, extra_callbacks, cache, ranks)
     store = store or RunStore(run_dir, make=False)
     candidate, skipped = find_snapshot(store) if resume is True else (resume or None, ())
-    snapshot = None
-    if candidate is None and config.start.network:
-        snapshot = starting_networks(config.start.network)
-        config = adopt_architecture(config, snapshot)
+    config, snapshot = with_starting_networks(given) if candidate is None else (given, None)
     dataset = open_training_data(config)
     check_processes(ranks, given, dataset)
     with no_folder_if_refused(run_dir, drive_dir) as started:
         os.makedirs(run_dir, exist_ok=True)
-        log = Log(run_dir, quiet)
         retention = Retention(config.snapshots.keep_last or KEEP_ALL, config.snapshots.keep_every_kimg)
-        try:
+        with closing(Log(run_dir, quiet)) as log, StopFlag() as stop:
             say = functools.partial(log.note, "storage")
-            with StopFlag() as stop, RunKeeper(store, drive_dir, retention, say=say, known=candidate) as keeper:
+            with RunKeeper(store, drive_dir, retention, say=say, known=candidate) as keeper:
                 write_options(config, run_dir, store.run_id)  # by the holder of the lease
                 if candidate is not None and not candidate.is_newest():  # another process ended meanwhile
                     candidate, skipped = find_snapshot(store)
@@ -130,8 +127,6 @@ def start(
                 for sentence in sharing:
                     log.note("warning", sentence)
                 code = run.train(candidate, skipped, snapshot, keeper, stop, [_Begun(started)] + list(extra_callbacks))
-        finally:
-            log.close()
     _leave_together(ranks)  # now that all is saved, and copied to Drive
     return code
 
@@ -153,6 +148,14 @@ def _leave_together(ranks):
     """Wait for all processes: TensorFlow would take one that has ended before the first is done for one that has failed."""
     if ranks.count > 1:
         ranks.gather([0.0])
+
+
+def with_starting_networks(config: TrainConfig) -> Tuple[TrainConfig, Optional[NetworkSnapshot]]:
+    """Return (config with the architecture of the networks that a run starts from, those networks); None: it starts fresh."""
+    if not config.start.network:
+        return config, None
+    snapshot = starting_networks(config.start.network)
+    return adopt_architecture(config, snapshot), snapshot
 
 
 def write_options(config: TrainConfig, run_dir: str, run_id: Optional[str]) -> None:
@@ -206,51 +209,18 @@ class _Run:
     def train(self, candidate, skipped, snapshot, keeper, stop, extra_callbacks):
         """Set everything up, in the order that the log tells, and train; return the exit code."""
         config, log = self.config, self.log
-        prepare_device(config.engine.deterministic, config.seed)
-        device = describe_device() if self.ranks.count == 1 else f"{self.ranks.count} processes, each on {describe_device()}"
-        log(f"sg2ada_colab on TensorFlow {VERSION}, {device}.")
-        log.event("device", device)
-
-        log("Loading training set...")
-        log.event("stage", "reading the dataset")
-        stream = self.stream()
-        log(f"Image shape: {[self.dataset.channels, self.dataset.height, self.dataset.width]}")
-        log(f"Label shape: {[self.dataset.label_size]}")
-
-        log("Constructing networks...")
-        log.event("stage", "building the networks")
-        for note in config.notes:
-            log("Note: " + note)
-        for sentence in skipped:
-            log.note("warning", "Passed over: " + sentence)
-        state = self.restore(candidate, keeper) if candidate else self.build(snapshot)
-        share_config(self.ranks, config, candidate is not None)
-        share_state(self.ranks, state)
-        for name, network in (("G", state.G), ("D", state.D)):
-            log(layer_table(name, network.config, network.specs.values()) + "\n")
-
-        if candidate is not None and config.snapshots.keep_best:  # measured since, by `sg2ada metrics`
-            metric = measured_name(config.metrics.names[0], measured_names(self.run_dir)) if config.metrics.names else None
-            best = best_snapshots(self.run_dir, [metric]) if metric else {}
-            keeper.store.adopt_best({name: found[:2] for name, found in best.items()})
-
+        self.open_device()
+        stream = self.open_stream()
+        state = self.open_state(candidate, skipped, snapshot, keeper)
         if state.counters.nimg >= config.schedule.total_kimg * 1000 and candidate is not None:
             log(f"The run has its {config.schedule.total_kimg:g} kimg already; for more, give a larger --kimg.")
             return 0
-        if keeper.drive_dir:
-            cost = estimate(config)
-            snapshot_bytes = cost.snapshot_bytes + cost.state_bytes
-            for sentence in room_report(cost.disk_bytes, snapshot_bytes, self.run_dir, keeper.drive_dir):
-                log(sentence)
+        self.report_room(keeper.drive_dir)
 
         log(f"Training for {config.schedule.total_kimg} kimg...")
         grids = Grids(self.run_dir, stream, config, state, log)
         # Those of the caller come first: a launcher is told that a tick has ended before a metric takes its time.
         callbacks = list(extra_callbacks) + self.callbacks(state, grids, keeper, stop)
-        if config.engine.profile:
-            callbacks.append(Profiler(self.run_dir, log))
-        if config.engine.wandb:
-            callbacks.append(WeightsAndBiases(self.run_dir, keeper.store.run_id, config, log))
         phases = build_phases(config, state, self.ranks)
         try:
             self.compile(state, phases, grids.sampler.programs)
@@ -264,6 +234,50 @@ class _Run:
             return INTERRUPTED
         log(f"Done: {state.counters.nimg / 1000:.0f} kimg.")
         return 0
+
+    def open_device(self):
+        """Set the device up and log what it is."""
+        log, settings = self.log, self.config.engine
+        prepare_device(settings.deterministic, self.config.seed)
+        device = describe_device() if self.ranks.count == 1 else f"{self.ranks.count} processes, each on {describe_device()}"
+        log(f"sg2ada_colab on TensorFlow {VERSION}, {device}.")
+        log.event("device", device)
+
+    def open_stream(self):
+        """Return the stream of the run's images, and log what they are."""
+        self.log("Loading training set...")
+        self.log.event("stage", "reading the dataset")
+        stream = self.stream()
+        self.log(f"Image shape: {[self.dataset.channels, self.dataset.height, self.dataset.width]}")
+        self.log(f"Label shape: {[self.dataset.label_size]}")
+        return stream
+
+    def open_state(self, candidate, skipped, snapshot, keeper):
+        """Return the TrainState that training begins with, the same in all processes, and log its networks."""
+        config, log = self.config, self.log
+        log("Constructing networks...")
+        log.event("stage", "building the networks")
+        for note in config.notes:
+            log("Note: " + note)
+        for sentence in skipped:
+            log.note("warning", "Passed over: " + sentence)
+        state = self.restore(candidate, keeper) if candidate else self.build(snapshot)
+        share_config(self.ranks, config, candidate is not None)
+        share_state(self.ranks, state)
+        for name, network in (("G", state.G), ("D", state.D)):
+            log(layer_table(name, network.config, network.specs.values()) + "\n")
+        if candidate is not None and config.snapshots.keep_best:  # measured since, by `sg2ada metrics`
+            metric = measured_name(config.metrics.names[0], measured_names(self.run_dir)) if config.metrics.names else None
+            best = best_snapshots(self.run_dir, [metric]) if metric else {}
+            keeper.store.adopt_best({name: found[:2] for name, found in best.items()})
+        return state
+
+    def report_room(self, drive_dir):
+        """Log what the run needs of the disks, where its folder is copied to Drive."""
+        if drive_dir:
+            cost = estimate(self.config)
+            for sentence in room_report(cost.disk_bytes, cost.snapshot_bytes + cost.state_bytes, self.run_dir, drive_dir):
+                self.log(sentence)
 
     def follow(self, stop, callbacks):
         """Set up what trains, with the config and the state of the run's first process, and train; return the exit code."""
@@ -353,7 +367,7 @@ class _Run:
     def callbacks(self, state, grids, keeper, stop):
         config = self.config
         snapshots = Snapshots(keeper.store, config, self.log)
-        return [
+        callbacks = [
             TickLog(self.log),
             StatsFile(self.run_dir, functools.partial(self.log.note, "warning")),
             TensorBoardEvents(self.run_dir),
@@ -362,6 +376,11 @@ class _Run:
             Metrics(self.dataset, config, keeper.store, snapshots, self.log, stop, self.ranks),
             ProgressBar(disable=self.hides_bar()),
         ]
+        if config.engine.profile:
+            callbacks.append(Profiler(self.run_dir, self.log))
+        if config.engine.wandb:
+            callbacks.append(WeightsAndBiases(self.run_dir, keeper.store.run_id, config, self.log))
+        return callbacks
 
     def hides_bar(self):
         """Return whether no bar is shown: it needs a terminal, or the variable SG2ADA_PROGRESS."""
