@@ -292,18 +292,7 @@ def copy_verified(
         MismatchError: The target did not read back alike.
         OSError: Either side fails.
     """
-    digest, size = hashlib.sha256(), 0
-    with _open_own(str(target)) as writer:
-        for chunk in _chunks(source, attempts, wait_s):
-            if report:  # before it is written: a process that was frozen learns here that another has taken its place
-                report(len(chunk))
-            digest.update(chunk)
-            size += len(chunk)
-            view = memoryview(chunk)
-            while len(view):
-                view = view[writer.write(view) :]
-        os.fsync(writer.fileno())
-    copied = size, digest.hexdigest()
+    copied = _write_out(_chunks(source, attempts, wait_s), target, report)
     if expected is not None and copied[1] != expected:
         with suppress(OSError):
             os.truncate(str(target), 0)
@@ -312,6 +301,22 @@ def copy_verified(
     if sha256_of(target, report and (lambda count: report(0))) != copied:
         raise MismatchError(f"{target} did not read back as it was written")
     return copied
+
+
+def _write_out(chunks, target, report):
+    """Write pieces of bytes to a file and through to the disk; return (size in bytes, SHA-256 in hex)."""
+    digest, size = hashlib.sha256(), 0
+    with _open_own(str(target)) as writer:
+        for chunk in chunks:
+            if report:  # before it is written: a process that was frozen learns here that another has taken its place
+                report(len(chunk))
+            digest.update(chunk)
+            size += len(chunk)
+            view = memoryview(chunk)
+            while len(view):
+                view = view[writer.write(view) :]
+        os.fsync(writer.fileno())
+    return size, digest.hexdigest()
 
 
 def replace_with_copy(

@@ -9,11 +9,12 @@ from ..compile.cache import folder_on_drive
 from ..compile.durations import of_this_machine
 from ..dataset import open_dataset
 from ..dataset.local_copy import local_copy
+from ..dataset.reading import Dataset
 from ..files import FilePath
 from ..machine import in_colab
 from ..runs.plan import RunPlan, bring_here
 from ..shape import size_words
-from ..storage.workspace import MACHINE_FOLDER
+from ..storage.workspace import MACHINE_FOLDER, Workspace
 from .all_cards import AUTO, on_cards, with_gpus
 from .choices import chosen
 from .cost import no_gpu_error, show_cost, warn_without_gpu
@@ -91,12 +92,9 @@ def train(
     has_gpu = warn_without_gpu(without_gpu)
     here = workspace()
     dataset, resume = chosen("dataset", dataset), chosen("start_from", resume)
-    data_path = find_dataset(here, dataset)
-    if in_colab():
-        data_path = local_copy(data_path, os.path.join(MACHINE_FOLDER, "datasets"))
-    data = open_dataset(data_path)
+    data = local_dataset(here, dataset)
     options["resume"] = start_network(here, data, resume)
-    plan, begins = plan_form(here, data_path, *with_gpus(gpus, options, usual), new_run, run, if_different)
+    plan, begins = plan_form(here, data.path, *with_gpus(gpus, options, usual), new_run, run, if_different)
     earlier = earlier_run(here, data) if begins and not (resume or new_run or if_different == NEW_RUN) else None
     if earlier is not None:
         raise offer(earlier[0], earlier[2], data)
@@ -113,6 +111,14 @@ def train(
         return show_finished(plan)
     show_cost(plan, drive().free_bytes())
     return watch(plan, runtime_environment(runtime), sound)
+
+
+def local_dataset(here: Workspace, dataset: Optional[FilePath]) -> Dataset:
+    """Return the Dataset of a name or path, from this machine's disk: in Colab it is copied there first."""
+    path = find_dataset(here, dataset)
+    if in_colab():
+        path = local_copy(path, os.path.join(MACHINE_FOLDER, "datasets"))
+    return open_dataset(path)
 
 
 def show_finished(plan: RunPlan) -> RunState:

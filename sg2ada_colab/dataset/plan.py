@@ -73,31 +73,43 @@ def make_plan(
     Raises:
         UserError: No image can be used; the text says why.
     """
+    repeated = repeated or {}
+    problems = _unreadable(source, headers)
+    problems += [(source.names[i], "repeated", "the same as " + first) for i, first in repeated.items()]
+    good = [(i, h) for i, h in enumerate(headers) if not isinstance(h, UnreadableImage) and i not in repeated][:max_images]
+    if not good:
+        raise no_images_error(source, problems)
+    resolution = chosen_size(resolution, [(h.width, h.height) for _, h in good], fit.mode)
+    check_resolution(resolution)
+    grey = color == "grey" or color == "auto" and all(h.mode in GREY_MODES for _, h in good)
+    tasks, left_out = _regions_of(source, good, resolution, fit)
+    problems += left_out
+    if not len(tasks):
+        raise no_images_error(source, problems, resolution)
+    return Plan(resolution, 4 if alpha == "keep" else 1 if grey else 3, tasks, problems)
+
+
+def _unreadable(source, headers):
+    """Return the problems of images that cannot be read; count files that are no images among what the source ignores."""
     problems = []
     for name, header in zip(source.names, headers):
         if isinstance(header, UnreadableImage) and source.is_foreign(name, header):
             source.ignored[FOREIGN_REASON] += 1
         elif isinstance(header, UnreadableImage):
             problems.append((name, header.kind, header.text))
-    problems += [(source.names[i], "repeated", "the same as " + first) for i, first in (repeated or {}).items()]
-    good = [(i, h) for i, h in enumerate(headers) if not isinstance(h, UnreadableImage) and i not in (repeated or {})][
-        :max_images
-    ]
-    if not good:
-        raise no_images_error(source, problems)
-    resolution = chosen_size(resolution, [(h.width, h.height) for _, h in good], fit.mode)
-    check_resolution(resolution)
-    grey = color == "grey" or color == "auto" and all(h.mode in GREY_MODES for _, h in good)
-    tasks = array.array("i")
+    return problems
+
+
+def _regions_of(source, good, resolution, fit):
+    """Return (`Plan.tasks` of images, given as (index, header); the problems of those that no region is taken of)."""
+    tasks, problems = array.array("i"), []
     for index, header in good:
         boxes, reason = regions(source.names[index], header.width, header.height, resolution, fit)
         for box in boxes:
             tasks.extend((index,) + tuple(box) + (header.width, header.height))
         if reason:
             problems.append((source.names[index], "left out", reason))
-    if not tasks:
-        raise no_images_error(source, problems, resolution)
-    return Plan(resolution, 4 if alpha == "keep" else 1 if grey else 3, np.array(tasks, np.int32).reshape(-1, 7), problems)
+    return np.array(tasks, np.int32).reshape(-1, 7), problems
 
 
 def no_images_error(source: Source, problems: Sequence[Any], resolution: Optional[Size] = None) -> UserError:

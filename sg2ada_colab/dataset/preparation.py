@@ -78,20 +78,8 @@ def prepare(
     source = open_any_source(source) if isinstance(source, (str, Path)) else source
     if not len(source):
         raise no_images_error(source, [])
-    contents = source.contents()
-    labels = find_labels(source, options.labels)
-    with Progress(progress, len(source), "Looking at the images") as bar:
-        can_stop = options.drop_duplicates == "none" and options.frames == "first"
-        enough = options.max_images if can_stop else None  # a small part of millions of images does not wait for all
-        headers = scan(source, options.read_options(), options.workers, bar.update, enough)
-    source = source.first(len(headers))
-    notes = []
-    if options.frames == "all":
-        source, files = all_frames(source, headers)
-        labels = labels_of_frames(labels, files)
-        headers = headers_of_frames(source, headers, files, options.read_options(), options.workers)
-    elif frames_advice(headers):
-        notes.append(frames_advice(headers))
+    contents, labels = source.contents(), find_labels(source, options.labels)
+    source, headers, labels, notes = _scanned(source, labels, options, progress)
     options, more_notes = _with_grey_range(source, headers, options, progress)
     repeated = _repeated(source, options, progress)
     plan = make_plan(source, headers, options.resolution, options.color, options.fit, options.max_images, repeated, options.alpha)
@@ -100,18 +88,39 @@ def prepare(
     partial = destination.with_name(destination.name + ".partial")
     with reporting(partial, "free some space and run the same command again; it continues where it stopped"), locked(partial):
         build = Build(source, plan, labels, options, partial, destination.name, contents)
-        build.convert(progress)
-        if options.strict and plan.problems:  # only now, so that all problems are reported at once
-            raise strict_error(source, plan.problems)
-        manifest = build.finish()
-        if destination.exists():
-            destination.rmdir()
-        (partial / LOCK_NAME).unlink()
-        os.replace(str(partial), str(destination))
+        manifest = _built(build, destination, progress)
     return PrepareResult(
         str(destination), manifest["num_images"], plan.resolution, plan.channels, manifest["label_size"], plan.problems,
         dict(source.ignored), manifest, notes + more_notes,
     )  # fmt: skip
+
+
+def _scanned(source, labels, options, progress):
+    """Return (source of the images or frames to take, their headers, their labels, [a sentence about frames])."""
+    with Progress(progress, len(source), "Looking at the images") as bar:
+        can_stop = options.drop_duplicates == "none" and options.frames == "first"
+        enough = options.max_images if can_stop else None  # a small part of millions of images does not wait for all
+        headers = scan(source, options.read_options(), options.workers, bar.update, enough)
+    source = source.first(len(headers))
+    if options.frames == "all":
+        source, files = all_frames(source, headers)
+        labels = labels_of_frames(labels, files)
+        return source, headers_of_frames(source, headers, files, options.read_options(), options.workers), labels, []
+    advice = frames_advice(headers)
+    return source, headers, labels, [advice] if advice else []
+
+
+def _built(build, destination, progress):
+    """Convert the images of a Build and rename what is complete to `destination`; return the manifest."""
+    build.convert(progress)
+    if build.options.strict and build.plan.problems:  # only now, so that all problems are reported at once
+        raise strict_error(build.source, build.plan.problems)
+    manifest = build.finish()
+    if destination.exists():
+        destination.rmdir()
+    (build.folder / LOCK_NAME).unlink()
+    os.replace(str(build.folder), str(destination))
+    return manifest
 
 
 def _with_grey_range(source, headers, options, progress):

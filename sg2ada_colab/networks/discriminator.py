@@ -92,10 +92,7 @@ def discriminate(
             weight = tf.cast(equalized(variables[layer.name + "/weight"]) * sum_gain, dtype)
             x = x + down_conv_2d(before, weight, taps)
         elif layer.kind == "conv":
-            x = tf.cast(x, tf.float32)
-            if config.mbstd_num_features:
-                x = minibatch_stddev(x, mbstd_group_size or config.mbstd_group_size, config.mbstd_num_features)
-            x = conv(x, layer)
+            x = conv(_with_stddev(tf.cast(x, tf.float32), config, mbstd_group_size), layer)
             x = tf.transpose(x, [0, 3, 1, 2])  # the pickle's order is channel, row, column
             x = tf.reshape(x, [-1, layer.outputs * layer.height * layer.width])
         elif layer.name == "Output":
@@ -103,6 +100,15 @@ def discriminate(
         else:
             x = dense(x, variables, layer.name, act="lrelu")
             x = after_layer(x, layer.name) if after_layer else x
-    if config.label_size:
-        x = tf.reduce_sum(x * _embed_labels(variables, config, labels), axis=1, keepdims=True) / math.sqrt(config.label_width)
-    return x
+    return _projected(x, _embed_labels(variables, config, labels), config) if config.label_size else x
+
+
+def _with_stddev(x, config, group_size):
+    """Return x with the minibatch's standard deviation as further features, where the config has them."""
+    if not config.mbstd_num_features:
+        return x
+    return minibatch_stddev(x, group_size or config.mbstd_group_size, config.mbstd_num_features)
+
+
+def _projected(x, embedded_labels, config):
+    return tf.reduce_sum(x * embedded_labels, axis=1, keepdims=True) / math.sqrt(config.label_width)

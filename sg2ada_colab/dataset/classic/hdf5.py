@@ -127,26 +127,31 @@ def write_hdf5(
         raise UserError(f"{path} exists already", "a new name", "choose another name, or delete it first")
     path.parent.mkdir(parents=True, exist_ok=True)
     packing = {"compression": "gzip", "compression_opts": _GZIP_LEVEL} if compress else {}
-    channels, resolution = shape_chw[0], shape_chw[1]
-    step = max(1, _BATCH_BYTES // (8 * channels * resolution**2))
     try:
         with atomic_path(path) as temporary:
             with h5py.File(temporary, "w") as file, Progress(progress, count, "Writing") as bar:
-                levels = [
-                    file.create_dataset(f"data{r}x{r}", (count, channels, r, r), np.uint8, **packing)
-                    for r in (resolution >> k for k in range(resolution.bit_length()))
-                ]
-                for start in range(0, count, step):
-                    rows = np.arange(start, min(start + step, count))
-                    for level, means in zip(levels, pyramid(read(rows), smallest_px=1)):
-                        level[start : start + len(rows)] = means
-                    bar.update(len(rows))
+                _write_levels(file, read, count, shape_chw, packing, bar)
             if labels is not None:
                 # First: a file of images without its labels would be taken for all.
                 with atomic_file(_labels_path(path)) as beside:
                     beside.write(_npy_bytes(labels))
     except OSError as error:
         raise disk_error(error, path) from error
+
+
+def _write_levels(file, read, count, shape_chw, packing, bar):
+    """Write the images to an open HDF5 file, one array for each size down to 1."""
+    channels, resolution = shape_chw[0], shape_chw[1]
+    levels = [
+        file.create_dataset(f"data{r}x{r}", (count, channels, r, r), np.uint8, **packing)
+        for r in (resolution >> k for k in range(resolution.bit_length()))
+    ]
+    step = max(1, _BATCH_BYTES // (8 * channels * resolution**2))
+    for start in range(0, count, step):
+        rows = np.arange(start, min(start + step, count))
+        for level, means in zip(levels, pyramid(read(rows), smallest_px=1)):
+            level[start : start + len(rows)] = means
+        bar.update(len(rows))
 
 
 def _npy_bytes(array):
