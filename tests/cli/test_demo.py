@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import types
@@ -117,6 +118,14 @@ def test_goes_the_whole_way_and_says_where_everything_lies(stand_in, capsys):
     assert "$ sg2ada train --outdir" in log and "this is resume" in log
 
 
+def test_the_quick_one_begins_from_nothing_and_compiles_nothing(stand_in, capsys):
+    assert run("--folder", "here", "--quick") == 0
+    _, train, _, metrics = stand_in.calls()
+    assert "--resume" not in train and "--no-xla" in train and "--no-xla" in metrics and "--cbase=256" in train
+    assert train[train.index("--kimg") + 1] == "2" and metrics[metrics.index("--metrics") + 1] == "kid100_efflite0"
+    assert "it learns: the pictures of a minute are noise" in capsys.readouterr().out
+
+
 def test_training_that_ends_before_the_kill_is_a_failure(stand_in):
     stand_in.changes["train_s"] = 0
     stages = demo.Demo(Path("here"), demo.FULL._replace(kill_kimg=1000), tqdm(total=100, disable=True))
@@ -188,18 +197,34 @@ def test_the_network_that_ships_is_small_complete_and_learned_something(tmp_path
     assert np.abs(snapshot.Gs.variables["dlatent_avg"]).max() > 0, "untrained, the average of w is zero"
 
 
-@pytest.mark.slow
-def test_quick_demo_for_real(tmp_path):
+MADE = "SG2ADA_DEMO"  # the folder of a demo that has run, with what it said in said.txt beside it; see CONTRIBUTING.md
+
+
+@pytest.fixture
+def real_demo(tmp_path):
+    """Return (folder of a demo that has run for real, its Plan, what it said): a quick one, or the one that has been made."""
+    if os.environ.get(MADE):
+        folder = Path(os.environ[MADE])
+        return folder, demo.FULL, (folder.parent / "said.txt").read_text()
     done = subprocess.run(
         [sys.executable, "-m", "sg2ada_colab", "demo", "--quick", "--folder", str(tmp_path / "here")],
         cwd=str(Path(__file__).parent.parent.parent), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
-    (run_folder,) = (tmp_path / "here" / "results").glob("0*")
+    return tmp_path / "here", demo.QUICK, done.stdout
+
+
+@pytest.mark.slow
+def test_a_demo_for_real(real_demo):
+    folder, plan, said = real_demo
+    (run_folder,) = (folder / "results").glob("0*")
     names = {path.name for path in run_folder.iterdir()}
-    assert {"reals.png", "fakes_init.png", "fakes000002.png", "network-snapshot-000002.pkl", "training-state-000002.npz"} <= names
+    last = f"{plan.kimg:06d}"
+    made = {f"fakes{last}.png", f"network-snapshot-{last}.pkl", f"training-state-{last}.npz"}
+    assert {"reals.png", "fakes_init.png"} | made <= names
     log = (run_folder / "log.txt").read_text()
-    assert log.count("Going on from network-snapshot-000001.pkl") == 1
+    between = int(plan.start_kimg + plan.tick_kimg * plan.snap)  # of the last snapshot before the kill
+    assert log.count(f"Going on from network-snapshot-{between:06d}.pkl") == 1
     kimg = [json.loads(line)["Progress/kimg"] for line in (run_folder / "stats.jsonl").read_text().splitlines()]
-    assert kimg[-1] == pytest.approx(2, abs=0.1)
-    assert "Killed by signal 9" in done.stdout
+    assert kimg[-1] == pytest.approx(plan.kimg, abs=0.1)
+    assert "Killed by signal 9" in said

@@ -157,7 +157,7 @@ def test_a_real_run_is_stopped_by_the_button_and_gone_on_with_by_the_same_call(h
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=press_when_saved, daemon=True).start()
-    first = sg2.train(kimg=50, **TINY)
+    first = sg2.train(kimg=50, augpipe="noise", **TINY)
     assert (first.state, first.exit_code) == ("stopped", 130), capsys.readouterr().out
     more = int(first.kimg) + 1
     second = sg2.train(kimg=more, no_xla=True)

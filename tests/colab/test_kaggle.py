@@ -91,7 +91,7 @@ def test_the_output_of_an_earlier_version_is_gone_on_with(on_kaggle, monkeypatch
     """Prepared and trained in one session, saved as a version, and in the next one only an input."""
     add_images(on_kaggle / "input" / "photos")
     sg2.prepare_dataset("photos", resolution=8, workers=1)
-    first = sg2.train(kimg=1, **TINY)
+    first = sg2.train(kimg=1, augpipe="noise", **TINY)
     assert first.state == "done" and first.run_dir.startswith(str(on_kaggle / "working"))
 
     version = on_kaggle / "input" / "notebooks" / "someone" / "my-training"
@@ -101,7 +101,7 @@ def test_the_output_of_an_earlier_version_is_gone_on_with(on_kaggle, monkeypatch
     before = {path: path.stat().st_mtime_ns for path in version.rglob("*") if path.is_file()}
     sg2.setup()
     assert machine.input_folders(str(TREE / "results")) == [str(version / TREE / "results")]
-    second = sg2.train("photos", kimg=2, **TINY)
+    second = sg2.train("photos", kimg=2, augpipe="noise", **TINY)
     assert second.state == "done" and second.kimg == pytest.approx(2, abs=0.05)
     assert second.run_dir == first.run_dir, "the same run, in /kaggle/working again"
     assert "Going on with " in capsys.readouterr().out
@@ -126,7 +126,7 @@ def test_both_cards_train_without_being_asked_for_and_the_stop_button_ends_both(
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=press_when_saved, daemon=True).start()
-    first = sg2.train(kimg=1000, snap_minutes=0.01, **TINY)
+    first = sg2.train(kimg=1000, snap_minutes=0.01, augpipe="noise", **TINY)
     said = capsys.readouterr().out
     assert (first.state, first.exit_code) == ("stopped", 130), said
     assert "2 processes train, each computes 1 of the 2 rounds of a minibatch" in said, said

@@ -9,7 +9,7 @@ from sg2ada_colab.networks.config import DiscriminatorConfig, GeneratorConfig
 from sg2ada_colab.seeds import step_seed
 from sg2ada_colab.tf import IS_TF1, compiling_for, tf
 from sg2ada_colab.training.optimizer import gradient_scale
-from sg2ada_colab.training.state import TrainState
+from sg2ada_colab.training.state import TrainState, flat
 from sg2ada_colab.training.steps import Phases
 from tests.training.tiny_config import config_of
 
@@ -78,23 +78,33 @@ def test_every_phase_reports_and_moves_its_network():
         assert all(np.array_equal(before[other][n], after[other][n]) for n in before[other] if n != "dlatent_avg")
 
 
-def one_step(name, target, seed_of_all=3, num_fp16_res=0):
-    """Run one round of a phase in the form for a target: its report, and what it did to the second moments, by name."""
-    images, labels = reals()
-    inputs = {
-        "G_main": (labels,),
-        "G_reg": (labels[:4],),
-        "D_main": (labels, images, labels),
-        "D_reg": (images, labels),
-    }[name]
-    state, phases = make(num_fp16_res=num_fp16_res, seed=seed_of_all)
-    state.G.variables["synthesis/8x8/Conv1/noise_strength"].assign(0.3)
-    with compiling_for(target):
-        report, finite = phases[name].run(0, seed(name, seed_of_all), *inputs, tf.constant(0.0))
-    optimizer = state.G_opt if name[0] == "G" else state.D_opt
-    moments = {key: np.sqrt(value.numpy()) for key, value in optimizer.second.items()}
-    assert bool(finite) and sum(bool(np.any(value)) for value in moments.values()) > 0.5 * len(moments)
-    return report.numpy(), moments
+class OneStep:
+    """One round of a phase in the form for a target, from the weights of any seed: its graph is made once for all of them."""
+
+    def __init__(self, name, target, num_fp16_res=0):
+        self.name, self.target = name, target
+        self.state, self.phases = make(num_fp16_res=num_fp16_res)
+
+    def __call__(self, seed_of_all=3):
+        """Return its report, and what it did to the second moments, by name."""
+        name, state = self.name, self.state
+        images, labels = reals()
+        inputs = {
+            "G_main": (labels,),
+            "G_reg": (labels[:4],),
+            "D_main": (labels, images, labels),
+            "D_reg": (images, labels),
+        }[name]
+        fresh = flat(make(seed=seed_of_all)[0].variables())
+        for variable, value in zip(flat(state.variables()), fresh):
+            variable.assign(value)
+        state.G.variables["synthesis/8x8/Conv1/noise_strength"].assign(0.3)
+        with compiling_for(self.target):
+            report, finite = self.phases[name].run(0, seed(name, seed_of_all), *inputs, tf.constant(0.0))
+        optimizer = state.G_opt if name[0] == "G" else state.D_opt
+        moments = {key: np.sqrt(value.numpy()) for key, value in optimizer.second.items()}
+        assert bool(finite) and sum(bool(np.any(value)) for value in moments.values()) > 0.5 * len(moments)
+        return report.numpy(), moments
 
 
 def without_kink(monkeypatch):
@@ -111,7 +121,7 @@ def differences(moments, expected):
 @pytest.mark.skipif(IS_TF1, reason="TensorFlow 1 compiles nothing")
 @pytest.mark.parametrize("name", ["G_main", "G_reg", "D_main", "D_reg"])
 def test_the_forms_for_a_gpu_give_the_same_gradients(name, relmax):
-    (gpu_report, gpu), (report, plain) = one_step(name, "gpu"), one_step(name, None)
+    (gpu_report, gpu), (report, plain) = OneStep(name, "gpu")(), OneStep(name, None)()
     assert relmax(gpu_report, report) < 2e-5 and max(differences(gpu, plain)) < 2e-5
 
 
@@ -122,11 +132,12 @@ def test_in_float16_the_forms_for_a_gpu_are_as_near_to_float32_as_the_plain_ones
     kink, as likely in the one as in the other, changes gradients by a tenth.
     """
     without_kink(monkeypatch)
-    errors = {"gpu": [], None: []}
+    errors, exact_step = {"gpu": [], None: []}, OneStep(name, None)
+    half = {target: OneStep(name, target, num_fp16_res=2) for target in errors}
     for seed_of_all in range(4):
-        exact = one_step(name, None, seed_of_all)[1]
+        exact = exact_step(seed_of_all)[1]
         for target in errors:
-            errors[target] += differences(one_step(name, target, seed_of_all, num_fp16_res=2)[1], exact)
+            errors[target] += differences(half[target](seed_of_all)[1], exact)
     assert np.median(errors["gpu"]) < min(1.5 * np.median(errors[None]), 2.5e-3)
 
 
