@@ -97,13 +97,30 @@ def test_imports_of_a_module_are_found_wherever_they_stand(tmp_path, monkeypatch
     assert names == {"tf", "seeds.step_seed", "draws", "metrics.features.open_features", "colab.drive"}
 
 
-def test_modules_do_not_import_each_other_in_a_circle():
+def import_graph():
+    """Return {module: the modules of the package that it imports, anywhere in it}."""
     known = {module_name(path) for path in MODULES} - {""}
     graph = {}
     for path in MODULES:
         names = {name for _, name in imported_names(path)}
         targets = {name if name in known else name.rpartition(".")[0] for name in names}
         graph[module_name(path)] = (targets & known) - {module_name(path)}
+    return graph
+
+
+def test_rooms_that_are_tested_on_the_newest_python_alone_import_no_tensorflow():
+    """Neither themselves nor by way of another module; .ci/run names them."""
+    rooms = re.search('^WITHOUT_TENSORFLOW="(.+?)"', (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.M).group(1).split()
+    graph = import_graph()
+    reached = [name for name in graph if room(name) in rooms]
+    assert len(rooms) == 4 and {room(name) for name in reached} == set(rooms)
+    for name in reached:  # grows
+        reached += sorted(graph[name] - set(reached))
+    assert "files" in reached and "tf" not in reached and "training.loop" not in reached
+
+
+def test_modules_do_not_import_each_other_in_a_circle():
+    graph = import_graph()
     finished, open_path = set(), []
 
     def visit(name):

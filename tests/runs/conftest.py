@@ -15,9 +15,9 @@ from sg2ada_colab.config.train_config import DatasetInfo
 from sg2ada_colab.dataset import PrepareOptions, prepare
 from sg2ada_colab.runs import build
 from sg2ada_colab.runs import start as start_module
-from sg2ada_colab.tf import tf
+from sg2ada_colab.tf import IS_TF1, tf
 from sg2ada_colab.training.loop import TrainingProgress
-from sg2ada_colab.training.state import Counters
+from sg2ada_colab.training.state import Counters, flat
 
 from ..training.test_steps import REPORTS
 
@@ -115,6 +115,62 @@ def leave_out_the_arithmetic(monkeypatch):
         return phases
 
     monkeypatch.setattr(start_module, "build_phases", build_phases)
+
+
+class KeptPrograms:
+    """States and phases of the runs in this process over the same variables, so that a config's graphs are made once.
+
+    A run leaves nothing to the next but the graphs: each of its variables gets the value that it has in a new state, or in new
+    phases, and no graph has others. What is saved and loaded passes through files, as ever.
+    """
+
+    PARTS = ("G", "D", "Gs", "G_opt", "D_opt", "pl_mean", "lecam_means")
+
+    def __init__(self):
+        self.kept = {}  # config as JSON → (state, phases, first values of the phases' own variables)
+
+    def build_state(self, config, snapshot=None):
+        state = build.build_state(config, snapshot)
+        if config.to_json() in self.kept:
+            kept = self.kept[config.to_json()][0]
+            variables, values = flat(kept.variables()), flat(state.variables())
+            assert len(variables) == len(values)
+            for variable, value in zip(variables, values):
+                variable.assign(value)
+            for name in self.PARTS:
+                setattr(state, name, getattr(kept, name))
+            assert [id(one) for one in flat(state.variables())] == [id(one) for one in variables], "a variable is not kept"
+        return state
+
+    def build_phases(self, config, state, ranks):
+        key = config.to_json()
+        if key not in self.kept:
+            phases = build.build_phases(config, state, ranks)
+            self.kept[key] = state, phases, [variable.numpy() for variable in phases.variables()]
+        else:
+            _, phases, values = self.kept[key]
+            self.check(state, phases)
+            for variable, value in zip(phases.variables(), values):
+                variable.assign(value)
+            phases.state = state
+        return phases
+
+    def check(self, state, phases):
+        """Check that the graphs have no variables but those of the state and the phases."""
+        known = {id(variable) for variable in flat(state.variables()) + phases.variables()}
+        for program in phases.programs() if not IS_TF1 else []:
+            used = program.function.get_concrete_function(*program.inputs).graph.variables
+            assert used and {id(variable) for variable in used} <= known, program.name
+
+
+@pytest.fixture(scope="module")
+def kept_programs():
+    """Make the graphs of a config once for all runs of a module's tests."""
+    kept = KeptPrograms()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(start_module, "build_state", kept.build_state)
+        monkeypatch.setattr(start_module, "build_phases", kept.build_phases)
+        yield
 
 
 @pytest.fixture

@@ -89,7 +89,7 @@ def statistics(run_dir):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory, request):
+def undisturbed(tmp_path_factory, kept_programs):
     """Return a function that trains a config once without a disturbance and keeps the folder."""
     done = {}
 

@@ -117,6 +117,7 @@ def test_a_set_that_mixes_says_how_many_are_opaque(sprites, tmp_path):
     assert note.startswith("No image is transparent anywhere")
 
 
+@pytest.mark.usefixtures("kept_programs")
 def test_a_killed_run_goes_on_exactly_and_its_network_makes_rgba(dataset, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = config_of(dataset, aug="fixed", p=0.5)
