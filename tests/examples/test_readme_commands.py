@@ -17,8 +17,9 @@ README = Path(__file__).parents[2] / "README.md"
 SMALLER = {"--resolution 256": "--resolution 32", "--resolution 64": "--resolution 32", "--count=100": "--count=4",
            "--w-frames=60": "--w-frames=2"}  # fmt: skip
 SMALL_RUN = "--kimg=1 --batch=32 --cbase=256 --cmax=8 --tick=1 --snap=1 --no-xla --metrics=none --augpipe=blit"
-MORE_OPTIONS = {"train": SMALL_RUN, "resume": "--kimg=2", "metrics": "--metrics=kid1k_efflite0 --every=10 --no-xla",
-                "project": "--num-steps=2 --distance=efflite0"}  # fmt: skip
+MORE_OPTIONS = {"train": SMALL_RUN, "resume": "--kimg=2", "metrics": "--metrics=kid100_efflite0 --every=10 --no-xla",
+                "project": "--num-steps=2 --distance=efflite0 --no-xla",
+                **dict.fromkeys(("generate", "style-mixing", "video"), "--no-xla")}  # fmt: skip
 # What cannot be run here, and why; its flags are parsed all the same.
 NOT_RUN = {
     "sg2ada demo": "leg A of .ci/run runs it, as it stands",
