@@ -197,7 +197,7 @@ def test_the_network_that_ships_is_small_complete_and_learned_something(tmp_path
     assert np.abs(snapshot.Gs.variables["dlatent_avg"]).max() > 0, "untrained, the average of w is zero"
 
 
-MADE = "SG2ADA_DEMO"  # the folder of a demo that has run, with what it said in said.txt beside it; see CONTRIBUTING.md
+MADE = "SG2ADA_DEMO"  # the folder of a demo that has run, and in its said.txt what it said; see CONTRIBUTING.md
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ def real_demo(tmp_path):
     """Return (folder of a demo that has run for real, its Plan, what it said): a quick one, or the one that has been made."""
     if os.environ.get(MADE):
         folder = Path(os.environ[MADE])
-        return folder, demo.FULL, (folder.parent / "said.txt").read_text()
+        return folder, demo.FULL, (folder / "said.txt").read_text()
     done = subprocess.run(
         [sys.executable, "-m", "sg2ada_colab", "demo", "--quick", "--folder", str(tmp_path / "here")],
         cwd=str(Path(__file__).parent.parent.parent), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
