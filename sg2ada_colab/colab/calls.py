@@ -102,7 +102,7 @@ def train(
         raise no_gpu_error()
     if new_run:
         tell("warn", "new_run is ticked, so a new run begins.", "Untick it now, or the next Run all begins yet another one.")
-    remembered = {"dataset": str(dataset)} if dataset and not displaces_own(here, data_path) else {}
+    remembered = {"dataset": str(dataset)} if dataset and not displaces_own(here, data.path) else {}
     here.choose(run=os.path.basename(plan.run_dir), **remembered)
     plan = plan if plan.is_finished else on_cards(plan, gpus)
     for sentence in plan.sentences:
