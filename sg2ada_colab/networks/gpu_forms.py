@@ -9,7 +9,6 @@ from ..tf import shared_constant, tf
 from .activations import LRELU_SLOPE, scale_and_clamp
 
 HEIGHT, WIDTH = 1, 2  # axes
-REDUCE_ROW_ELEMENTS = 512  # numbers in a row of a sum over pixels
 MAX_FUSED_TAPS = 16  # numbers that a filter along both axes at once may read for a result
 FEW_CHANNELS = 4  # as many as images have, or fewer
 
@@ -49,13 +48,8 @@ def bias_lrelu(
 
 
 def _channel_sums(x):
-    """Sum [N,H,W,C] over all but the channels in float32, with neighbours side by side, so that a GPU reads vectors."""
-    n, h, w, c = [int(d) for d in x.shape]
-    pixels = 1
-    while pixels * c < REDUCE_ROW_ELEMENTS and h * w % (2 * pixels) == 0:
-        pixels *= 2
-    sums = tf.reduce_sum(tf.cast(tf.reshape(x, [n * h * w // pixels, pixels * c]), tf.float32), axis=0)
-    return tf.reduce_sum(tf.reshape(sums, [pixels, c]), axis=0)
+    """Sum [N,H,W,C] over all but the channels in float32."""
+    return tf.reduce_sum(tf.cast(x, tf.float32), axis=[0, HEIGHT, WIDTH])
 
 
 def _channel_sums_by_image(x):

@@ -27,7 +27,7 @@ def machine(monkeypatch):
     """Return a function that sets how many cards there are."""
     monkeypatch.delenv("SG2ADA_CPU_RANKS", raising=False)
     monkeypatch.setattr(cluster, "check_free", lambda *ignored: None)
-    monkeypatch.setattr(cluster, "estimate", lambda config: SimpleNamespace(memory_bytes=0))
+    monkeypatch.setattr(cluster, "estimate", lambda config, processes: SimpleNamespace(memory_bytes=0))
     monkeypatch.setattr(cluster, "share_rounds", lambda config, count: (config, []))
 
     def has(count):

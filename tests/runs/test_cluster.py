@@ -18,7 +18,7 @@ def seen(monkeypatch):
     cards = []
     monkeypatch.setattr(module, "visible_cards", lambda: cards)
     monkeypatch.setattr(module, "check_free", lambda *ignored: None)
-    monkeypatch.setattr(module, "estimate", lambda config: SimpleNamespace(memory_bytes=0))
+    monkeypatch.setattr(module, "estimate", lambda config, processes: SimpleNamespace(memory_bytes=0))
     monkeypatch.setattr(module, "share_rounds", lambda config, count: (config, []))
     monkeypatch.delenv(CPU_RANKS, raising=False)
     return cards
