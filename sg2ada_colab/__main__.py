@@ -4,10 +4,11 @@ import contextlib
 import importlib
 import os
 import sys
-from typing import Any, Optional, Sequence
+from typing import Any, Iterator, Optional, Sequence
 
 from . import __version__
 from .cli.parser import Parser
+from .compile.cache import use_for_pictures
 from .errors import UserError
 from .escape import TerminalStream
 from .system_errors import user_error
@@ -57,7 +58,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 def run(args: Any) -> int:
     """Run the verb of parsed arguments; return the exit code."""
     try:
-        code = args.run(args) or 0
+        with keeping_programs(args):
+            code = args.run(args) or 0
         sys.stdout.flush()
         return code
     except UserError as error:
@@ -70,6 +72,17 @@ def run(args: Any) -> int:
         return USER_ERROR
     except OSError as error:
         return _tell(user_error(error))
+
+
+@contextlib.contextmanager
+def keeping_programs(args: Any) -> Iterator[None]:
+    """Let a verb that makes pictures find the programs that an earlier one has compiled."""
+    cache = use_for_pictures() if getattr(args, "keeps_programs", False) and not args.no_xla else None
+    for sentence in cache.refused if cache else []:
+        print(sentence, file=sys.stderr)
+    yield
+    if cache:
+        cache.keep()
 
 
 def _tell(error):

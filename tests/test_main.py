@@ -75,6 +75,18 @@ def test_a_reader_that_has_enough_ends_the_verb_quietly(capsys, monkeypatch):
     assert replaced == [7]  # so that Python's own flush at the end has somewhere to go
 
 
+@pytest.mark.parametrize("flags, kept", [
+    ({"keeps_programs": True, "no_xla": False}, True), ({"keeps_programs": True, "no_xla": True}, False), ({}, False),
+])  # fmt: skip
+def test_verbs_that_make_pictures_keep_what_they_compile(flags, kept, capsys, monkeypatch):
+    calls = []
+    cache = SimpleNamespace(refused=["Not taken."], keep=lambda: calls.append("keep"))
+    monkeypatch.setattr(program, "use_for_pictures", lambda: calls.append("use") or cache)
+    assert program.run(SimpleNamespace(run=lambda _: calls.append("run"), **flags)) == 0
+    assert calls == (["use", "run", "keep"] if kept else ["run"])
+    assert capsys.readouterr().err == ("Not taken.\n" if kept else "")
+
+
 @pytest.fixture
 def disk(small_disk):
     """Return the Path of an own disk of 2 MB."""

@@ -14,6 +14,7 @@ import hashlib
 import os
 import re
 import shutil
+import sys
 import threading
 from contextlib import suppress
 from typing import Any, Callable, List, Mapping, Optional, Sequence, Set
@@ -122,6 +123,18 @@ def use_for_run(
 def folder_on_drive(drive_dir: Optional[FilePath]) -> Optional[str]:
     """Return the folder of all combinations beside a run's folder on Drive; None without one."""
     return os.path.join(os.path.dirname(drive_dir), "compiled") if drive_dir else None
+
+
+def use_for_pictures() -> Optional[CompileCache]:
+    """Let a verb that makes pictures keep its compiled programs; call it before TensorFlow is imported.
+
+    They lie apart from those of runs: whoever leads a folder deletes what nobody vouches for, such as what a run compiles now.
+
+    Returns:
+        CompileCache, or None where nothing is kept, also where TensorFlow is there already.
+    """
+    root = None if "tensorflow" in sys.modules else root_folder()
+    return use(os.path.join(root, "pictures")) if root else None
 
 
 def use(root: Optional[str] = None, drive: Optional[str] = None, leads: bool = True) -> Optional[CompileCache]:

@@ -383,6 +383,17 @@ def test_a_deterministic_run_asks_for_it_before_tensorflow_begins(machine, tmp_p
     assert seen == ["--xla_gpu_enable_scatter_determinism_expander=true" if deterministic else ""]
 
 
+def test_pictures_keep_their_programs_apart_unless_tensorflow_is_there_already(machine, tmp_path):
+    machine.setenv(compile_cache.ENVIRONMENT, str(tmp_path))
+    machine.setitem(sys.modules, "tensorflow", None)
+    assert compile_cache.use_for_pictures() is None
+    machine.delitem(sys.modules, "tensorflow")
+    cache = compile_cache.use_for_pictures()
+    assert cache.folder == str(tmp_path / "pictures" / FOLDER) and cache.leads
+    machine.setenv(compile_cache.ENVIRONMENT, "off")
+    assert compile_cache.use_for_pictures() is None
+
+
 def test_a_run_keeps_its_programs_beside_it_on_drive_or_nothing(machine, tmp_path, monkeypatch):
     monkeypatch.setenv(compile_cache.ENVIRONMENT, str(tmp_path / "here"))
     cache = compile_cache.use_for_run(True, False, str(tmp_path / "drive" / "results" / "00000-x"))
