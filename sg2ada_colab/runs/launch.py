@@ -27,7 +27,7 @@ from ..storage.store import RunStore
 from .cluster import Cluster
 from .log_file import Log
 from .plan import RunPlan
-from .signs import Allowances, Watch
+from .signs import BEAT_EVERY_S, Allowances, Watch
 from .stop import StopFlag
 
 DONE, REFUSED, OUT_OF_MEMORY, LOST, INTERRUPTED = 0, 1, 3, 75, 130  # exit codes of a process; LOST: another one has gone
@@ -35,11 +35,13 @@ MARK = "SG2ADA_LAUNCH"  # environment variable of all processes of one start
 JOB_FILE, OUTCOME_FILE = "job.json", "outcome-{}.json"
 LOOK_EVERY_S = 0.2
 FOLLOW_S = 5.0  # in which the others may notice themselves that one has gone
+STILL_S = FOLLOW_S - BEAT_EVERY_S  # without a sign of life, while others fail: it is the cause, and they only noticed
 ASLEEP_S = 5.0  # between two looks: this process stood still itself, and the others with it
 TELL_S = 30.0  # of waiting for other machines, until it is said
 MOST_RESTARTS = 3  # in a row without a new snapshot
 PAUSES_S = (5.0, 15.0, 45.0)  # before them where other machines take part, which need time to notice it, too
 LAST_LINES = 12
+NOTICED = 2  # the least blame: a process that has ended because another one was gone
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ class Member:
         code = self.code() or 0
         if code < 0 and code != -signal.SIGABRT:
             return 0
-        return 2 if code in (LOST, -signal.SIGABRT) else 1
+        return NOTICED if code in (LOST, -signal.SIGABRT) else 1
 
     def close(self) -> None:
         """See to it that it has ended."""
@@ -227,15 +229,27 @@ class Attempt:
             first = min(self._failed(), key=lambda member: (member.blame(), member.index))
             refusal = first.outcome() if first.code() in (REFUSED, OUT_OF_MEMORY) else None
             if refusal is None:
-                return Fault(first.end_in_words(), first.last_words())
+                noticed = first.blame() == NOTICED and self._standing_still()
+                return noticed or Fault(first.end_in_words(), first.last_words())
             if first.code() == OUT_OF_MEMORY and self._has_progressed():
                 return Fault(f"{first.name}: {refusal.what}")
             raise refusal
-        for member in self.members:
-            silence = member.watch.silence() if member.code() is None else None
+        for member in self._running():
+            silence = member.watch.silence()
+            if silence:
+                return self._standing_still() or Fault(f"{member.name} {silence}.", member.last_words())
+        return None
+
+    def _standing_still(self):
+        """Return the `Fault` of a process that does not run, for which the others can only wait, or None."""
+        for member in self._running():
+            silence = member.watch.no_beat(STILL_S)
             if silence:
                 return Fault(f"{member.name} {silence}.", member.last_words())
         return None
+
+    def _running(self):
+        return [member for member in self.members if member.code() is None]
 
     def _failed(self):
         return [member for member in self.members if member.code() not in (None, DONE, INTERRUPTED)]
@@ -250,8 +264,10 @@ class Attempt:
     def _follow(self):
         """Give the others a moment to end by themselves."""
         until = time.monotonic() + FOLLOW_S
-        while time.monotonic() < until and None in [member.code() for member in self.members]:
+        while time.monotonic() < until and self._running():
             time.sleep(LOOK_EVERY_S / 4)
+            for member in self.members:
+                member.watch.look()
 
     def _tell_of_waiting(self, say):
         waiting = not all(member.watch.has_joined for member in self.members)

@@ -90,11 +90,17 @@ class Watch:
         self._beat = None if self._beat is None else self._beat + seconds
         self._moved += seconds
 
+    def no_beat(self, limit_s: float) -> Optional[str]:
+        """Return, in words, that the process did not run at all for longer than some seconds, or None."""
+        seconds = 0.0 if self._beat is None else self.clock() - self._beat
+        return f"showed no sign of life for {seconds:.0f} s" if seconds > limit_s else None
+
     def silence(self) -> Optional[str]:
         """Return why the process counts as hanging, in words, or None."""
         now, allowed = self.clock(), self.allowances
-        if self._beat is not None and now - self._beat > allowed.beat_s:
-            return f"showed no sign of life for {now - self._beat:.0f} s"
+        no_beat = self.no_beat(allowed.beat_s)
+        if no_beat:
+            return no_beat
         if self._aside:
             limit = allowed.aside_s
         elif not self.has_trained:

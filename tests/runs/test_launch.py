@@ -193,6 +193,16 @@ def test_the_one_that_was_killed_is_named_and_not_those_that_noticed(run):
     assert run.launch() == DONE and "Process 2 of 2 was killed" in run.log()
 
 
+@pytest.mark.parametrize("noticed", ["stuck", f"code {LOST}"])
+def test_the_one_that_stands_still_is_named_and_not_those_that_wait_for_it(run, monkeypatch, noticed):
+    """Whoever comes first: the launcher sees that the first waits, or that it has lost the other."""
+    monkeypatch.setattr(module, "FOLLOW_S", 3.0)
+    monkeypatch.setattr(module, "STILL_S", 2.0)
+    run.plan({"0/1": noticed, "1/1": "SIGSTOP", "0/2": "done", "1/2": "done"})
+    assert run.launch(allowances=Allowances(beat_s=30.0, group_s=4.0, times=10.0)) == DONE
+    assert "Process 2 of 2 showed no sign of life for" in run.log() and "Process 1" not in run.log()
+
+
 def test_without_progress_it_gives_up_after_three_restarts(run):
     run.plan({"1": "code 9"})
     with pytest.raises(UserError) as caught:

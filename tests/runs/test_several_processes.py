@@ -163,7 +163,8 @@ def test_killed_stopped_and_interrupted_it_ends_as_undisturbed(tiny_config, laun
     third = disturbed.wait_for_snapshot(second)
     disturbed.process.send_signal(signal.SIGINT)
     said = disturbed.end(130)
-    assert "Process 2 of 2 was killed" in said and "Process 1 of 2 showed no sign of life" in said
+    assert "Process 2 of 2 was killed" in said, said
+    assert "Process 1 of 2 showed no sign of life" in said, said
     assert "training starts again from network-snapshot-" in said and "Stopped: interrupted." in said
     assert third < "000002"
 
