@@ -65,6 +65,14 @@ def interruptible():
 
 
 @pytest.fixture
+def no_pauses(monkeypatch):
+    """Let what fails be tried again at once: how long is waited between attempts has tests of its own."""
+    from sg2ada_colab.files import with_retries
+
+    monkeypatch.setattr(with_retries, "__defaults__", with_retries.__defaults__[:-1] + (lambda seconds: None,))
+
+
+@pytest.fixture
 def small_disk(tmp_path):
     """Return a function of a size in MB that mounts a disk of its own and returns its Path; skips without the right to mount."""
     path = tmp_path / "disk"

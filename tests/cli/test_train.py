@@ -395,7 +395,7 @@ def test_a_dry_resume_starts_nothing(work, capsys):
     assert len(work) == 1 and capsys.readouterr().out.endswith("Dry run; exiting.\n")
 
 
-def test_an_outdir_that_cannot_be_made_is_refused(work, capsys):
+def test_an_outdir_that_cannot_be_made_is_refused(work, capsys, no_pauses):
     Path("file").write_text("")
     assert main("train --outdir=file --data=d/faces") == 1
     assert "choose another --outdir" in capsys.readouterr().err and not work

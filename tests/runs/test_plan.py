@@ -303,7 +303,7 @@ def test_a_finished_run_needs_no_room(front, monkeypatch):
     assert front.plan().is_finished
 
 
-def test_a_folder_of_runs_that_cannot_be_listed_is_an_error(front, monkeypatch):
+def test_a_folder_of_runs_that_cannot_be_listed_is_an_error(front, monkeypatch, no_pauses):
     leave_run(front, 0, (4,))
     listdir = os.listdir
 
@@ -313,12 +313,11 @@ def test_a_folder_of_runs_that_cannot_be_listed_is_an_error(front, monkeypatch):
         return listdir(path)
 
     monkeypatch.setattr(os, "listdir", fail)
-    monkeypatch.setattr("sg2ada_colab.files.time.sleep", lambda seconds: None)
     with pytest.raises(UserError, match="does not answer"):
         front.plan()
 
 
-def test_options_that_a_failing_disk_does_not_hand_over_are_an_error(front, monkeypatch):
+def test_options_that_a_failing_disk_does_not_hand_over_are_an_error(front, monkeypatch, no_pauses):
     """Else a new run would begin beside the one that is to go on."""
     leave_run(front, 0, (4,))
 
@@ -326,7 +325,6 @@ def test_options_that_a_failing_disk_does_not_hand_over_are_an_error(front, monk
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr("sg2ada_colab.config.options_file.read_json", fail)
-    monkeypatch.setattr("sg2ada_colab.files.time.sleep", lambda seconds: None)
     with pytest.raises(UserError, match="training_options.json cannot be read: Input/output error"):
         front.plan()
 

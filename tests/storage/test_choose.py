@@ -184,7 +184,7 @@ def test_parts_and_temporary_files_are_no_candidates(tmp_path):
     assert choose(tmp_path) == ("000004", "")
 
 
-def test_a_drive_that_does_not_answer_gives_a_sentence(tmp_path, monkeypatch):
+def test_a_drive_that_does_not_answer_gives_a_sentence(tmp_path, monkeypatch, no_pauses):
     fill(tmp_path / "local", 4)
     listdir = os.listdir
 

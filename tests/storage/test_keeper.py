@@ -63,7 +63,7 @@ def test_a_drive_that_is_not_there_is_said_before_training_starts(tmp_path):
 
 
 @needs_fuse
-def test_a_full_drive_is_said_before_training_starts(tmp_path):
+def test_a_full_drive_is_said_before_training_starts(tmp_path, no_pauses):
     with FakeDrive(tmp_path / "d") as fuse:
         (fuse.mount / "results" / "00007-big").mkdir(parents=True)
         (fuse.mount / "results" / "00007-big" / "network-snapshot-000004.pkl").write_bytes(b"x" * 1000)
@@ -209,7 +209,7 @@ def test_what_was_copied_while_it_was_chosen_is_fetched_again_where_it_does_not_
     assert newest_good([here / RUN]).candidate.name == "000008"
 
 
-def test_a_disk_here_that_takes_no_copy_does_no_harm(tmp_path, on_drive):
+def test_a_disk_here_that_takes_no_copy_does_no_harm(tmp_path, on_drive, no_pauses):
     (tmp_path / "here").write_text("no folder")
     candidate = choose_run([tmp_path / "here", tmp_path / "drive"], digest=CopiesOnTheWay(tmp_path / "here").digest).candidate
     assert candidate.name == "000008" and candidate.verified_by == "digest"

@@ -32,7 +32,7 @@ def test_the_two_places_of_the_workspace_and_of_any_folder_on_drive(colab):
 
 
 @pytest.mark.parametrize("file_name", [OPTIONS, MANIFEST])
-def test_a_run_is_found_from_either_place(colab, file_name):
+def test_a_run_is_found_from_either_place(colab, no_pauses, file_name):
     there, here = colab
     (there / "00003-x").mkdir(parents=True)
     (there / "00003-x" / file_name).write_text("{}")

@@ -75,11 +75,10 @@ def test_states_of_older_versions_hold_none_and_wrong_ones_are_not_believed(fold
     assert saved_config(folders)[0] == longer(40)
 
 
-def test_a_failing_file_system_is_an_error_and_no_state_is_asked(folders, monkeypatch):
+def test_a_failing_file_system_is_an_error_and_no_state_is_asked(folders, monkeypatch, no_pauses):
     def fail(path, *shape):
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr("sg2ada_colab.config.options_file.read_json", fail)
-    monkeypatch.setattr("sg2ada_colab.files.time.sleep", lambda seconds: None)
     with pytest.raises(UserError, match="Input/output error"):
         saved_config(folders)

@@ -112,7 +112,7 @@ def test_a_run_that_is_named_goes_on_or_says_why_not(tmp_path):
 
 
 @pytest.mark.parametrize("failing", ["drive", "drive/00000-a"])
-def test_where_a_folder_cannot_be_listed_nothing_is_begun(tmp_path, monkeypatch, failing):
+def test_where_a_folder_cannot_be_listed_nothing_is_begun(tmp_path, monkeypatch, no_pauses, failing):
     """Drive fails for longer than it is asked again: the run to go on with may lie there."""
     fill(tmp_path / "drive" / "00000-a", 4)
     listdir = os.listdir
@@ -123,7 +123,6 @@ def test_where_a_folder_cannot_be_listed_nothing_is_begun(tmp_path, monkeypatch,
         return listdir(path)
 
     monkeypatch.setattr(os, "listdir", fail)
-    monkeypatch.setattr("sg2ada_colab.files.time.sleep", lambda seconds: None)
     places = [tmp_path / "local", tmp_path / "drive"]
     with pytest.raises(UserError, match="does not answer: .*Transport endpoint is not connected") as caught:
         choose_run(places)
