@@ -7,6 +7,7 @@ import time
 import pytest
 from fake_drive import FakeDrive, needs_fuse
 from fake_google_colab import MOUNT_ERRORS
+from waiting import wait_until
 
 from sg2ada_colab.colab.drive import ColabDrive, LocalDrive, choose_drive, finish, mount_failure, state_of
 from sg2ada_colab.errors import UserError
@@ -106,10 +107,10 @@ def test_a_drive_that_fails_is_left_mounted(fake_colab, front_end):
 
 @needs_fuse
 def test_a_drive_that_hangs_is_silent_and_holds_nobody_up(tmp_path):
-    with FakeDrive(tmp_path, list_delay_s=3) as fuse:
+    with FakeDrive(tmp_path, list_delay_s=30) as fuse:
         started = time.monotonic()
         assert state_of(str(fuse.mount), timeout_s=0.2) == "silent"
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < 15
 
 
 @needs_fuse
@@ -121,8 +122,7 @@ def test_pending_uploads_are_counted(fake_colab):
         assert drive.pending_uploads(fuse.mount) == [str(path)]
         fuse.set(upload_delay_s=0)
         fuse.wait_until_uploaded()
-        time.sleep(0.1)
-        assert drive.pending_uploads(fuse.mount) == []
+        wait_until(lambda: drive.pending_uploads(fuse.mount) == [])
 
 
 def test_finish_flushes_and_only_then_disconnects(fake_colab, front_end, drive):

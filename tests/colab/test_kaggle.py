@@ -3,8 +3,10 @@
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from sg2ada_colab.colab.supervisor import supervise
 from sg2ada_colab.errors import UserError
 
 TINY = {"batch": 16, "cbase": 64, "cmax": 8, "tick": 0.25, "snap": 1, "metrics": "none", "no_xla": True, "img_snap": 4}
+SPEED_OF_TWO = " img/s by 2 processes"
 TREE = Path("colab-sg2-ada", "stylegan2-ada")
 
 
@@ -121,8 +124,9 @@ def test_both_cards_train_without_being_asked_for_and_the_stop_button_ends_both(
     results = on_kaggle / "working" / TREE / "results"
 
     def press_when_saved():
-        wait_until(lambda: list(results.glob("*/network-snapshot-*.pkl")), 400.0)
-        time.sleep(5.0)  # until the panel has shown a line with the speed
+        shown = sys.stdout.getvalue  # of what capsys keeps
+        with suppress(AssertionError):
+            wait_until(lambda: list(results.glob("*/network-snapshot-*.pkl")) and SPEED_OF_TWO in shown(), 400.0)
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=press_when_saved, daemon=True).start()
@@ -130,7 +134,7 @@ def test_both_cards_train_without_being_asked_for_and_the_stop_button_ends_both(
     said = capsys.readouterr().out
     assert (first.state, first.exit_code) == ("stopped", 130), said
     assert "2 processes train, each computes 1 of the 2 rounds of a minibatch" in said, said
-    assert " img/s by 2 processes" in said, said
+    assert SPEED_OF_TWO in said, said
     more = int(first.kimg) + 1
     second = sg2.train(kimg=more, gpus=1, no_xla=True)
     assert (second.state, second.run_dir) == ("done", first.run_dir), capsys.readouterr().out

@@ -154,7 +154,7 @@ def test_only_programs_that_are_not_kept_wait_for_one_another(monkeypatch, tmp_p
 
     def call(name):
         try:
-            both.wait(0.5)
+            both.wait(60 if together else 0.5)
             met.append(name)
         except threading.BrokenBarrierError:
             timed.write_text(name)

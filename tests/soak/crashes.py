@@ -102,7 +102,7 @@ class Crashes:
         """Return {snapshot name: position} of what is whole of the run in a results folder, judged from the bytes alone."""
         return self.inspector.whole(results / self.run)
 
-    def wait_in_cloud(self, position, timeout_s=20):
+    def wait_in_cloud(self, position, timeout_s=60):
         """Wait until a snapshot of a position is whole in the cloud; what got stuck on its way there before plays no part."""
         deadline = time.monotonic() + timeout_s
         while position not in self.intact(self.drive.cloud / "results").values():

@@ -79,7 +79,7 @@ class FakeDrive:
             paths = [self.mount, self.cache, self.cloud, self.control, self.folder / "counts"]
             command = [sys.executable, str(PROGRAM)] + [str(path) for path in paths]
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not os.path.ismount(str(self.mount)):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("the fake Drive does not mount: " + (self.folder / "fuse.log").read_text()[-2000:])
@@ -121,7 +121,7 @@ class FakeDrive:
         # Lazily, as a killed child may still be listed as holding a file open.
         subprocess.run(["umount", "-l", str(self.mount)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    def wait_until_uploaded(self, timeout_s=20):
+    def wait_until_uploaded(self, timeout_s=60):
         """Wait until cloud and cache hold the same names and sizes; twins are made in the cloud only, and differ."""
         deadline = time.monotonic() + timeout_s
         while True:

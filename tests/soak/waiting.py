@@ -3,7 +3,7 @@
 import time
 
 
-def wait_until(true, timeout_s=20.0):
+def wait_until(true, timeout_s=60.0):
     """Look every 10 ms until `true()`; an AssertionError after `timeout_s` seconds."""
     deadline = time.monotonic() + timeout_s
     while not true():
