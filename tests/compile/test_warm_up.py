@@ -36,7 +36,7 @@ def one_minibatch(phases, rounds):
     return [report.numpy() for report, _ in reports]
 
 
-@pytest.mark.parametrize("rounds", [1, 2])
+@pytest.mark.parametrize("rounds", [1, pytest.param(2, marks=pytest.mark.once)])
 def test_a_warmed_up_run_equals_one_that_was_not(rounds):
     cold, cold_phases = make(rounds)
     warm, warm_phases = make(rounds)
@@ -105,7 +105,7 @@ def busy():
         compiled(lambda x: x * 2, xla=False)(tf.constant(1.0))
 threading.Thread(target=busy).start()
 """
-    assert names_of("") == names_of(before) == names_of(before + beside)
+    assert names_of("") == names_of(before + beside)
 
 
 def test_a_program_can_be_traced_again_in_the_same_process():

@@ -40,6 +40,7 @@ def names(run_dir):
     return sorted(name.partition(".tfevents")[0] for name in os.listdir(str(run_dir)))
 
 
+@pytest.mark.once
 def test_processes_with_other_options_or_images_refuse_each_other(pair, tiny_config, tmp_path):
     one, other = tiny_config(**TWO_ROUNDS), tiny_config(seed=5, **TWO_ROUNDS)
     results = ended(pair, (one.to_json(), str(tmp_path / "run")), (other.to_json(), str(tmp_path / "elsewhere")))
@@ -63,6 +64,7 @@ def test_stopped_on_two_resumed_on_two_on_one_and_on_two_equals_undisturbed(pair
     assert not os.path.exists(elsewhere) and set(names(undisturbed)) <= set(names(run))
 
 
+@pytest.mark.once
 def test_both_measure_and_it_is_what_one_process_measures(pair, tiny_config, tmp_path):
     options = dict(TWO_ROUNDS, metrics=["kid200_efflite0", "fd90_efflite0"], metrics_budget=0, kimg=1, tick=0.5, snap=1)
     config, together, alone = tiny_config(**options).to_json(), tmp_path / "a", tmp_path / "b"
@@ -73,12 +75,14 @@ def test_both_measure_and_it_is_what_one_process_measures(pair, tiny_config, tmp
         assert values[0] == values[1] and len(values[0]) == 2
 
 
+@pytest.mark.once
 def test_the_others_stay_until_the_first_has_finished_its_copies(pair, tiny_config, tmp_path):
     config = tiny_config(**dict(TWO_ROUNDS, kimg=1)).to_json()
     (copied, _), (nothing, ended_at) = pair.call("tests.training.shared_work.ends", config, str(tmp_path / "run"))
     assert nothing is None and ended_at > copied
 
 
+@pytest.mark.once
 @pytest.mark.skipif(IS_TF1, reason="TensorFlow 1.14 compiles nothing")
 def test_one_process_of_a_machine_compiles_and_the_other_finds_it(tmp_path):
     with RankPair(TF_XLA_FLAGS=f"--tf_xla_persistent_cache_directory={tmp_path}") as pair:
@@ -90,10 +94,12 @@ def test_one_process_of_a_machine_compiles_and_the_other_finds_it(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(IS_TF1, reason="TF 1.14 waits for a process that has ended: what started it has to end the others")
-@pytest.mark.parametrize("xla", [False, True])
-def test_one_is_killed_and_both_resumed(xla, tiny_config, tmp_path):
-    """The first process in one run, the second in another; both are compared with the same undisturbed run."""
-    config = tiny_config(deterministic=xla, **dict(TWO_ROUNDS, no_xla=not xla)).to_json()
+def test_one_is_killed_and_both_resumed(tiny_config, tmp_path):
+    """The first process in one run, the second in another; both are compared with the same undisturbed run.
+
+    Under XLA: without it, test_several_processes.py does so with the launcher and the real steps.
+    """
+    config = tiny_config(deterministic=True, **dict(TWO_ROUNDS, no_xla=False)).to_json()
     undisturbed, runs = str(tmp_path / "a"), [str(tmp_path / "b"), str(tmp_path / "c")]
 
     def kill(pair, killed):

@@ -29,6 +29,7 @@ def page_faults(how):
     return output.split()[-1]
 
 
+@pytest.mark.once
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
 def test_freed_memory_is_not_cleared_again():
     kept = page_faults("keep")

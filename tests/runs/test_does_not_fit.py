@@ -1,5 +1,7 @@
 """A snapshot that reads but is not of this run's networks: the one before it is gone on from, with one sentence."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,10 @@ from sg2ada_colab.runs.start import find_snapshot, start
 from sg2ada_colab.storage.manifest import FileRecord
 from sg2ada_colab.storage.store import RunStore
 from sg2ada_colab.storage.training_state import load_state, save_state
+
+from .conftest import leave_out_the_arithmetic
+
+pytestmark = pytest.mark.once
 
 
 def rewritten(run, name, change):
@@ -44,10 +50,26 @@ def no_controller_sums(arrays, meta):
     del meta["controller"]["sums"]
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Return a function that makes a run of a config, once, and copies it to a folder."""
+    done = {}
+
+    def copy(config, run):
+        if not done:
+            done["run"] = tmp_path_factory.mktemp("whole") / "run"
+            with pytest.MonkeyPatch.context() as monkeypatch:
+                leave_out_the_arithmetic(monkeypatch)
+                assert start(config, done["run"], quiet=True) == 0
+        shutil.copytree(str(done["run"]), str(run))
+
+    return copy
+
+
 @pytest.mark.parametrize("change", [other_shape, no_array, text, unknown_counter, no_controller_sums])
-def test_the_snapshot_before_is_gone_on_from(untrained, tiny_config, tmp_path, change):
+def test_the_snapshot_before_is_gone_on_from(untrained, whole, tiny_config, tmp_path, change):
     run, config = tmp_path / "run", tiny_config(augpipe="noise")
-    assert start(config, run, quiet=True) == 0
+    whole(config, run)
     names = [record.name for record in RunStore(run).snapshots()]
     rewritten(run, names[-1], change)
     assert find_snapshot(RunStore(run))[0].name == names[-1]  # nothing shows before the networks are there
@@ -59,9 +81,9 @@ def test_the_snapshot_before_is_gone_on_from(untrained, tiny_config, tmp_path, c
     assert read_run_id(run) == RunStore(run).run_id
 
 
-def test_where_none_fits_all_are_named(untrained, tiny_config, tmp_path):
+def test_where_none_fits_all_are_named(untrained, whole, tiny_config, tmp_path):
     run, config = tmp_path / "run", tiny_config(augpipe="noise")
-    assert start(config, run, quiet=True) == 0
+    whole(config, run)
     names = [record.name for record in RunStore(run).snapshots()]
     for name in names:
         rewritten(run, name, no_array)

@@ -106,6 +106,7 @@ def assert_nothing_is_left(run, children):
         assert child.poll() is not None and is_gone(child.pid)
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("untrained")
 @pytest.mark.parametrize(
     "children, callback, error, count",
@@ -127,6 +128,7 @@ def test_nothing_is_left_behind(children, callback, error, count, tiny_config, t
     assert start(tiny_config(), str(run), resume=True if count else None, quiet=True) == 0
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("untrained")
 def test_a_callback_that_fails_at_the_end_keeps_no_other_from_closing(tiny_config, tmp_path):
     with pytest.raises(RuntimeError, match="a callback failed"):

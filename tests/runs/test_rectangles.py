@@ -135,6 +135,7 @@ def test_a_network_of_the_shape_has_the_channels_of_the_nearest_square(tmp_path)
         resolve(TrainOptions(), data, DatasetInfo("m", "m", 64, 3, 0, 1000))
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("kept_programs")
 def test_a_killed_run_goes_on_exactly_and_its_network_makes_rectangles(dataset, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -108,7 +108,7 @@ def undisturbed(tmp_path_factory, kept_programs):
     [
         pytest.param(ADA, id="ada"),
         pytest.param(dict(ADA, **TWO_ROUNDS), id="two rounds, fixed p"),
-        pytest.param({"aug": "apa", "initstrength": 0.5, "lecam": 0.1}, id="apa and lecam"),
+        pytest.param({"aug": "apa", "initstrength": 0.5, "lecam": 0.1}, id="apa and lecam", marks=pytest.mark.once),
         pytest.param(TWO_ROUNDS, id="whole pipe", marks=pytest.mark.slow),
     ],
 )
@@ -124,6 +124,7 @@ def test_stopped_and_resumed_equals_undisturbed(options, tiny_config, undisturbe
     assert statistics(run) == statistics(undisturbed(config))
 
 
+@pytest.mark.once
 def test_sigkilled_and_resumed_equals_undisturbed(tiny_config, undisturbed, tmp_path):
     config = tiny_config(**ADA)
     run = tmp_path / "run"
@@ -145,6 +146,7 @@ def test_sigkilled_and_resumed_equals_undisturbed_under_xla(tiny_config, tmp_pat
     assert_equal_runs(run, other)
 
 
+@pytest.mark.once
 def test_the_seed_changes_the_run(tiny_config, undisturbed, tmp_path):
     other = tiny_config(seed=77, **ADA)
     assert newest(undisturbed(other))[0] != newest(undisturbed(tiny_config(**ADA)))[0]

@@ -41,7 +41,7 @@ def sprites(tmp_path_factory):
     return write_sprites(tmp_path_factory.mktemp("sprites"), 40)
 
 
-@pytest.fixture(scope="module", params=sorted(SIZES))
+@pytest.fixture(scope="module", params=["wide", pytest.param("square", marks=pytest.mark.once)])
 def dataset(request, sprites, tmp_path_factory):
     path = tmp_path_factory.mktemp("sets") / "sprites"
     options = PrepareOptions(resolution=SIZES[request.param], alpha="keep", fit=FitOptions("pad"), workers=1)
