@@ -22,12 +22,13 @@ from .datasets import displaces_own
 from .drive import finish as finish_drive
 from .environment import Environment
 from .form import ASK, NEW_RUN, plan_form
+from .form_words import as_fields
 from .kaggle import ending_in_time
 from .make_environment import runtime_environment
 from .panel import open_panel
 from .plan import find_dataset
 from .run_view import RunView
-from .session import as_fields, close, drive, plainly, session_left_s, tell, workspace
+from .session import close, drive, plainly, session_left_s, tell, workspace
 from .sound import announce
 from .start_from import earlier_run, offer, start_network
 from .starting import StartTimes
@@ -61,6 +62,7 @@ def train(
     usual: Optional[Mapping[str, Any]] = None,
     resume: Union[str, int, None] = None,
     gpus: Union[str, int, None] = AUTO,
+    start_partly: bool = False,
     **options: Any,
 ) -> RunState:
     """Train: begin a run, or go on with the newest good one on this dataset; watch it until it ends.
@@ -80,6 +82,7 @@ def train(
         resume: Network that a new run begins with: as for `sg2ada train --resume`, or a run's number or name, "newest" for the
             newest network of an earlier run on a dataset of this name, "noise" for none; None or "" is what the list says.
         gpus: How many of the machine's GPUs train; "auto": all, as far as they share the images of a step evenly.
+        start_partly: Of a network that was made for other images, take over what fits: as `sg2ada train --resume-partial`.
         options: Options of `sg2ada train`, with underscores: kimg=1000, snap_minutes=5, mirror=True ... Text is read as on the
             command line; empty text and "as begun" count as not given, so that a form's fields can be passed on as they are.
 
@@ -94,6 +97,7 @@ def train(
     dataset, resume = chosen("dataset", dataset), chosen("start_from", resume)
     data = local_dataset(here, dataset)
     options["resume"] = start_network(here, data, resume)
+    options.update({"resume_partial": True} if start_partly else {})
     plan, begins = plan_form(here, data.path, *with_gpus(gpus, options, usual), new_run, run, if_different)
     earlier = earlier_run(here, data) if begins and not (resume or new_run or if_different == NEW_RUN) else None
     if earlier is not None:

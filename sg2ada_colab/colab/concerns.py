@@ -8,6 +8,7 @@ from ..augment.adapt import LEAK_P
 from ..previews.timeline import grid_diversity
 from ..shape import Size
 from ..words import size_text
+from .form_words import as_fields
 from .run_view import RunView
 
 DECIDED_SIGN, DECIDED_TICKS = 0.97, 5  # the discriminator is never wrong, for this many ticks
@@ -65,7 +66,7 @@ def not_finite(view: RunView) -> Optional[str]:
     if len(overflow) == DECIDED_TICKS and min(overflow) > 0.5:
         return (
             "Most training steps gave numbers that are not finite and were left out: the run has broken down. Go back to an "
-            "earlier snapshot, with a lower learning rate (lrate) or fp32=True."
+            "earlier snapshot, with a lower learning rate (lrate)."
         )
     return None
 
@@ -157,4 +158,4 @@ def no_progress(silent_s: float) -> Optional[str]:
 
 
 def _of_the_log(view):
-    return view.notes[-3:]
+    return list(map(as_fields, view.notes[-3:]))

@@ -13,8 +13,8 @@ from ..images.source import Source
 from ..previews.timeline import as_jpeg
 from ..shape import sides_of
 from ..words import counted, shown, size_text
+from .form_words import as_fields
 from .html import escape, inline_picture, notice, picture, table
-from .session import as_fields
 
 SHEET_PX, SHEET_BYTES = 1500, 400000
 SHEET_COLUMNS = 8

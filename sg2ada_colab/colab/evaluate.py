@@ -21,6 +21,7 @@ from ..storage import run_folder
 from ..storage.saved_config import saved_config
 from ..storage.workspace import MACHINE_FOLDER, Workspace
 from ..words import duration
+from .form_words import as_fields
 from .html import escape, heading, picture, show, table
 from .plan import find_dataset, find_run
 from .session import plainly, tell, workspace
@@ -154,7 +155,7 @@ def _measure(here, folders, words, options):
     if len(folders) > 1:
         _copy_results(folders[0], folders[-1])
     if output.code not in (0, 130):
-        tell("warn", "Not everything could be measured.", "\n".join(output.last))
+        tell("warn", "Not everything could be measured.", as_fields("\n".join(output.last)))
     return output.said
 
 
@@ -229,7 +230,7 @@ class Progress:
         elif line and "%|" not in line and not ENTRY.match(line.encode()):
             self.said.append(line)
             if not NOT_SHOWN.search(line):
-                self.line.finish(line)
+                self.line.finish(as_fields(line))
 
     def end(self, code: Optional[int]) -> None:
         """Take the exit code."""

@@ -10,12 +10,12 @@ from ..run_files import OPTIONS
 from ..runs.plan import RunPlan
 from ..storage.workspace import Workspace
 from ..words import shown
+from .form_words import field_of
 from .html import notice, show, table
 from .plan import plan_run
 
 AS_BEGUN = "as begun"  # of a field: the run's own value, or the usual one in a new run
 ASK, GO_ON, NEW_RUN = "ask", "go on as begun", "new run"  # of the field if_different
-FIELD_OF = {"aug": "augmentation", "resume": "start_from", "snap_minutes": "snapshot_minutes", "metrics": "metric"}
 
 
 def said(fields: Mapping[str, Any]) -> Dict[str, Any]:
@@ -72,7 +72,7 @@ def _begins(plan):
 
 def _question(error):
     """Show what a form asks for otherwise than the run was begun; return the UserError that says what to choose."""
-    rows = [(FIELD_OF.get(name, name), _text(name, before), _text(name, now)) for name, before, now in error.changed]
+    rows = [(field_of(name), _text(name, before), _text(name, now)) for name, before, now in error.changed]
     what = f"Some fields differ from what the run {error.run} was begun with, and would make another run of it."
     lines = [what] + [f"{field}: {before} in the run, {now} in the form" for field, before, now in rows]
     show(notice("warn", what) + table(rows, ("field", "in the run", "in the form")), "\n".join(lines))

@@ -2,7 +2,6 @@
 
 import functools
 import os
-import re
 import time
 from typing import Any, Callable, List, Optional, TypeVar, Union
 
@@ -15,6 +14,7 @@ from ..system_errors import user_error
 from ..words import shown
 from .doctor import examine, report
 from .drive import ColabDrive, LocalDrive, choose_drive
+from .form_words import as_fields
 from .html import notice, show, table
 from .kaggle import KEPT
 
@@ -32,16 +32,16 @@ class ShownError(UserError):
 
 
 def plainly(function: F) -> F:
-    """Decorate a notebook call so that its UserErrors, and what the operating system refuses, are shown without a traceback."""
+    """Decorate a notebook call: its UserErrors, and what the system refuses, are shown without a traceback, in a form's words."""
 
     @functools.wraps(function)
     def call(*args, **kwargs):
         try:
             return function(*args, **kwargs)
         except UserError as error:
-            raise ShownError(*error.args) from None
+            raise ShownError(*map(as_fields, error.args)) from None
         except OSError as error:
-            raise ShownError(*user_error(error).args) from None
+            raise ShownError(*map(as_fields, user_error(error).args)) from None
 
     return call  # type: ignore[return-value]
 
@@ -137,11 +137,6 @@ def _machine_started():
         return time.time() - uptime + ticks / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError):
         return time.time()
-
-
-def as_fields(text: str) -> str:
-    """Return a text with options of the command line named as the fields and arguments of a notebook: --fit as fit."""
-    return re.sub(r"(?<![\w-])--(\w[\w-]*)", lambda match: match.group(1).replace("-", "_"), text)
 
 
 def tell(kind: str, text: str, more: str = "") -> None:

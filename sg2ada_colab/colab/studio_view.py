@@ -8,6 +8,7 @@ from ..errors import UserError
 from ..generate.choice import MIXED, Choice, mixed_layers
 from ..images.sheet import tile
 from ..images.transparency import shown_opaque
+from ..words import counted
 from .grid_view import enlarged
 from .html import STYLE, animation, heading, notice, picture, show_widgets
 from .viewer import FOLLOWS_S, guarded
@@ -126,7 +127,8 @@ class StudioView:
         self.status.value = notice("good", f"Saved: {self.studio.save(self.choice())}")
 
     def download_kept(self) -> None:
-        self.status.value = notice("good", f"{len(self.studio.favourites)} pictures: {self.studio.download()}")
+        count = counted(len(self.studio.favourites), "picture", "pictures")
+        self.status.value = notice("good", f"{count}: {self.studio.download()}")
 
     def make_video(self) -> None:
         self.status.value = notice("work", "Making a video …")

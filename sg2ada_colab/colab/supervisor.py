@@ -19,6 +19,7 @@ from ..runs.plan import RunPlan
 from ..storage import run_folder
 from .child import JOB_FILE, OUTCOME_FILE, PULSE_FILE, USER_ERROR
 from .environment import Environment
+from .form_words import as_fields
 
 DONE, INTERRUPTED = 0, 130
 POLL_S = 0.5
@@ -139,7 +140,7 @@ def describe_ending(code: int, outcome: Optional[Mapping[str, str]], last_words:
     if code == INTERRUPTED:
         return Ending("stopped", "Stopped, and everything is saved.", again)
     if code == USER_ERROR and outcome:
-        return Ending("error", outcome["what"], outcome["next_step"], UserError(**outcome))
+        return Ending("error", as_fields(outcome["what"]), as_fields(outcome["next_step"]), UserError(**outcome))
     if any(word in line for line in last_words for word in MEMORY_WORDS):
         return Ending(
             "died", "The GPU's memory was not enough for these settings.",

@@ -37,8 +37,8 @@ UNLABELLED = "Train without labels, `--cond=0`, or " + PARTIAL.format("the layer
 # clamping, style mixing and the groups of the minibatch statistics are the run's.
 _ADOPTED = {
     "mapping_layers": "mapping layers",
-    "fmap_base": "channels (fmap_base)",
-    "fmap_max": "most channels of a layer (fmap_max)",
+    "fmap_base": "channels",
+    "fmap_max": "most channels of a layer",
     "architecture": "architecture",
     "mapping_fmaps": "width of the mapping layers",
     "mapping_lrmul": "learning rate of the mapping layers",
@@ -124,11 +124,15 @@ def adoption_report(kind: str, own: Dict[str, Any], adopted: Dict[str, Any]) -> 
     """Return a sentence for each setting that a run takes over and would have otherwise; `kind` is "G" or "D"."""
     config, names = (GeneratorConfig, ADOPTED_G) if kind == "G" else (DiscriminatorConfig, ADOPTED_D)
     before, after = config.from_kwargs(own), config.from_kwargs(adopted)
-    return [
-        f"{kind}'s {words}: {getattr(after, name)}, where the options say {getattr(before, name)}"
-        for name, words in names.items()
-        if getattr(after, name) != getattr(before, name)
-    ]
+    changed = [name for name in names if getattr(after, name) != getattr(before, name)]
+    return [f"{kind}'s {names[name]}: {_than_before(name, getattr(before, name), getattr(after, name))}" for name in changed]
+
+
+def _than_before(name, before, after):
+    """Return what a setting is, and what the options say, in words that need no name of the program's own."""
+    if name == "fmap_base":
+        return f"{after / before:.3g} times as many as the options say"
+    return f"{after}, where the options say {before}"
 
 
 def copy_matching(

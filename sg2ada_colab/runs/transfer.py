@@ -200,7 +200,7 @@ def _how_to_go_on(config, snapshot):
         [f"A new run begins with the networks of {name}: it counts from {config.start.kimg} kimg and begins at p "
          f"{config.augment.initial_p:g}."]
         + (["; ".join(advice) + "."] if advice else [])
-        + ["A run of sg2ada is continued by: sg2ada resume RUN."]
+        + ["To go on with a run later: sg2ada resume RUN."]
     )  # fmt: skip
 
 

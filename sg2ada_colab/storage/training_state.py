@@ -246,5 +246,5 @@ def _damaged(path, error):
     return UserError(
         f"{path} ({size:,} bytes) {' '.join(why.split())[:300]}",
         "a complete training state as this program writes it",
-        "resume from an older snapshot; `sg2ada resume` finds the newest that is complete",
+        "go on from an older snapshot, the newest that is complete: sg2ada resume",
     )

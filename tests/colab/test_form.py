@@ -9,6 +9,7 @@ from some_images import save_images
 import sg2ada_colab as sg2
 from sg2ada_colab.colab import form, session
 from sg2ada_colab.colab.form import plan_form
+from sg2ada_colab.colab.form_words import as_fields
 from sg2ada_colab.config.options_file import options_text
 from sg2ada_colab.errors import UserError
 from sg2ada_colab.storage.store import RunStore
@@ -58,7 +59,8 @@ def test_fields_that_may_change_do(path):
     begin(path, kimg="40")
     again, begins = plan(path, kimg="80", snap_minutes="3")
     assert not begins and again.config.schedule.total_kimg == 80 and again.config.snapshots.seconds == 180
-    assert any("total_kimg: 40 before, 80 now" in sentence for sentence in again.sentences)
+    said = [as_fields(sentence) for sentence in again.sentences]
+    assert "Changed: kimg: 40 before, 80 now" in said and "Changed: snapshot_minutes: not given before, 3 now" in said
 
 
 def test_others_are_shown_in_a_table_and_asked_about(path, monkeypatch):

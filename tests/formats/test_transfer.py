@@ -53,8 +53,9 @@ def test_what_the_data_decide_is_reported_with_the_way_to_make_it_fit(have, want
 
 @pytest.mark.parametrize("have, sentences", [
     ({"mapping_layers": 8}, ["G's mapping layers: 8, where the options say 2"]),
-    ({"fmap_base": 32}, ["G's channels (fmap_base): 32, where the options say 16", "D's channels (fmap_base): 32, where the"]),
-    ({"fmap_max": 4}, ["G's most channels of a layer (fmap_max): 4, where", "D's most channels of a layer (fmap_max): 4, where"]),
+    ({"fmap_base": 32}, ["G's channels: 2 times as many as the options say", "D's channels: 2 times as many as the options say"]),
+    ({"fmap_base": 6}, ["G's channels: 0.375 times as many as", "D's channels: 0.375 times as many as"]),
+    ({"fmap_max": 4}, ["G's most channels of a layer: 4, where the", "D's most channels of a layer: 4, where the options"]),
     ({"g_architecture": "orig"}, ["G's architecture: orig, where the options say skip"]),
     ({"d_architecture": "orig"}, ["D's architecture: orig, where the options say resnet"]),
     ({"latent_size": 7}, ["G's length of z: 7, where the options say 5"]),

@@ -117,14 +117,14 @@ def test_a_start_from_bare_networks_says_how_to_keep_kimg_and_p(tmp_path, starti
     (tmp_path / "log.txt").write_text("\n".join(lines) + "\n")
     assert hints(starting_from(path)) == [
         "A new run begins with the networks of network-snapshot-000123.pkl, saved at 123 kimg with augmentation p 0.312: it "
-        "counts from 0 kimg and begins at p 0. --start-kimg=123 counts on; --initstrength=0.312 begins at its p. A run of "
-        "sg2ada is continued by: sg2ada resume RUN."
+        "counts from 0 kimg and begins at p 0. --start-kimg=123 counts on; --initstrength=0.312 begins at its p. To go on "
+        "with a run later: sg2ada resume RUN."
     ]
     (tmp_path / "log.txt").unlink()
     assert "saved at 123 kimg: it counts" in hints(starting_from(path))[0]
     assert "--initstrength=<its p> begins at its p" in hints(starting_from(path))[0]
     (hint,) = hints(starting_from(path, start_kimg=123, kimg=200, initstrength=0.3))
-    assert "it counts from 123 kimg and begins at p 0.3. A run of sg2ada" in hint
+    assert "it counts from 123 kimg and begins at p 0.3. To go on with a run" in hint
     assert "--initstrength" not in hints(starting_from(path, aug="noaug"))[0]
     assert "--start-kimg=<its kimg>" in hints(starting_from(saved(tmp_path, "friend.pkl")))[0]
 
