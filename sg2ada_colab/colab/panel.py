@@ -32,13 +32,14 @@ NEW_FRAMES_AT_ONCE = 2  # a grid can take a second to shrink, and the stop butto
 KIMG_WINDOW_S = 600.0  # the estimate uses the speed over this many seconds
 LOG_LINES_SHOWN = 25
 NOTHING_LOGGED = "Nothing has been logged in this session. The whole log is log.txt in the run's folder."
+SessionLeft = Optional[Callable[[], Optional[float]]]  # returns the seconds that this session can last, or None
 TRAINING = "Training. To stop early, press the cell's stop button once: it saves and says so."
 
 
 def open_panel(
     view: RunView,
     plan: RunPlan,
-    session_left_s: Optional[Callable[[], Optional[float]]] = None,
+    session_left_s: SessionLeft = None,
     start_times: Optional[StartTimes] = None,
 ) -> Union["LinePanel", "WidgetPanel"]:
     """Return the panel for this front end: `WidgetPanel`, or `LinePanel` without widgets."""
@@ -61,20 +62,19 @@ class Numbers:
         total_kimg: Length of the run.
         session_left_s: Callable that returns how long this session can last from now, or None where nothing ends it.
         processes: That train together, one a GPU.
+        start_kimg: That the run counts from.
     """
 
-    def __init__(
-        self, total_kimg: float, session_left_s: Optional[Callable[[], Optional[float]]] = None, processes: int = 1
-    ) -> None:
-        self.processes = processes
+    def __init__(self, total_kimg: float, session_left_s: SessionLeft = None, processes: int = 1, start_kimg: float = 0) -> None:
+        self.processes, self.start_kimg = processes, start_kimg
         self.total_kimg, self.session_left_s = total_kimg, session_left_s or (lambda: None)
         self._seen: List[Tuple[float, float]] = []  # (session seconds, kimg)
-        self.kimg, self.speed = 0.0, 0.0
+        self.kimg, self.speed = start_kimg, 0.0
         self.time: Optional[float] = None
 
     def update(self, kimg: float, pulse: Optional[Mapping[str, Any]]) -> None:
         """Take over the kimg of the folder and the child's newest pulse (None before training begins)."""
-        self.kimg = max(kimg, pulse["kimg"]) if pulse else kimg
+        self.kimg = max(kimg, self.start_kimg, pulse["kimg"] if pulse else 0.0)
         if pulse:
             self.time = pulse["time"]
         # The first minibatches compile the networks: their speed says nothing of the rest.
@@ -93,7 +93,8 @@ class Numbers:
 
     def done_sentence(self) -> str:
         """Return how far the run is."""
-        return f"{self.kimg:.1f} of {self.total_kimg:,} kimg ({min(1, self.kimg / self.total_kimg):.1%})"
+        share = (self.kimg - self.start_kimg) / max(self.total_kimg - self.start_kimg, 1e-9)
+        return f"{self.kimg:.1f} of {self.total_kimg:,} kimg ({min(1, share):.1%})"
 
     def sentences(self) -> List[str]:
         """Return [what is done, speed, time to the end, what this session will reach]."""
@@ -135,13 +136,13 @@ class LinePanel:
         self,
         view: RunView,
         config: TrainConfig,
-        session_left_s: Optional[Callable[[], Optional[float]]] = None,
+        session_left_s: SessionLeft = None,
         start_times: Optional[StartTimes] = None,
         say: Callable[[str], Any] = print,
         processes: int = 1,
     ) -> None:
         self.view, self.config, self.out = view, config, say
-        self.numbers = Numbers(config.schedule.total_kimg, session_left_s, processes)
+        self.numbers = Numbers(config.schedule.total_kimg, session_left_s, processes, config.start.kimg)
         self.starting = Starting(start_times, time.monotonic)
         self._next = 0.0
         self._told: Set[str] = set()
@@ -189,7 +190,7 @@ class WidgetPanel:
         self,
         view: RunView,
         config: TrainConfig,
-        session_left_s: Optional[Callable[[], Optional[float]]] = None,
+        session_left_s: SessionLeft = None,
         look: Optional[DriveLook] = None,
         start_times: Optional[StartTimes] = None,
         line: Optional[StatusLine] = None,
@@ -198,7 +199,7 @@ class WidgetPanel:
         import ipywidgets as widgets
 
         self.widgets, self.view, self.config, self.look = widgets, view, config, look
-        self.numbers = Numbers(config.schedule.total_kimg, session_left_s, processes)
+        self.numbers = Numbers(config.schedule.total_kimg, session_left_s, processes, config.start.kimg)
         self.starting, self.line = Starting(start_times, time.monotonic), line or StatusLine()
         self._due: Dict[str, float] = {}
         self._sent: Dict[Any, Any] = {}
@@ -212,8 +213,9 @@ class WidgetPanel:
     def _build(self, widgets):
         wide = widgets.Layout(width="98%")
         self.head, self.facts, self.warnings = (widgets.HTML(layout=wide) for _ in range(3))
-        most = max(self.config.schedule.total_kimg, 1)
-        self.bar = widgets.FloatProgress(value=0, min=0, max=most, description="kimg", layout=wide)
+        least = self.config.start.kimg
+        most = max(self.config.schedule.total_kimg, least + 1)
+        self.bar = widgets.FloatProgress(value=least, min=least, max=most, description="kimg", layout=wide)
         half = widgets.Layout(width="48%", min_width="280px")
         self.newest, self.reals = widgets.HTML(layout=half), widgets.HTML(layout=half)
         pictures = widgets.HBox([self.newest, self.reals], layout=widgets.Layout(flex_flow="row wrap", width="98%"))
@@ -378,7 +380,7 @@ class WidgetPanel:
         self._set(self.log, preformatted(self.view.log[-LOG_LINES_SHOWN:] or [NOTHING_LOGGED]))
 
     def _show_curves(self):
-        drawn = draw_each(axes_of(self.view, self.config.augment.target))
+        drawn = draw_each(axes_of(self.view, self.config.augment.target), first_kimg=self.config.start.kimg)
         pictures = [picture(as_jpeg(image, 1000, CURVES_BYTES), describe([panel]), zoom=False) for panel, image in drawn]
         if pictures:
             self._set(self.curves, side_by_side(pictures))

@@ -47,26 +47,30 @@ def draw_panels(panels: Any, width_px: int = WIDTH_PX, height_px: int = PANEL_HE
     last = max(x for panel in panels for x, _ in _points(panel))
     for row, panel in enumerate(panels):
         axes = figure.add_subplot(len(panels), 1, row + 1)
-        _draw_panel(axes, panel, last or 1.0, width_px)
+        _draw_panel(axes, panel, (0.0, last or 1.0), width_px)
         if row == len(panels) - 1:
             axes.set_xlabel(KIMG_LABEL)
     return _as_image(figure)
 
 
-def draw_each(panels: Any, size_px: Tuple[int, int] = SMALL_PX, sharpness: float = SHARPNESS) -> List[Tuple[Panel, Image.Image]]:
+def draw_each(
+    panels: Any, size_px: Tuple[int, int] = SMALL_PX, sharpness: float = SHARPNESS, first_kimg: float = 0.0
+) -> List[Tuple[Panel, Image.Image]]:
     """Return [(panel, Pillow image)]: a picture for each panel that has points, all over the same kimg.
 
     Args:
         size_px: (width, height) at which a picture is meant to be seen.
         sharpness: Factor by which it has more pixels, for high-density screens and for readers that enlarge it.
+        first_kimg: Where the axis begins; earlier, if there are earlier points.
     """
     panels = [panel for panel in panels if _points(panel)]
-    last = max((x for panel in panels for x, _ in _points(panel)), default=0)
+    kimgs = [x for panel in panels for x, _ in _points(panel)]
+    first, last = min(kimgs + [first_kimg]), max(kimgs + [0.0])
     drawn = []
     for panel in panels:
         figure = _figure(*size_px, sharpness)
         axes = figure.add_subplot(1, 1, 1)
-        _draw_panel(axes, panel, last or 1.0, size_px[0])
+        _draw_panel(axes, panel, (first, last if last > first else first + 1.0), size_px[0])
         axes.set_xlabel(KIMG_LABEL, fontsize=TEXT_PT)
         drawn.append((panel, _as_image(figure)))
     return drawn
@@ -141,7 +145,8 @@ def _figure(width_px, height_px, sharpness=1):
     return figure
 
 
-def _draw_panel(axes, panel, last_kimg, width_px):
+def _draw_panel(axes, panel, kimgs, width_px):
+    """Draw a panel over (first kimg, last kimg)."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     for index, (label, curve) in enumerate(panel.curves):
@@ -157,7 +162,8 @@ def _draw_panel(axes, panel, last_kimg, width_px):
     if panel.target is not None:
         label, value = panel.target
         axes.axhline(value, color="#555555", linestyle="--", linewidth=1.2, label=f"{label} {number_text(value)}")
-    axes.set_xlim(0, last_kimg * 1.02)
+    first, last = kimgs
+    axes.set_xlim(first, last + 0.02 * (last - first))
     if panel.limits is not None:
         low, high = axes.get_ylim()
         axes.set_ylim(min(low, panel.limits[0]), max(high, panel.limits[1]))

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any, Dict, List, Optional
 
 from .. import run_files
-from ..config.options_file import read_options
+from ..config.options_file import OUR_KEY, read_options
 from ..files import FilePath
 from ..json_files import Maybe, check_shape, is_number, parse_shape, read_json
 from ..json_text import BadJson
@@ -24,6 +24,16 @@ def total_kimg(run_dir: FilePath) -> Optional[int]:
     """Return the length that a run was asked for, or None."""
     total: Any = read_options(run_dir).get("total_kimg")
     return int(total) if is_number(total) else None
+
+
+def start_kimg(run_dir: FilePath) -> int:
+    """Return the kimg that a run counts from: those of the network that it began with, where it was told of them, else 0."""
+    options = read_options(run_dir)
+    try:
+        check_shape(options, {OUR_KEY: {"start": {"kimg": int}}})
+    except BadJson:
+        return 0
+    return options[OUR_KEY]["start"]["kimg"]
 
 
 def metric_settings(run_dir: FilePath) -> Dict[str, Any]:
@@ -68,13 +78,12 @@ def is_event(value: Any) -> bool:
 
 
 def grids(run_dir: FilePath) -> Dict[int, str]:
-    """Return {kimg: path} of the grids of fakes in a folder; the untrained network's is kimg 0 if no other is."""
-    found: Dict[int, str] = {}
-    for name in names(run_dir):
-        match = run_files.GRID_PATTERN.match(name)
-        if match and not (match.group(1) == "_init" and 0 in found):
-            found[0 if match.group(1) == "_init" else int(match.group(1))] = os.path.join(str(run_dir), name)
-    return found
+    """Return {kimg: path} of the grids of fakes in a folder; that of before training is at `start_kimg` if no other is."""
+    matches = [match for match in map(run_files.GRID_PATTERN.match, names(run_dir)) if match]
+    found = {int(match.group(1)): match.string for match in matches if match.group(1) != "_init"}
+    if len(found) < len(matches):
+        found.setdefault(start_kimg(run_dir), run_files.FAKES_INIT)
+    return {kimg: os.path.join(str(run_dir), name) for kimg, name in found.items()}
 
 
 def pickles(run_dir: FilePath) -> List[str]:

@@ -47,7 +47,8 @@ def add_snapshots(folder, kimgs, size=1000):
         store.wait()
 
 
-def config(total_kimg=100, resolution=8, target=0.6):
+def config(total_kimg=100, resolution=8, target=0.6, start_kimg=0):
     """Return what the panel reads of a TrainConfig."""
     schedule, augment = types.SimpleNamespace(total_kimg=total_kimg), types.SimpleNamespace(target=target)
-    return types.SimpleNamespace(schedule=schedule, size=resolution, augment=augment)
+    start = types.SimpleNamespace(kimg=start_kimg)
+    return types.SimpleNamespace(schedule=schedule, size=resolution, augment=augment, start=start)

@@ -76,6 +76,30 @@ def test_what_this_session_will_reach_is_told_where_it_ends_before_the_run():
     assert len(longer.sentences()) == 3
 
 
+def test_a_run_that_counts_from_a_networks_kimg_begins_there():
+    numbers = Numbers(284, start_kimg=282)
+    numbers.update(0.0, None)
+    assert numbers.sentences() == ["282.0 of 284 kimg (0.0%)"]
+    numbers.update(282.5, None)
+    assert numbers.sentences() == ["282.5 of 284 kimg (25.0%)"]
+
+
+def test_so_do_its_bar_its_curves_and_its_history(tmp_path, clock, monkeypatch):
+    pytest.importorskip("ipywidgets")
+    monkeypatch.setattr("IPython.display.display", lambda *args, **kwargs: None)
+    drawn = []
+    monkeypatch.setattr(panel_module, "draw_each", lambda axes, first_kimg: drawn.append(first_kimg) or [])
+    (tmp_path / "training_options.json").write_text(json.dumps({"sg2ada": {"start": {"kimg": 282}}}))
+    add_grid(tmp_path, "fakes_init.png")
+    panel = WidgetPanel(RunView(tmp_path), config(total_kimg=284, start_kimg=282))
+    refresh(panel, clock)
+    assert (panel.bar.min, panel.bar.value, panel.bar.max) == (282, 282, 284)
+    assert [alt for _, alt in pictures(panel.newest.value)] == ["a grid of images that the generator made at 282 kimg"]
+    add_ticks(tmp_path, [282.5])
+    refresh(panel, clock, pulse(60.0, 283.0))
+    assert panel.bar.value == 283.0 and drawn == [282]
+
+
 def test_a_run_at_its_end_has_no_time_left():
     numbers = Numbers(100)
     numbers.update(90.0, pulse(100.0, 90.0))

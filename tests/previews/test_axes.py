@@ -96,6 +96,13 @@ def test_small_pictures_are_sharp_and_complete_and_their_letters_readable(figure
     assert draw_each([Panel("empty", [("a", [])])]) == []
 
 
+@pytest.mark.parametrize("first, kimgs, limits", [(282, [282.5, 284.5], (282, 284.55)), (0, [282.5, 284.5], (0, 290.19)),
+                                                  (282, [100, 284], (100, 287.68)), (5, [5], (5, 6.02))])  # fmt: skip
+def test_small_pictures_begin_where_a_run_counts_from(figures, first, kimgs, limits):
+    draw_each([Panel("losses", [("G loss", [(kimg, 1.0) for kimg in kimgs])])], first_kimg=first)
+    assert figures[0].axes[0].get_xlim() == pytest.approx(limits)
+
+
 def test_panels_without_points_are_left_out_and_none_is_none():
     nothing = Panel("empty", [("a", []), ("b", [(1, float("nan"))])])
     assert draw_panels([nothing]) is None

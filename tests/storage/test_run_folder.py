@@ -58,6 +58,15 @@ def test_snapshots_and_grids_are_in_the_order_of_training(run):
     assert run_folder.grids(run)[0].endswith("fakes000000.png")
 
 
+@pytest.mark.parametrize("start, kimg", [({"kimg": 282}, 282), ({"kimg": 0}, 0), ({"kimg": "x"}, 0), (None, 0)])
+def test_the_grid_of_before_training_is_of_the_kimg_that_a_run_counts_from(tmp_path, start, kimg):
+    (tmp_path / run_files.OPTIONS).write_text(json.dumps({"sg2ada": {"start": start}}))
+    for name in (run_files.FAKES_INIT, run_files.grid_name(284)):
+        (tmp_path / name).write_bytes(b"")
+    found = {kimg: path.rsplit("/", 1)[1] for kimg, path in run_folder.grids(tmp_path).items()}
+    assert found == {kimg: "fakes_init.png", 284: "fakes000284.png"} and run_folder.start_kimg(tmp_path) == kimg
+
+
 def test_results_are_the_metric_files_and_the_neighbours(run):
     names = ["metric-fid5k_full.txt", "metric-fid5k_full.jsonl", "metric-kid1k_efflite0.txt", "neighbours-000012.png"]
     for name in names + ["log.txt", "neighbours-x.png"]:
