@@ -28,8 +28,9 @@ from ..shape import compact_size, parse_size, size_words
 from ..storage.workspace import MACHINE_FOLDER, Workspace
 from .dataset_report import report_html
 from .find_images import DEMO_NAME, source_path
+from .form_words import as_fields
 from .html import notice, show, table
-from .session import as_fields, plainly, tell, workspace
+from .session import plainly, tell, workspace
 
 SQUARE = "square"  # of the form's resolution: the largest that most images reach
 INCOMING = ".incoming"  # folder of datasets that are being made or copied to Drive
@@ -42,7 +43,7 @@ def preview_dataset(
     """Show what `prepare_dataset` would make of images: a sheet with the crops, and a report; nothing is written.
 
     Args:
-        source: Folder, zip or tar of images; "" is what was chosen in the list, else the flags that come along.
+        source: Folder, zip or tar of images; "" is what was chosen in the list, else that of the last dataset, else the flags.
         resolution: Pixels, a power of two, or a text such as "768x512", width x height; "auto" is the rectangle that keeps
             most of the images' pixels; None, 0 or "square" is the largest square that nine images in ten reach.
         fit: crop, pad, stretch, tiles or random; see `sg2ada prepare --help`.
@@ -82,7 +83,7 @@ def prepare_dataset(
     another name. In Colab it is made on the machine's disk and then copied to Drive as a few large files.
 
     Args:
-        source: Folder, zip or tar of images; "" is what was chosen in the list, else the flags that come along.
+        source: Folder, zip or tar of images; "" is what was chosen in the list, else that of the last dataset, else the flags.
         name: Of the dataset; "" is the source's own: photos for photos.zip.
         resolution, fit, upscale: As for `preview_dataset`.
         options: Further fields of `PrepareOptions`, such as labels="folders".
@@ -169,7 +170,8 @@ def _report(result):
     for note in result.notes:
         tell("warn", as_fields(note))
     if result.problems:
-        tell("warn", f"{len(result.problems)} images were left out.",
+        count = len(result.problems)
+        tell("warn", "1 image was left out." if count == 1 else f"{count} images were left out.",
              "\n".join(f"{one}: {text}" for one, _, text in result.problems[:10]))  # fmt: skip
 
 

@@ -4,9 +4,11 @@ import os
 import shutil
 import time
 import zipfile
+from contextlib import suppress
 from typing import List, Optional, Tuple
 
 from .. import machine
+from ..dataset.manifest import read_manifest
 from ..errors import UserError
 from ..files import FilePath, atomic_path
 from ..images.source import ARCHIVE_SUFFIXES, IMAGE_SUFFIXES
@@ -46,7 +48,9 @@ def choose_images(upload: bool = False) -> None:
     import ipywidgets
 
     layout = ipywidgets.Layout(width="100%", max_width="900px")
-    before = _list["widget"].value if "widget" in _list else DEMO  # *Run all* again keeps what was chosen
+    before = source_path("")  # *Run all* again keeps what was chosen, and a later session what the dataset was made from
+    if before not in [path for _, path in found] and os.path.exists(before):
+        found.insert(1, (f"{_short(before, drive().root)}, as before", before))
     kept = before if before in [path for _, path in found] else DEMO
     widget = ipywidgets.Dropdown(options=found, value=uploaded or kept, description="Images", layout=layout)
     _list["widget"] = widget
@@ -54,11 +58,24 @@ def choose_images(upload: bool = False) -> None:
 
 
 def source_path(source: Optional[FilePath]) -> str:
-    """Return the path of the images that a form's field names; where it is empty, what was chosen in the list, or the flags."""
+    """Return the path of the images that a form's field names.
+
+    Where it is empty: what was chosen in the list, else what the notebooks' dataset was made from, else the flags.
+    """
     if source:
         path = os.path.abspath(os.path.expanduser(str(source)))
         return path if os.path.exists(path) else input_path(source) or path
-    return _list["widget"].value if "widget" in _list else DEMO
+    return _list["widget"].value if "widget" in _list else _source_of_the_dataset() or DEMO
+
+
+def _source_of_the_dataset():
+    """Return the path of the images that the dataset that the notebooks work on was made from; None where it is not there."""
+    here = workspace()
+    name, manifest = here.choices.get("dataset"), None
+    with suppress(UserError):
+        manifest = read_manifest(os.path.join(here.datasets, str(name))) if name else None
+    path = str((manifest or {}).get("source", ""))
+    return path if os.path.exists(path) else None
 
 
 def images_on(root: str, workspace_root: str, levels: int = LEVELS) -> Tuple[List[Tuple[str, str]], bool]:

@@ -57,10 +57,12 @@ def test_ones_own_images_after_the_demo_are_what_the_notebooks_work_on(home, cap
     sg2.prepare_dataset(str(home / "images"), "", 8, workers=1)
     assert session.workspace().choices == {"dataset": "images"} and names() == ["flags", "images"]
     capsys.readouterr()
-    sg2.prepare_dataset("", "", 32, max_images=8)  # the notebook opened again, its fields empty
+    sg2.prepare_dataset(DEMO, "", 32, max_images=8)  # chosen in the list
     assert session.workspace().choices == {"dataset": "images"}
     said = capsys.readouterr().out
     assert "flags is there already: 8 images" in said and "The other notebooks still work on images." in said
+    sg2.prepare_dataset("", "", 8, workers=1)  # the notebook opened again, its fields empty
+    assert "images is there already: 24 images" in capsys.readouterr().out
 
 
 def test_only_the_demos_flags_would_displace_ones_own_images(home):

@@ -73,6 +73,28 @@ def test_what_is_chosen_in_the_list_is_what_an_empty_field_means(home, monkeypat
     assert find_images.source_path("") == str(home / "images"), "Run all again keeps the choice"
 
 
+@pytest.mark.parametrize("place", ["images", "deep/down/below/images"])
+def test_in_a_fresh_kernel_the_list_stands_where_the_dataset_was_made_from(home, monkeypatch, place):
+    """Also where that is a path that was typed and no list finds."""
+    pytest.importorskip("ipywidgets")
+    monkeypatch.setattr(find_images, "can_show_widgets", lambda: True)
+    monkeypatch.setattr(find_images, "show_widgets", lambda box: None)
+    folder = home / place
+    os.makedirs(str(folder.parent), exist_ok=True)
+    if folder != home / "images":
+        os.rename(str(home / "images"), str(folder))
+    sg2.prepare_dataset(str(folder), "", 8, workers=1)
+    monkeypatch.setattr(find_images, "_list", {})  # a fresh kernel
+    sg2.choose_images()
+    widget = find_images._list["widget"]
+    assert widget.value == str(folder) and widget.options[0][1] == find_images.DEMO
+    assert [path for _, path in widget.options].count(str(folder)) == 1
+    monkeypatch.setattr(find_images, "_list", {})
+    os.rename(str(folder), str(folder) + "-gone")
+    sg2.choose_images()
+    assert find_images._list["widget"].value == find_images.DEMO, "what is gone cannot be taken"
+
+
 def test_single_images_that_are_uploaded_are_kept_on_drive_as_one_zip(colab_home, fake_colab, capsys):
     fake_colab.picked = {"a.jpg": jpeg("red"), "b.JPG": jpeg("blue"), "notes.txt": b"x"}
     before = os.getcwd()
