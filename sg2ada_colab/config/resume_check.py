@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import fields, replace
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from ..errors import UserError
 from ..files import FilePath
@@ -11,6 +11,8 @@ from .options import TrainOptions, as_text, flag_of
 from .resolve import resolve
 from .settings import FIXED, FREE, INEXACT, TOLD
 from .train_config import DatasetInfo, TrainConfig, resume_rule
+
+NOT_EXACT = " (goes on, but not bit for bit as before)"
 
 
 class OtherSettingsError(UserError):
@@ -34,8 +36,7 @@ class Difference(NamedTuple):
     kind: str  # FREE, INEXACT or FIXED
 
     def __str__(self) -> str:
-        text = f"{self.setting}: {self.old} before, {self.new} now"
-        return text + " (goes on, but not bit for bit as before)" if self.kind == INEXACT else text
+        return f"{self.setting}: {self.old} before, {self.new} now" + NOT_EXACT * (self.kind == INEXACT)
 
 
 def compare(old: TrainConfig, new: TrainConfig) -> List[Difference]:
@@ -48,6 +49,25 @@ def compare(old: TrainConfig, new: TrainConfig) -> List[Difference]:
         if before.get(name) != after.get(name) and resume_rule(name) != TOLD:
             found.append(Difference(name, before.get(name), after.get(name), resume_rule(name)))
     return sorted(found, key=lambda difference: (FIXED, INEXACT, FREE).index(difference.kind))
+
+
+def by_options(differences: List[Difference], begun: Dict[str, Any], given: Dict[str, Any]) -> List[str]:
+    """Return differences in words: by the option that made them, such as "--kimg: 40 before, 80 now"; others by their setting.
+
+    Args:
+        differences: Of `check_resume`.
+        begun, given: Options that the run was begun with, and those that are given now, by name.
+    """
+    lines: List[str] = []
+    settings: Set[str] = set()
+    for name in given:
+        made = [one for one in differences if one.setting in _settings_of(name)]
+        if made and given[name] != begun.get(name):
+            alike = [(name, one.old) for one in made if one.new == given[name]]  # what it was although nobody gave it
+            inexact = any(one.kind == INEXACT for one in made)
+            lines.append(_option_difference(dict(alike, **begun), given, name) + NOT_EXACT * inexact)
+            settings.update(one.setting for one in made)
+    return lines + [str(one) for one in differences if one.setting not in settings]
 
 
 def merge_resume(saved: TrainConfig, as_begun: TrainConfig, wished: TrainConfig) -> TrainConfig:
@@ -125,8 +145,13 @@ def resumed(
 
 def resumable(name: str) -> bool:
     """Whether an option of `TrainOptions` may change when a run goes on: every setting that it makes may."""
-    settings = TrainOptions.__dataclass_fields__[name].metadata["sets"]
+    settings = _settings_of(name)
     return bool(settings) and all(resume_rule(setting) in (FREE, INEXACT) for setting in settings)
+
+
+def _settings_of(name):
+    """Return the places of the settings that an option of `TrainOptions` makes."""
+    return TrainOptions.__dataclass_fields__[name].metadata["sets"]
 
 
 def _option_difference(old, new, name):

@@ -21,7 +21,7 @@ from ..config.fit_card import resolve_for_card
 from ..config.options import TrainOptions, flag_of
 from ..config.refusals import together
 from ..config.resolve import option_refusals, resolve
-from ..config.resume_check import resumed
+from ..config.resume_check import by_options, resumed
 from ..config.train_config import DatasetInfo, TrainConfig
 from ..errors import UserError
 from ..machine import disk_bytes, gpu_memory_bytes
@@ -183,11 +183,20 @@ def _go_on(options, places, found):
     if found.candidate is not None and found.candidate.kimg >= config.schedule.total_kimg:
         news.append(f"The run {found.name} has come to its end, {found.candidate.kimg} kimg: {found.candidate.pickle}.")
     elif found.candidate is not None:
-        news.append(f"Going on with {found.name} at {found.candidate.kimg} kimg, from {found.candidate.pickle}.")
+        news.append(f"Going on with {found.name} at {found.candidate.kimg} kimg{_from_where(places, found)}.")
     else:
         config = planned_start(config)
         news.append(f"The run {found.name} was stopped before its first snapshot: it begins again.")
     return _plan(places, found.name, config, found.candidate, found.sentences, news)
+
+
+def _from_where(places, found):
+    """Return where a run's newest snapshot lies, where that is not its own folder on this machine."""
+    folders = [os.path.realpath(folder) for folder in places.folders(found.name)]
+    folder = os.path.realpath(found.candidate.run_dir)
+    if folder == folders[0]:
+        return ""
+    return ", from Drive" if places.drive and folder in folders else f", from {found.candidate.pickle}"
 
 
 def _config_of(options, places, found):
@@ -204,7 +213,8 @@ def _config_of(options, places, found):
     given = {name: value for name, value in options.given().items() if name not in NOT_OF_A_RESUME}
     config, differences = resumed(saved, given, _open_data, folder)
     # Where the data lie on this machine is no news: in Colab each session has its own copy.
-    return config, sentences + [f"Changed: {one}" for one in differences if one.setting not in ("data.path", "metrics.data_path")]
+    news = [one for one in differences if one.setting not in ("data.path", "metrics.data_path")]
+    return config, sentences + [f"Changed: {one}" for one in by_options(news, saved.options, given)]
 
 
 def _plan(places, name, config, candidate, skipped, news):

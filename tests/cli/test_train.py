@@ -303,8 +303,8 @@ def test_resume_takes_a_run_or_a_folder_of_runs(work, named, capsys):
     assert (os.path.normpath(run_dir), resume) == (work[0][1], True)
     assert (config.snapshots.network_ticks, config.schedule.minibatch_gpu) == (5, 8)
     printed = capsys.readouterr().out
-    assert "Changed: snapshots.network_ticks: 50 before, 5 now\n" in printed
-    assert "Changed: schedule.minibatch_gpu: 32 before, 8 now (goes on, but not bit for bit as before)\n" in printed
+    assert "Changed: --snap: 50 before, 5 now\n" in printed
+    assert "Changed: --batch-gpu: 32 before, 8 now (goes on, but not bit for bit as before)\n" in printed
 
 
 def test_a_run_without_snapshots_begins_anew_in_its_folder(work, capsys):

@@ -71,7 +71,7 @@ def test_a_run_at_its_length_is_finished_until_more_is_asked_for(workspace):
     assert plan_run(workspace, data(workspace), SMALL).is_finished
     longer = plan_run(workspace, data(workspace), dict(SMALL, kimg=200))
     assert not longer.is_finished and longer.config.schedule.total_kimg == 200
-    assert any("total_kimg: 100 before, 200 now" in sentence for sentence in longer.sentences)
+    assert "Changed: --kimg: 100 before, 200 now" in longer.sentences
 
 
 def test_a_setting_that_would_make_another_run_is_refused_with_the_way_out(workspace):

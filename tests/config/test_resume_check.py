@@ -6,7 +6,7 @@ import pytest
 
 from sg2ada_colab.config.options import TrainOptions
 from sg2ada_colab.config.resolve import resolve
-from sg2ada_colab.config.resume_check import check_resume, compare, merge_resume, resumable
+from sg2ada_colab.config.resume_check import by_options, check_resume, compare, merge_resume, resumable
 from sg2ada_colab.config.settings import FIXED, FREE, INEXACT, TOLD
 from sg2ada_colab.config.train_config import DatasetInfo, resume_rule
 from sg2ada_colab.errors import UserError
@@ -108,6 +108,17 @@ def test_free_changes_are_listed_with_both_values():
     (difference,) = check_resume(config_of(), config_of(kimg=250), "r")
     assert difference == ("schedule.total_kimg", 100, 250, FREE)
     assert str(difference) == "schedule.total_kimg: 100 before, 250 now"
+
+
+def test_free_changes_are_named_by_the_options_that_made_them():
+    given = {"kimg": 250, "snap_minutes": 3.0, "batch_gpu": 8}
+    differences = check_resume(config_of(), config_of(**given), "r")
+    at_once = config_of().schedule.minibatch_gpu
+    assert by_options(differences, BASE, given) == [
+        "--kimg: 100 before, 250 now", "--snap-minutes: not given before, 3 now",
+        f"--batch-gpu: {at_once} before, 8 now (goes on, but not bit for bit as before)",
+    ]  # fmt: skip
+    assert by_options(differences, BASE, {}) == list(map(str, differences)), "changes that no option made"
 
 
 def test_refusal_says_what_differs_and_what_to_pass():

@@ -151,8 +151,17 @@ def test_the_run_that_wrote_a_snapshot_last_goes_on_whatever_its_number(front):
     newest = leave_run(front, 0, (4, 8), when=1_700_000_000)
     plan = front.plan()
     assert (plan.run_dir, plan.candidate.kimg) == (str(newest), 8) and not plan.is_finished
-    pickle = newest / pickle_name("000008")
-    assert plan.sentences == (f"Going on with {newest.name} at 8 kimg, from {pickle}.",)
+    assert plan.sentences == (f"Going on with {newest.name} at 8 kimg.",)
+
+
+def test_where_a_snapshot_lies_is_said_where_it_is_not_the_runs_own_folder(tmp_path, datasets):
+    front = CommandLine(open_workspace(tmp_path), datasets)
+    run = leave_run(front, 0, (8,))
+    options = TrainOptions(outdir=str(front.results), data=front.data("birds"), **SMALL)
+    places = Places((str(tmp_path / "near"), str(front.results)), drive=str(front.results))
+    assert plan_run(options, places).sentences == (f"Going on with {run.name} at 8 kimg, from Drive.",)
+    plan = plan_run(options, Places(places.results))
+    assert plan.sentences == (f"Going on with {run.name} at 8 kimg, from {run / pickle_name('000008')}.",)
 
 
 def test_a_run_at_its_length_is_finished_until_more_is_asked_for(front):
@@ -162,7 +171,7 @@ def test_a_run_at_its_length_is_finished_until_more_is_asked_for(front):
     assert plan.sentences == (f"The run {run.name} has come to its end, 100 kimg: {run / pickle_name('000100')}.",)
     longer = front.plan(kimg=200)
     assert not longer.is_finished and longer.config.schedule.total_kimg == 200
-    assert "Changed: schedule.total_kimg: 100 before, 200 now" in longer.sentences
+    assert "Changed: --kimg: 100 before, 200 now" in longer.sentences
 
 
 # --- 4. where nothing is complete, the next older run
