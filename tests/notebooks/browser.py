@@ -22,6 +22,9 @@ WAIT_MS = 900000
 SIZES = dict(TINY, prepare_dataset={"resolution": 32}, train=dict(TINY["train"], kimg=3))
 
 HANDLE = ".sg2-panel [role=slider], .sg2-panel .noUi-handle, .sg2-panel .ui-slider-handle"
+# Before a page is opened: what it plays to its end, as [seconds, whether the player is hidden].
+LISTEN = """window.heard = []; document.addEventListener('ended', event => window.heard.push(
+    [event.target.duration, getComputedStyle(event.target).display === 'none']), true)"""
 SHOWN = "[...document.querySelectorAll('.sg2-history img')].filter(image => image.offsetParent)"
 # From an event of the page on, count the milliseconds until another picture stands there, drawn; 5000 where none ever does.
 WATCH = f"""([handle, event]) => {{
@@ -53,6 +56,7 @@ FRONT_ENDS = available_front_ends() or [pytest.param(None, marks=pytest.mark.ski
 @pytest.fixture(name="front_end", params=FRONT_ENDS)
 def front_end_fixture(request, home):
     home.set_sizes(SIZES)
+    home.variables["SG2ADA_COMPILE_CACHE"] = str(home.folder / "programs")
     with request.param(home) as server:
         yield server
 

@@ -42,6 +42,7 @@ class Home:
         self.startup.mkdir(parents=True)
         shutil.copy(str(HERE / "tiny.py"), str(self.startup / "10-tiny.py"))
         self.set_sizes(TINY)
+        self.variables = {}  # of the environment of its kernels, beside the usual ones
 
     def play_colab(self):
         """Let kernels that start from now on find the FAKE google.colab, with its /content in this home."""
@@ -74,7 +75,7 @@ class Home:
             os.environ, HOME=str(self.folder), IPYTHONDIR=str(self.folder / "ipython"), PYTHONPATH=os.pathsep.join(paths),
             SG2ADA_TEST_SIZES=str(self.folder / "tiny.json"), PATH=path,
             SG2ADA_TEST_CONTENT=str(self.content), SG2ADA_TEST_FAKES=str(ROOT / "tests" / "colab"),
-            JUPYTER_CONFIG_DIR=str(self.folder / "jupyter"), TF_CPP_MIN_LOG_LEVEL="2", CUDA_VISIBLE_DEVICES="-1",
+            JUPYTER_CONFIG_DIR=str(self.folder / "jupyter"), TF_CPP_MIN_LOG_LEVEL="2", CUDA_VISIBLE_DEVICES="-1", **self.variables
         )  # fmt: skip
 
     def add_dataset(self, name="my-images"):

@@ -6,10 +6,23 @@ Colab's own front end cannot be had here.
 import json
 import os
 import re
+import shutil
 
 import pytest
 
-from .browser import HANDLE, SIZES, WAIT_MS, front_end_fixture, page_fixture, see, take_picture, turn  # noqa: F401  the fixtures
+from sg2ada_colab.colab.sound import NOTE_S, NOTES_HZ
+
+from .browser import (  # noqa: F401  the fixtures
+    HANDLE,
+    LISTEN,
+    SIZES,
+    WAIT_MS,
+    front_end_fixture,
+    page_fixture,
+    see,
+    take_picture,
+    turn,
+)
 from .front_ends import FrontEnd
 
 nbformat = pytest.importorskip("nbformat")
@@ -23,12 +36,20 @@ def pictures(page, inside):
     return page.locator(inside).last.evaluate(script)
 
 
+def write_notebook(front_end, name, *codes):
+    """Write a notebook of these cells beside the others."""
+    notebook = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, codes)))
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, str(front_end.folder / (name + ".ipynb")))
+
+
 def bring_into_view(page, selector):
     page.locator(selector).last.scroll_into_view_if_needed()
     page.wait_for_timeout(500)
 
 
 def test_dataset_training_and_exploring_in_a_browser(front_end, page, home):
+    page.add_init_script(LISTEN)
     see_the_dataset(front_end, page)
     watch_the_training(front_end, page)
     explore_the_fakes(front_end, page, home)
@@ -62,6 +83,7 @@ def watch_the_training(front_end, page):
     take_picture(page, front_end, "panel-while-training", ".sg2-panel")
     turn_the_history(front_end, page)
     see(page, "Training finished", ".sg2-panel")
+    page.wait_for_function("() => window.heard.length === 1")
     page.wait_for_timeout(3000)
     enlarge_a_picture(page)
     found = pictures(page, ".sg2-panel")
@@ -213,6 +235,60 @@ def test_pictures_of_the_network_that_ships(front_end, page, home):
     assert not [problem for problem in page.problems if "sg2" in problem]
 
 
+COMPILING = r"compiling [^(]+\((?:\d+m )?\d+s so far"
+
+
+def test_the_panel_of_a_training_names_the_programs_while_they_are_compiled(front_end, page, home):
+    """For how long, and in a second start how long it took the last time; the line of text below the panel says it, too."""
+    sizes = {name: value for name, value in SIZES["train"].items() if name != "no_xla"}
+    home.add_dataset()
+    home.set_sizes(dict(SIZES, train=dict(sizes, kimg=1)))
+    front_end.open(page, "03_train")
+    front_end.run_all(page)
+    see(page, COMPILING, ".sg2-panel")
+    see(page, r"\d of \d+ programs are ready", ".sg2-panel")
+    page.locator(front_end.cells).get_by_text(re.compile(rf"Starting: .*{COMPILING}")).first.wait_for(timeout=WAIT_MS)
+    bring_into_view(page, ".sg2-panel")
+    take_picture(page, front_end, "panel-while-compiling", ".sg2-panel")
+    see(page, "Training finished", ".sg2-panel")
+
+    for folder in (home.folder / "programs").iterdir():  # the programs are lost, what is known of them is not
+        if folder.is_dir():
+            shutil.rmtree(str(folder))
+    front_end.end_sessions()
+    front_end.fill("03_train", new_run=True)
+    front_end.open(page, "03_train")
+    front_end.run_all(page)
+    see(page, COMPILING + r", (?:\d+m )?\d+s the last time\)", ".sg2-panel")
+    see(page, r"so far\. The last start on this kind of machine .* took \d", ".sg2-panel")
+    bring_into_view(page, ".sg2-panel")
+    take_picture(page, front_end, "panel-while-compiling-again", ".sg2-panel")
+    see(page, "Training. To stop early", ".sg2-panel")
+    front_end.stop(page)
+    see(page, "Stopped, and everything is saved|Training finished", ".sg2-panel")
+
+
+ANNOUNCE = """
+from sg2ada_colab.colab.sound import announce
+announce("done")
+announce("died")
+announce("stopped")
+print("Both", "were announced")
+"""
+
+
+def test_an_end_and_a_failure_of_training_are_heard_and_leave_no_player_behind(front_end, page, home):
+    page.add_init_script(LISTEN)
+    write_notebook(front_end, "sound", ANNOUNCE)
+    front_end.open(page, "sound")
+    front_end.run_all(page)
+    see(page, "Both were announced")
+    page.wait_for_timeout(1000)
+    heard = page.evaluate("() => window.heard")
+    assert [round(seconds / NOTE_S) for seconds, _ in heard] == [len(NOTES_HZ["done"]), len(NOTES_HZ["died"])]
+    assert all(hidden for _, hidden in heard) and page.locator("audio").count() == 0
+
+
 CODE = """
 import time, ipywidgets
 from sg2ada_colab.colab.html import show_widgets
@@ -224,10 +300,7 @@ time.sleep(3)
 
 
 def test_widgets_stay_where_all_cells_are_run_in_the_first_second(front_end, page, home):
-    cells = [nbformat.v4.new_code_cell(code) for code in (CODE, "print('The last', 'cell')")]
-    notebook = nbformat.v4.new_notebook(cells=cells)
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(notebook, str(front_end.folder / "first.ipynb"))
+    write_notebook(front_end, "first", CODE, "print('The last', 'cell')")
     FrontEnd.open(front_end, page, "first")  # without the wait for a quiet page
     front_end.run_all(page)
     see(page, "here it is", ".sg2-panel")
