@@ -208,6 +208,38 @@ def test_the_training_form_does_not_ask_where_the_library_comes_from():
     assert re.search(r"install_from = .*#@param", "".join(code_cells("01_setup")[0]["source"]))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_each_field_is_explained_at_the_cell_that_has_it(name):
+    """By a sentence right above it, or by its name in the form's help or the text above the cell; a single field by that text."""
+    above = ""
+    for cell in read(name)["cells"]:
+        lines = "".join(cell["source"]).splitlines()
+        if cell["cell_type"] == "markdown":
+            above = "\n".join(lines)
+            continue
+        said = above + "\n".join(line for line in lines if line.startswith("#@markdown"))
+        fields = [(before, line.split(" = ")[0]) for before, line in zip(lines, lines[1:]) if "#@param" in line]
+        unsaid = [
+            field for before, field in fields if not before.startswith("#@markdown") and not re.search(rf"[*`]{field}[*`]", said)
+        ]
+        assert not unsaid or (len(fields) == 1 and above), (lines[0], unsaid)
+
+
+@pytest.mark.parametrize("name", ["02_dataset", "03_train"])
+def test_basic_fields_come_first_and_the_others_are_headed_advanced(name):
+    forms = ["".join(cell["source"]).split("#@markdown ---\n") for cell in code_cells(name)]
+    ((basic, advanced),) = [parts for parts in forms if len(parts) > 1]
+    assert basic.count("#@param") >= 4 and advanced.startswith("#@markdown **Advanced.")
+    assert advanced.count("#@param") > basic.count("#@param")
+
+
+@pytest.mark.parametrize("name", ["02_dataset", "03_train"])
+def test_what_writes_to_drive_ends_with_a_cell_that_waits_for_it_and_closes_nothing_by_itself(name):
+    assert calls_in(name)[-1].func.attr == "finish"
+    cell = "".join(code_cells(name)[-1]["source"])
+    assert re.findall(r"^(\w+) = False  #@param", cell, re.M) == ["unmount", "disconnect"]
+
+
 def test_each_notebook_leads_to_the_next_one_that_there_is():
     for name in NAMES:
         links = re.findall(r"\]\(([\w.]+\.ipynb)\)", text_of(name))
