@@ -6,7 +6,7 @@ import os
 import threading
 import zlib
 from contextlib import contextmanager, suppress
-from typing import Any, Callable, Iterator, List, Sequence, Set
+from typing import Any, Callable, Iterator, List, Optional, Sequence, Set
 
 import numpy as np
 
@@ -50,12 +50,14 @@ def for_cpu_compiler() -> bool:
     return getattr(_tracing, "target", None) == "cpu"
 
 
-def compiled(function: Callable, xla: bool = True) -> Callable:
+def compiled(function: Callable, xla: bool = True, name: Optional[str] = None) -> Callable:
     """Return `function` as a graph, compiled by XLA where this TensorFlow can (2.x) and `xla` asks for it.
 
     Args:
         function: Callable of tensors and variables; Python control flow in it is run once, at trace time.
         xla: False leaves plain graph execution. TF 1.14 always runs plain graphs.
+        name: Of what is traced at its first call: the same in every process that is to find the compiled program again. None for
+            what `compile.warm_up` traces, which gives the names itself.
     """
     if xla and not IS_TF1:
 
@@ -64,8 +66,24 @@ def compiled(function: Callable, xla: bool = True) -> Callable:
             with compiling_for("gpu" if gpus() else "cpu"):
                 return function(*inputs)
 
-        return tf.function(traced, autograph=False, jit_compile=True)
+        program = tf.function(traced, autograph=False, jit_compile=True)
+        return program if name is None else _traced_by_name(program, name)
     return tf.function(function, autograph=False)
+
+
+def _traced_by_name(program, name):
+    """Return a function that calls a tf.function, which is traced under a name for each new set of shapes."""
+    known = set()
+
+    def run(*inputs):
+        shapes = tuple((tuple(tensor.shape), tensor.dtype.name) for tensor in tf.nest.flatten(inputs))
+        if shapes not in known:
+            with repeatable_names(f"{name} {shapes}"):
+                program.get_concrete_function(*inputs)
+            known.add(shapes)
+        return program(*inputs)
+
+    return run
 
 
 def shared_constant(value: Any, dtype: Any) -> Any:
@@ -122,12 +140,19 @@ def repeatable_names(program: str) -> Iterator[None]:
     except (ImportError, AttributeError):  # nothing public counts; without it compiled programs are only found again less often
         yield
         return
+    _trace_once()
     own, thread = itertools.count(_block_of_numbers(program)), threading.get_ident()
     ops.uid = lambda: next(own) if threading.get_ident() == thread else everyones()
     try:
         yield
     finally:
         ops.uid = everyones
+
+
+@functools.lru_cache(maxsize=None)
+def _trace_once():
+    """Let TensorFlow do what it does at the first trace of a process alone, and numbers, too."""
+    tf.function(lambda: tf.constant(0.0), autograph=False).get_concrete_function()
 
 
 _blocks_used: Set[int] = set()

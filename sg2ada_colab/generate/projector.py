@@ -124,7 +124,8 @@ class Projector:
         self.adam = LazyAdam(dict({"w": self.w}, **self.noises), learning_rate=0.0, beta1=0.9, beta2=0.999)
         self.adam.learning_rate = self.rate
         xla = bool(gpus()) and generator.xla is not False
-        self._take, self._measure = compiled(self._take_step, xla), compiled(self._final_distance, xla)
+        self._take = compiled(self._take_step, xla, "step of a projection")
+        self._measure = compiled(self._final_distance, xla, "distance of a projection")
 
     def project(
         self,

@@ -69,7 +69,7 @@ def tune(
         return far
 
     embedded = distance.embed(wanted)
-    run = compiled(step, bool(gpus()) and generator.xla is not False)
+    run = compiled(step, bool(gpus()) and generator.xla is not False, "step of tuning")
     before: Any = None
     for _ in range(steps):
         far = run(wanted, *embedded)

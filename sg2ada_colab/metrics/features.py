@@ -311,7 +311,8 @@ def open_network(
     xla = bool(xla) and not IS_TF1
     program = kind.build(_Weights(path_for(name, path), cache_dir), xla)
     size = batch_size or batches_of(kind.gpu_batch_size)
-    return FeatureNetwork(name, program.digest, program.outputs, compiled(program.forward, xla), size, kind.check)
+    forward = compiled(program.forward, xla, f"features of {name}")
+    return FeatureNetwork(name, program.digest, program.outputs, forward, size, kind.check)
 
 
 def missing_weights_message(name: str, path: Optional[FilePath] = None, cache_dir: Optional[FilePath] = None) -> Optional[str]:

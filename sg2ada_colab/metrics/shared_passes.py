@@ -7,7 +7,8 @@ metric takes part: mean and covariance, subsets, neighbours, path lengths.
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 DIGEST_BYTES = 8
 
-# What the first process sends, as JSON: {"metrics", "source"} begins a measurement, {"pass", "sets", "start", "end"} asks for
-# features, null ends it.
+# What the first process sends, as JSON: {"metrics", "source"} begins a measurement, {"pass", "sets", "start", "end", "new"} asks
+# for features, null ends it. Where "new" is true, programs may have to be compiled.
 
 
 class SharedPasses:
@@ -35,6 +36,7 @@ class SharedPasses:
     def __init__(self, ranks: "Ranks", say: Callable[[str], Any] = print) -> None:
         self.ranks, self.say = ranks, say
         self._passes: List[List[FeatureSet]] = []
+        self._computed: Set[Tuple[str, Key]] = set()  # stage and key of what was asked for before
 
     @property
     def count(self) -> int:
@@ -52,6 +54,8 @@ class SharedPasses:
         """
         self._passes = sets.by_source()
         self._send({"metrics": list(metrics), "source": source})
+        with leader_first(self.ranks):
+            pass  # what this process had to compile for the sets is ready
         rows = self.ranks.gather(_digest(self._passes))
         unlike = [str(index + 1) for index, row in enumerate(rows) if not np.array_equal(row, rows[0])]
         if unlike:
@@ -78,9 +82,17 @@ class SharedPasses:
             wanted = wanting(start, last)
             if wanted:
                 chosen = [k for k, one in enumerate(self._passes[number]) if any(one is other for other in wanted)]
-                self._send({"pass": number, "sets": chosen, "start": start, "end": last})
-            yield Batch(start, last, computed_together(self.ranks, wanted, start, last) if wanted else {})
+                new = self._is_new(wanted)
+                self._send({"pass": number, "sets": chosen, "start": start, "end": last, "new": new})
+            yield Batch(start, last, computed_together(self.ranks, wanted, start, last, new) if wanted else {})
             start = last
+
+    def _is_new(self, sets):
+        """Return whether a program for sets may not have been compiled yet; the next time it has."""
+        asked = {(one.source.stage, one.key) for one in sets}
+        new = not asked <= self._computed
+        self._computed |= asked
+        return new
 
 
 def help_to_measure(ranks: "Ranks", requested: Callable[[List[str], str], FeatureSets]) -> None:
@@ -102,28 +114,32 @@ def help_to_measure(ranks: "Ranks", requested: Callable[[List[str], str], Featur
         if task is None:
             return
         if "metrics" in task:
-            try:
-                passes = requested(task["metrics"], task["source"]).by_source()
-            except Exception:  # noqa: BLE001 - whatever it is, the first process is told and training goes on
-                passes = []
+            with leader_first(ranks):
+                try:
+                    passes = requested(task["metrics"], task["source"]).by_source()
+                except Exception:  # noqa: BLE001 - whatever it is, the first process is told and training goes on
+                    passes = []
             ranks.gather(_digest(passes))
             continue
         chosen = [passes[task["pass"]][k] for k in task["sets"]]
         try:
-            computed_together(ranks, chosen, task["start"], task["end"])
+            computed_together(ranks, chosen, task["start"], task["end"], task["new"])
         except OtherRankEnded:
             raise
         except Exception:  # noqa: BLE001 - the first process knows it, and ends the measurement
             continue
 
 
-def computed_together(ranks: "Ranks", sets: List[FeatureSet], start: int, end: int) -> Dict[Key, np.ndarray]:
+def computed_together(
+    ranks: "Ranks", sets: List[FeatureSet], start: int, end: int, in_turns: bool = False
+) -> Dict[Key, np.ndarray]:
     """Return the features of images for sets of one source, each process having computed a part; all call it alike.
 
     Args:
         ranks: Ranks.
         sets: FeatureSets, the same in all processes.
         start, end: Number of the first image, a multiple of the batch; number of the last one, plus 1.
+        in_turns: Compute with `leader_first`.
 
     Raises:
         UserError: Another process has failed. What this process's part raises, it raises after the others have had their say.
@@ -133,13 +149,16 @@ def computed_together(ranks: "Ranks", sets: List[FeatureSet], start: int, end: i
     each = -(-(end - start) // (step * ranks.count)) * step  # images of a process
     first, last = (min(start + k * each, end) for k in (ranks.index, ranks.index + 1))
     own, problem = np.zeros([1 + each * width], np.float32), None
-    try:
-        for batch in batches_here(sets, first, last, lambda *ignored: sets):
-            part = np.concatenate([batch.rows[key] for key in widths], axis=1)
-            own[1 + (batch.start - first) * width :][: part.size] = part.reshape(-1)
-        own[0] = 1
-    except BaseException as error:  # the others wait for this one's part
-        problem = error
+    with ExitStack() as turn:
+        if in_turns:
+            turn.enter_context(leader_first(ranks))
+        try:
+            for batch in batches_here(sets, first, last, lambda *ignored: sets):
+                part = np.concatenate([batch.rows[key] for key in widths], axis=1)
+                own[1 + (batch.start - first) * width :][: part.size] = part.reshape(-1)
+            own[0] = 1
+        except BaseException as error:  # the others wait for this one's part
+            problem = error
     rows = ranks.gather(own)
     if problem is not None:
         raise problem
@@ -152,6 +171,20 @@ def computed_together(ranks: "Ranks", sets: List[FeatureSet], start: int, end: i
         )
     features_of_all = rows[:, 1:].reshape(ranks.count * each, width)[: end - start]
     return dict(zip(widths, np.split(features_of_all, np.cumsum(list(widths.values()))[:-1], axis=1)))
+
+
+@contextmanager
+def leader_first(ranks: "Ranks") -> Iterator[None]:
+    """Let the first process of each machine do something before the others of it, which then find what it has compiled.
+
+    Args:
+        ranks: Ranks; all processes must come here, and raise nothing inside.
+    """
+    if not ranks.leads:
+        ranks.gather([0.0])
+    yield
+    if ranks.leads:
+        ranks.gather([0.0])
 
 
 def _most_at_once(sets):

@@ -44,4 +44,4 @@ def shared_program(function: Callable, settings: tuple, xla: bool = True) -> Cal
     Returns:
         Function (weights, *tensors) → tensors; it is traced once for each set of shapes.
     """
-    return compiled(functools.partial(function, settings), xla)
+    return compiled(functools.partial(function, settings), xla, f"{function.__module__}.{function.__qualname__} {settings}")

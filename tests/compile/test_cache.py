@@ -357,6 +357,36 @@ def test_the_next_process_finds_the_program(tmp_path):
     assert run(0) == first
 
 
+PICTURES = """
+import sys
+from sg2ada_colab.compile import cache as compile_cache
+cache = compile_cache.use(sys.argv[1])
+from sg2ada_colab.networks.shared_programs import shared_program
+from sg2ada_colab.tf import tf
+for _ in range(int(sys.argv[2])):
+    tf.function(lambda x: x + 1.0)(tf.ones([1 + _]))
+def tripled(settings, weights, x):
+    return x * weights["a"] * settings[0]
+run = shared_program(tripled, (3.0,))
+for size in (2, 4)[:: int(sys.argv[3])]:
+    assert float(run({"a": tf.constant(2.0)}, tf.ones([size]))[0]) == 6.0
+print(sorted(name for name in __import__("os").listdir(cache.folder) if name.endswith(".pb")))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(IS_TF1, reason="TensorFlow 1.14 compiles nothing")
+def test_programs_of_pictures_and_metrics_have_their_names_whatever_was_done_before(tmp_path):
+    def run(others, order):
+        words = [sys.executable, "-c", PICTURES, str(tmp_path / f"programs-{others}"), str(others), str(order)]
+        settings = dict(os.environ, SG2ADA_CONFIG_DIR=str(tmp_path / "settings"))
+        return subprocess.run(words, stdout=subprocess.PIPE, check=True, env=settings).stdout.decode().splitlines()[-1]
+
+    first = run(0, 1)
+    assert first.count("xla_compile_cache") == 2
+    assert run(20, -1) == first
+
+
 def test_scatters_are_made_repeatable_fast_where_that_is_known(machine):
     compile_cache.prefer_fast_deterministic_scatters()
     assert os.environ["XLA_FLAGS"].split() == ["--xla_gpu_enable_scatter_determinism_expander=true"]

@@ -1,6 +1,7 @@
 """Processes that share the passes of a measurement: the same number as by one, whatever fails in one of them."""
 
 import threading
+import time
 from collections import Counter
 from contextlib import suppress
 
@@ -22,7 +23,7 @@ from .test_snapshots import write_snapshot
 METRICS = ["kid200_efflite0", "fd150_efflite0", "pr1k3_efflite0", "ppl2_wend_100"]
 
 
-def together(count, work):
+def together(count, work, leads=lambda index: True):
     """Return what `count` threads return or raise that stand for processes: work(ranks), whose sums meet each other."""
     vectors, results = [None] * count, [None] * count
     barrier = threading.Barrier(count, timeout=60)
@@ -37,7 +38,7 @@ def together(count, work):
             return total
 
         try:
-            results[index] = work(Ranks(index, count, reduce=reduce))
+            results[index] = work(Ranks(index, count, leads(index), reduce))
         except BaseException as error:
             results[index] = error
             if not isinstance(error, (UserError, KeyboardInterrupt)):
@@ -69,7 +70,7 @@ def measure(monkeypatch, tmp_path, snapshot):
 
     monkeypatch.setattr(features, "open_network", open_network)
 
-    def measured(count, metrics=METRICS, reals=lambda index: 90, folder="results", should_stop=None):
+    def measured(count, metrics=METRICS, reals=lambda index: 90, folder="results", should_stop=None, leads=lambda index: True):
         said, run_dir = [], tmp_path / folder
         run_dir.mkdir(exist_ok=True)
 
@@ -88,7 +89,7 @@ def measure(monkeypatch, tmp_path, snapshot):
                 if shared:
                     shared.end()
 
-        results = together(count, work)
+        results = together(count, work, leads)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
@@ -111,6 +112,27 @@ def test_several_processes_measure_what_one_does_and_each_makes_its_part(measure
     assert measure(count, folder="of several")[0] == alone
     parts = [made[str(index)] for index in range(count)]
     assert max(parts) - min(parts) < 150 and 1000 < sum(parts) < 1050  # one of each is made to see its shape
+
+
+def test_the_first_process_of_a_machine_computes_first_what_may_have_to_be_compiled(measure, monkeypatch):
+    calls, launch = [], SnapshotFakes.launch
+
+    def noted(self, count, start):
+        index = int(threading.current_thread().name)
+        calls.append((index, "begins"))
+        time.sleep(0.3)
+        launched = launch(self, count, start)
+        calls.append((index, "ends"))
+        return launched
+
+    monkeypatch.setattr(SnapshotFakes, "launch", noted)
+    monkeypatch.setattr(features, "batches_ahead", lambda: 0)
+    values, _ = measure(3, METRICS[:1], leads=lambda index: index != 1)  # the last one is another machine's first
+    assert values == measure(1, METRICS[:1], folder="alone")[0]
+    waits = [call for call in calls if call[0] < 2]
+    # To see the shape of an image, and for the first batch; then both at once.
+    assert waits[:8] == [(0, "begins"), (0, "ends"), (1, "begins"), (1, "ends")] * 2
+    assert {index for index, _ in waits[8:10]} == {0, 1} and waits[8][1] == waits[9][1] == "begins"
 
 
 def test_a_stop_keeps_what_all_have_computed_and_one_goes_on_with_it(measure):
