@@ -3,14 +3,14 @@
 import hashlib
 import itertools
 import json
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 
 from ..errors import UserError
-from ..tf import compiled, tf
+from ..tf import tf
 from .ranks import Ranks
-from .state import REST, TrainState, flat
+from .state import REST, TrainState
 
 STOP_REASONS = ("interrupted", "asked to end")  # a wish to stop is sent as its number from 1; the largest of all counts
 LONGEST_SHOWN, MOST_NAMED = 40, 8  # of a value that differs between processes; of options that do
@@ -68,13 +68,11 @@ class Agreement:
 
     Args:
         ranks: Ranks.
-        state: TrainState, whose variables must be the same in all of them.
-        xla: Whether XLA compiles the checksum.
+        checksum: Function that returns the `checksum` of the variables that must be the same in all of them.
     """
 
-    def __init__(self, ranks: Ranks, state: TrainState, xla: bool) -> None:
-        self.ranks, variables = ranks, flat(state.variables())
-        self._checksum = compiled(lambda: checksum(variables), xla)
+    def __init__(self, ranks: Ranks, checksum: Callable) -> None:
+        self.ranks, self._checksum = ranks, checksum
 
     def exchange(self, results: List[Result], reason: Optional[str]) -> "tuple[List[Result], Optional[str]]":
         """Return (the results of all processes, read and in order; why all of them stop now, or None).

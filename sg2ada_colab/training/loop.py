@@ -292,7 +292,7 @@ def train(
     """
     counters, controller, schedule = state.counters, state.controller, config.schedule
     progress, ranks = TrainingProgress(state, config), phases.ranks
-    agreement = Agreement(ranks, state, config.engine.xla) if ranks.count > 1 else None
+    agreement = Agreement(ranks, phases.checksum) if ranks.count > 1 else None
     clock = _Clock(progress)
     with ExitStack() as to_close:
         for callback in callbacks:

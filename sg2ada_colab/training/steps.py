@@ -15,12 +15,13 @@ from ..draws import SEED_DTYPE, normal, substream, uniform
 from ..networks.generator import broadcast, mix
 from ..tf import compiled, tf
 from . import losses
+from .agreement import checksum
 from .optimizer import gradient_scale, update_average
 from .phase import Phase, TrainingPhase, scores_of
 from .ranks import ALONE, Ranks
 from .running import RunningValues
 from .shared_phase import SharedPhase
-from .state import TrainState
+from .state import TrainState, flat
 
 
 def augmentation(settings: AugmentSettings) -> Optional[Callable]:
@@ -50,6 +51,7 @@ class Phases:
         validation: Phase in which D judges images that it is not trained on; every process calls it.
         running: RunningValues that the phases move.
         update_average: Compiled function of the decay that moves Gs.
+        checksum: Compiled function that returns the `checksum` of all variables of the state, which several processes compare.
     """
 
     has_path_length = True  # whether the losses have a path-length term
@@ -72,6 +74,7 @@ class Phases:
         ]
         self.validation = Phase("D_valid", "D", self._D_valid, 1, 0, xla=xla)
         self.update_average = compiled(lambda beta: update_average(state.G, state.Gs, beta), xla)
+        self.checksum = compiled(lambda: checksum(flat(state.variables())), xla)
 
     @property
     def own_rounds(self) -> range:
@@ -94,7 +97,8 @@ class Phases:
                 found.append(Program(phase.name + "_apply", phase.apply_program, (tf.zeros([phase.message_size]),)))
             elif phase.apply_program:
                 found.append(Program(phase.name + "_apply", phase.apply_program, ()))
-        return found + [Program("average", self.update_average, (tf.constant(0.5),))]
+        found.append(Program("average", self.update_average, (tf.constant(0.5),)))
+        return found + ([Program("checksum", self.checksum, ())] if self.ranks.count > 1 else [])
 
     def variables(self) -> List[tf.Variable]:
         """Return every variable that the programs change, other than those of the state."""

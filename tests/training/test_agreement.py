@@ -11,6 +11,7 @@ from sg2ada_colab.errors import UserError
 from sg2ada_colab.tf import tf
 from sg2ada_colab.training.agreement import Agreement, Result, check_alike, checksum, in_global_order, share_state
 from sg2ada_colab.training.ranks import Ranks
+from sg2ada_colab.training.state import flat
 
 from .test_steps import make
 
@@ -35,6 +36,10 @@ def test_results_are_merged_as_one_process_has_them():
     assert merged == expected + [Result(valid, "of 0", None)]
 
 
+def checksum_of_all():
+    return checksum(flat(make()[0].variables()))
+
+
 @pytest.mark.parametrize(
     "own, other, result",
     [(None, 0, None), ("interrupted", 0, "interrupted"), (None, 1, "interrupted"), ("interrupted", 2, "asked to end"),
@@ -46,7 +51,7 @@ def test_all_stop_where_one_wants_to(own, other, result):
     def row(vector):
         return np.concatenate([[other], vector[1:5], [7.0, 1.0]])
 
-    agreement = Agreement(gathering(row), make()[0], xla=False)
+    agreement = Agreement(gathering(row), checksum_of_all)
     read, reason = agreement.exchange([Result(phase, tf.constant([5.0]), tf.constant(True))], own)
     assert reason == result
     assert read == [Result(phase, {"a": 5}, None), Result(phase, {"a": 7}, True)]
@@ -56,7 +61,7 @@ def test_other_weights_end_the_run():
     def row(vector):
         return vector + np.eye(len(vector))[2]
 
-    agreement = Agreement(gathering(lambda vector: vector, row), make()[0], xla=False)
+    agreement = Agreement(gathering(lambda vector: vector, row), checksum_of_all)
     with pytest.raises(UserError, match="process 2 are no longer those of process 0") as info:
         agreement.exchange([Result(SimpleNamespace(rounds=3, reports=("a",)), tf.constant([5.0]), None)], None)
     assert "sg2ada resume" in info.value.next_step
