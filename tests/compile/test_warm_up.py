@@ -169,7 +169,7 @@ def test_the_next_one_starts_when_the_algorithms_of_the_one_before_are_timed(mon
 
     def first():
         timed.write_text("a")
-        assert second.wait(10)  # it still compiles; the second must not wait for that
+        assert second.wait(60)  # it still compiles; the second must not wait for that
 
     programs = [Program("a", FakeFunction("a", first), ()), Program("b", FakeFunction("b", second.set), ())]
     warm_up(programs, [], FakeCache(timed, []))

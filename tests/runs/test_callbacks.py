@@ -22,7 +22,7 @@ class SlowStore:
 
     def write_snapshot_async(self, kimg, write, arrays, meta):
         def work():
-            self.go.wait(10)
+            self.go.wait(60)
             self.written.append({name: list(pair) for name, pair in meta["means"].items()})
 
         self.writer = threading.Thread(target=work)

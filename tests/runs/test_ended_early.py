@@ -99,7 +99,7 @@ def is_gone(group):
 def assert_nothing_is_left(run, children):
     assert alive(THREADS) == [] and open_files(run) == []
     assert not (run / run_files.LEASE).exists()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not all(is_gone(child.pid) for child in children) and time.monotonic() < deadline:
         time.sleep(0.05)
     for child in children:

@@ -372,7 +372,7 @@ class HangingLease:
 
     def check(self):
         self.reached.set()
-        self.released.wait(20)
+        self.released.wait(60)
         raise self.error
 
     renew_if_due = check
@@ -389,7 +389,7 @@ def test_a_copier_that_was_stopped_says_no_more_unless_the_run_is_lost(tmp_path,
     write(store, 4)
     said, lease = [], HangingLease(error)
     copier = Copier(store, drive_dir, lease=lease, say=said.append).start()
-    assert lease.reached.wait(20)
+    assert lease.reached.wait(60)
     assert not copier.finish(0.1)
     lease.released.set()
     wait_until(lambda: not copier._alive())

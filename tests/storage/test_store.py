@@ -100,7 +100,7 @@ def test_asynchronous_write_returns_before_the_pickle_is_written_and_waits_for_t
 
     def slow(file):
         log.append("started")
-        assert may_write.wait(10)
+        assert may_write.wait(60)
         file.write(b"slow")
         log.append("done")
 
