@@ -54,7 +54,8 @@ def _headline(report):
 
 
 def _facts(report):
-    rows = [("Kinds of files", _counts(report.formats)), ("Shorter side in pixels", _counts(report.short_sides))]
+    sides = {side.replace(" .. ", " to "): count for side, count in report.short_sides.items()}
+    rows = [("Kinds of files", _counts(report.formats)), ("Images by their shorter side in pixels", _counts(sides))]
     rows += [("Converted while reading", _counts(report.notes)), ("Passed over", _counts(report.ignored))]
     if report.good:
         rows.append(("Suggested resolution", f"{report.suggested_resolution} px"))
@@ -79,7 +80,7 @@ def _refused(report, source, read):
         (
             _thumb(source, place.get(name), read),
             escape(shown(name)),
-            escape(shown(text if kind == "left out" else f"{kind}: {text}")),
+            escape(shown(text if kind == "left out" or kind in text else f"{kind}: {text}")),
         )
         for name, kind, text in report.problems[:MOST_REFUSED]
     ]
