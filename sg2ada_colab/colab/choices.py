@@ -5,10 +5,12 @@ from typing import Any, Dict
 
 from ..dataset.manifest import read_manifest
 from ..errors import UserError
+from ..generate.find_network import snapshot_titles
 from ..run_files import order_of, pickle_name
 from ..storage.choose import RunFolder
 from ..storage.which_run import runs_of
 from ..words import shown
+from .find_images import DEMO
 from .html import can_show_widgets, heading, show, show_widgets, table
 from .plan import dataset_names
 from .session import plainly, workspace
@@ -25,7 +27,8 @@ def list_choices() -> None:
     here = workspace()
     places = {name: folder for folder in here.dataset_places()[::-1] for name in dataset_names(folder)}
     datasets = [_dataset_row(places[name], name) for name in sorted(places)]
-    found = [(name, paths) for name, paths in ((name, _snapshots(folders)) for name, folders in runs_of(here.places())) if paths]
+    found = [(name, _snapshots(folders)) for name, folders in runs_of(here.places())]
+    found = [(name, paths) for name, paths in found if paths]
     snapshots = [_snapshot_row(name, paths) for name, paths in found]
     content, lines = "", []
     for title, head, rows in (("Datasets", DATASET_HEAD, datasets), ("Snapshots", SNAPSHOT_HEAD, snapshots)):
@@ -34,7 +37,7 @@ def list_choices() -> None:
     show(content, "\n".join(lines))
     if can_show_widgets() and (datasets or snapshots):
         _show_list("dataset", "Dataset", [("the one that you made last", "")] + [(shown(name), name) for name in sorted(places)])
-        starts = [(f"{shown(name)} at {_kimg(one)} kimg", path) for name, paths in found for one, path in paths[-MOST_KIMG:]]
+        starts = [(f"{shown(name)} at {title}", path) for name, paths in found for title, path in paths[-MOST_KIMG:]]
         _show_list("start_from", "Start from", [("as the field start_from says", "")] + starts)
 
 
@@ -62,22 +65,19 @@ def _dataset_row(folder, name):
     return (
         shown(name),
         *(str(manifest.get(key, "not known")) for key in ("num_images", "resolution")),
-        shown(manifest.get("source", "-")),
+        "the flags that come along" if manifest.get("source") == DEMO else shown(manifest.get("source", "-")),
     )
 
 
 def _snapshots(folders):
-    """Return [(name, path of its pickle)] of a run's snapshots in its folders, oldest first."""
+    """Return [(title such as "120 kimg", path of its pickle)] of a run's snapshots in its folders, oldest first."""
     found: Dict[str, str] = {}
     for folder in reversed([RunFolder(folder) for folder in folders]):
         found.update((one, os.path.join(folder.path, pickle_name(one))) for one in folder.files)
-    return [(one, found[one]) for one in sorted(found, key=order_of)]
-
-
-def _kimg(name):
-    return f"{order_of(name)[0]:g}"
+    titles = snapshot_titles(folders)
+    return [(titles.get(one, f"{order_of(one)[0]} kimg"), found[one]) for one in sorted(found, key=order_of)]
 
 
 def _snapshot_row(run, paths):
-    kimgs = [_kimg(name) for name, _ in paths[-MOST_KIMG:]]
+    kimgs = [title.replace(" kimg", "") for title, _ in paths[-MOST_KIMG:]]
     return shown(run), ("… " if len(paths) > MOST_KIMG else "") + ", ".join(kimgs), shown(paths[-1][1])

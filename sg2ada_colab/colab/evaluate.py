@@ -28,7 +28,7 @@ from .session import plainly, tell, workspace
 from .status_line import StatusLine
 
 # What the verb prints for the log: results, which the curves show, paths, and what `nearest_images` shows itself.
-NOT_SHOWN = re.compile(r"\stime\s+\d|[/\\]|nearer to a training image|^Traceback|^  |^Error: |^Not measured: ")
+NOT_SHOWN = re.compile(r"\stime\s+\d|[/\\]|nearer to a training image|^Traceback|^  |^(Error|Expected|Next|Not measured): ")
 
 
 @plainly

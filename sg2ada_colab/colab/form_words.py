@@ -24,6 +24,7 @@ RULES: Tuple[Tuple[str, Union[str, Callable]], ...] = (
     (r"(?:pass --cmethod=\w+|leave --cmethod=\w+ out), or add ", "add "),
     (r"choose a smaller --res, or fewer channels: --cbase, --cmax", "make the dataset with a smaller resolution in notebook 2"),
     (r" \(\w+ in a notebook\)", ""),
+    (r"(?<![!\w])pip install ", "!pip install "),
     (r"sg2ada (?:resume|train)\b[^`;,)]*, or the cell again", AGAIN),
     (rf"go on with: sg2ada resume\b[^`;,)]*?{END}", AGAIN),
     (rf"Go on with: sg2ada resume\b[^`;,)]*?{END}", AGAIN[0].upper() + AGAIN[1:]),

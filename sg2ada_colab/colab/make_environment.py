@@ -211,7 +211,8 @@ def environment(name: str, wanted: bool = True) -> None:
     """Make an environment from a notebook, as `make_environment` does, and say what it sees; nothing where it is not wanted."""
     if wanted:
         made = make_environment(name)
-        tell("good", f'Ready: train(runtime="{name}") trains there.', EXACT if made.uses_gpu else "It uses no GPU. " + EXACT)
+        more = EXACT if made.uses_gpu else "It uses no GPU. " + EXACT
+        tell("good", f"Ready. To train there, choose {name} in the field runtime of notebook 3.", more)
 
 
 def runtime_environment(runtime: Optional[str], say: Callable[[str], Any] = print) -> Optional[Environment]:

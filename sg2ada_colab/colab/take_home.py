@@ -1,12 +1,15 @@
 """What a person takes home from a run: one zip of a network and pictures, a network in another format."""
 
+import importlib.util
 import os
+import subprocess
+import sys
 import zipfile
 from typing import Optional, Union
 
 from ..errors import UserError
 from ..files import atomic_file
-from ..machine import in_colab
+from ..machine import in_colab, in_kaggle
 from ..run_files import OPTIONS, order_of, snapshot_name
 from ..storage import run_folder
 from ..storage.workspace import MACHINE_FOLDER
@@ -24,6 +27,7 @@ FORMATS = {  # name in the form -> (verb, ending, further words)
     "ONNX": ("export", ".onnx", []),
     "SavedModel (TensorFlow)": ("export", "-savedmodel", []),
 }
+NEEDS = {"ONNX": "onnx"}  # package that writes a format and that neither Colab nor Kaggle has
 SLOW_BYTES = 1e9  # Colab sends a download through the notebook, a megabyte at a time
 
 
@@ -131,11 +135,20 @@ def export(
     if os.path.exists(target):
         tell("good", f"It is there already: {os.path.basename(target)}", target)
     else:
+        _bring(NEEDS.get(form))
         _write([verb, path, target] + more)
         tell("good", f"Written: {os.path.basename(target)}", target)
     if to_computer:
         download(_zipped(target) if os.path.isdir(target) else target)
     return target
+
+
+def _bring(package):
+    """Install the package that writes a format where Colab or Kaggle lacks it; it changes no other. What fails, the verb says."""
+    if package and importlib.util.find_spec(package) is None and (in_colab() or in_kaggle()):
+        tell("info", f"The package {package}, which writes this format, is installed first. Nothing else is changed.")
+        words = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", package]
+        subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
 
 def _write(words):

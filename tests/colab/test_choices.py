@@ -7,6 +7,7 @@ import pytest
 
 import sg2ada_colab as sg2
 from sg2ada_colab.colab import choices, session
+from sg2ada_colab.colab.find_images import DEMO
 from sg2ada_colab.storage.store import RunStore
 
 
@@ -70,6 +71,17 @@ def test_what_is_chosen_in_the_lists_is_what_empty_fields_mean(home, run, lists,
     sg2.list_choices()
     assert asked("", resume="") == ("images-old", newest), "it is kept when they are shown again"
     assert asked("images", resume="noise") == ("images", None), "a field that says something counts"
+
+
+def test_snapshots_within_one_kimg_are_told_apart_and_the_flags_have_a_name(home, run, lists, capsys):
+    store = RunStore(run)
+    store.write_snapshot_async(28, lambda file: file.write(b"x"), {"a": np.zeros(2)}, {"nimg": 28600})
+    store.wait()
+    sg2.prepare_dataset(DEMO, "", 32, max_images=8)
+    capsys.readouterr()
+    sg2.list_choices()
+    assert [label for label, _ in lists["start_from"].options][-2:] == [f"{run.name} at {kimg} kimg" for kimg in ("28.0", "28.6")]
+    assert "  flags, 8, 32, the flags that come along" in capsys.readouterr().out
 
 
 def test_what_was_chosen_and_is_gone_is_chosen_no_more(home, run, lists):

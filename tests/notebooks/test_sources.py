@@ -44,9 +44,13 @@ def text_of(name):
 
 def calls_in(name):
     """Return the ast.Call nodes of `sg2.…(…)` in a notebook."""
-    nodes = [node for cell in code_cells(name) for node in ast.walk(ast.parse(code_of(cell)))]
+    return [call for cell in code_cells(name) for call in calls_of(ast.parse(code_of(cell)))]
+
+
+def calls_of(tree):
+    """Return the ast.Call nodes of `sg2.…(…)` below a node, and itself."""
     return [
-        node for node in nodes
+        node for node in ast.walk(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and getattr(node.func.value, "id", "") == "sg2"
     ]  # fmt: skip
 
@@ -139,6 +143,13 @@ def test_the_calls_are_those_of_the_library(name):
         bound = inspect.signature(function).bind(*[None] * len(node.args), **keywords)
         if node.func.attr == "train":
             assert set(bound.arguments.get("options", {})) <= options
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_cell_ends_with_a_value_that_would_be_printed_as_code(name):
+    lines = [node.value for cell in code_cells(name) for node in ast.parse(code_of(cell)).body if isinstance(node, ast.Expr)]
+    calls = [line.func.attr for line in lines if line in calls_of(line)]
+    assert all(inspect.signature(getattr(sg2ada_colab, call)).return_annotation in (None, "None") for call in calls), calls
 
 
 def test_the_address_of_the_repository_stands_in_one_place():
