@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import time
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 from ..config.metric_names import lower_is_better
 from ..dataset.local_copy import local_copy
@@ -212,6 +212,7 @@ class Progress:
     def __init__(self, line: StatusLine, begin: str = "Loading TensorFlow.", clock: Callable[[], float] = time.monotonic) -> None:
         self.line = line
         self.said: List[str] = []
+        self._noted: Set[str] = set()
         self.code: Optional[int] = None
         self.clock, self.began = clock, clock()
         self.line.write(begin)
@@ -229,7 +230,9 @@ class Progress:
             self.line.write(f"Measuring the snapshot at {int(bar.group(1))} kimg: {bar.group(2)}, {bar.group(3)} %")
         elif line and "%|" not in line and not ENTRY.match(line.encode()):
             self.said.append(line)
-            if not NOT_SHOWN.search(line):
+            said = line.partition(" (")[0]  # of each snapshot the same, but for its figures
+            if not NOT_SHOWN.search(line) and said not in self._noted:
+                self._noted.add(said)
                 self.line.finish(as_fields(line))
 
     def end(self, code: Optional[int]) -> None:

@@ -44,6 +44,15 @@ def test_a_verb_shows_its_progress_on_one_line_and_not_its_log():
     assert output.said == lines[1:], "kept for a failure"
 
 
+def test_what_is_noted_of_each_snapshot_stands_there_once_and_what_fails_is_said_below():
+    output, out = progress()
+    notes = [f"Note: the fakes are alike ({share}%)" for share in (26, 27)]
+    for line in [*notes, "Error: no disk", "Expected: one", "Next: buy"]:
+        output.add(line)
+    assert written(out) == ["13:05  Loading TensorFlow.", "13:05  " + notes[0]]
+    assert output.last[-3:] == ["Error: no disk", "Expected: one", "Next: buy"]
+
+
 def test_a_verb_that_is_interrupted_ends_cleanly():
     code = (
         "import signal, sys, time\n"
