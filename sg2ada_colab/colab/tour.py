@@ -2,9 +2,10 @@
 
 import os
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Union
+from typing import Any, Dict, Optional, Union
 
 from ..errors import UserError
 from ..formats.untrained import write_untrained
@@ -12,7 +13,10 @@ from ..machine import gpus
 from ..metrics.report import read_measurements
 from ..run_files import pickle_name
 from ..storage import run_folder
+from ..storage.saved_config import saved_config
+from ..storage.which_run import runs_of
 from .evaluate import Progress, find_run, metric_data, run_verb
+from .form import NEW_RUN
 from .html import notice, show, table
 from .session import plainly, tell, workspace
 from .status_line import StatusLine
@@ -41,11 +45,25 @@ class Tour:
         return f"{before} This machine has no GPU, so they stay that small, and a few thousand images more change them little."
 
     def training(self, more_kimg: int = 0, and_more_kimg: int = 0) -> Dict[str, Any]:
-        """Return the options of `train` that go on from the network that ships for so many thousand images; 0 and 0 is `kimg`."""
+        """Return the arguments of `train` that go on from the network that ships for so many thousand images; 0 and 0 is `kimg`.
+
+        It keeps to the tour's own run: other runs on the same flags are not its.
+        """
         kimg = SHIPPED_KIMG + int(more_kimg or self.kimg) + int(and_more_kimg)
         options = {"kimg": kimg, "resume": SHIPPED, "start_kimg": SHIPPED_KIMG, "batch": 16, "mirror": True, "gamma": 0.3}
         options.update(aug="noaug", snap=2, snap_minutes=0, metrics="none", without_gpu=True)
+        own = own_run(self.name)
+        options.update({"run": own} if own else {"if_different": NEW_RUN})
         return dict(options, tick=5, resume_partial=True) if self.has_gpu else dict(options, tick=0.5, no_xla=True)
+
+
+def own_run(dataset: str) -> Optional[str]:
+    """Return the name of the newest run on a dataset of this name, or None; one on another dataset of the same images is none."""
+    for name, folders in runs_of(workspace().places()):
+        with suppress(UserError):  # another program's run, or its options are not there
+            if saved_config(folders)[0].data.name == dataset:
+                return name
+    return None
 
 
 @plainly
@@ -61,7 +79,7 @@ def measure_tour(run: Union[str, int, None] = None, fakes: int = FAKES) -> Dict[
     """Measure an untrained network, the one that training began with and the newest one alike, and show the three.
 
     Args:
-        run: Name or number of the run; None is the newest.
+        run: Name or number of the run; None is the tour's own, or the newest.
         fakes: Pictures of each that are measured.
 
     Returns:
@@ -71,7 +89,7 @@ def measure_tour(run: Union[str, int, None] = None, fakes: int = FAKES) -> Dict[
         UserError: The run has no snapshot, or a measurement failed.
     """
     here = workspace()
-    name, folders = find_run(here, run)
+    name, folders = find_run(here, own_run(Tour.name) if run is None else run)
     metric = f"kid{int(fakes)}_efflite0"
     pickles = [str(path) for path in run_folder.pickles(folders[0])]
     if not pickles:
