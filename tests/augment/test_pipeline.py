@@ -78,7 +78,8 @@ def test_percentiles(reference, relmax, name):
 @pytest.mark.skipif(IS_TF1, reason="no XLA")
 @pytest.mark.parametrize("name", FILES)
 def test_all_percentiles_compiled(reference, relmax, name):
-    check_percentiles(reference, relmax, name, lambda e: True, compiled(run_plain))
+    """Each transform by itself in RGB at 32 pixels, and all of them in each file's pipes: a program takes a second to compile."""
+    check_percentiles(reference, relmax, name, lambda e: name == FILES[0] or len(e["transforms"]) > 1, compiled(run_plain))
 
 
 def test_smaller_range_of_whole_pixel_shifts(reference, relmax):
