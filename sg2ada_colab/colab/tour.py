@@ -52,16 +52,21 @@ class Tour:
         kimg = SHIPPED_KIMG + int(more_kimg or self.kimg) + int(and_more_kimg)
         options = {"kimg": kimg, "resume": SHIPPED, "start_kimg": SHIPPED_KIMG, "batch": 16, "mirror": True, "gamma": 0.3}
         options.update(aug="noaug", snap=2, snap_minutes=0, metrics="none", without_gpu=True)
-        own = own_run(self.name)
+        own = own_run(self.name, self.resolution)
         options.update({"run": own} if own else {"if_different": NEW_RUN})
         return dict(options, tick=5, resume_partial=True) if self.has_gpu else dict(options, tick=0.5, no_xla=True)
 
 
-def own_run(dataset: str) -> Optional[str]:
-    """Return the name of the newest run on a dataset of this name, or None; one on another dataset of the same images is none."""
+def own_run(dataset: str, resolution: Optional[int] = None) -> Optional[str]:
+    """Return the name of the newest run on a dataset of this name, or None; one on another dataset of the same images is none.
+
+    Args:
+        resolution: Pixels that it has; None: any.
+    """
     for name, folders in runs_of(workspace().places()):
         with suppress(UserError):  # another program's run, or its options are not there
-            if saved_config(folders)[0].data.name == dataset:
+            config = saved_config(folders)[0]
+            if config.data.name == dataset and resolution in (None, config.resolution):
                 return name
     return None
 

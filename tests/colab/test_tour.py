@@ -68,6 +68,8 @@ def test_it_keeps_to_its_own_run_where_notebook_3_has_trained_on_the_same_flags(
     assert not begins and os.path.basename(again.run_dir) == name and tour.own_run(made.name) == name
     leave(plan_run(workspace, flags, {"kimg": 1, "batch": 16, "metrics": "none"}, new_run=True))
     assert made.training()["run"] == name, "also where a run of notebook 3 is newer"
+    other_size = dataclasses.replace(made, resolution=64, has_gpu=True).training()
+    assert "run" not in other_size and other_size["if_different"] == "new run", "on a machine with a GPU it is another run"
 
 
 def test_the_kimg_of_the_network_that_ships_is_that_of_its_note():
