@@ -1,5 +1,6 @@
 """One phase of a minibatch as an object: whose loss it is, how often it is called, its compiled programs, what it reports."""
 
+from dataclasses import dataclass
 from typing import Any, Callable, Dict, Optional, Tuple
 
 from ..tf import compiled, tf
@@ -8,26 +9,41 @@ from .optimizer import Accumulator, LazyAdam, gradients_or_zeros
 Reports = Dict[str, tf.Tensor]  # name → scalar tensor, in the order in which they were computed
 
 
+@dataclass(frozen=True)
+class PhaseSettings:
+    """Which phase it is, and when it is called."""
+
+    name: str  # of its stream of draws and of its program
+    network: str  # "G" or "D"
+    interval: Optional[int]  # minibatches from one call to the next; None: it is never called
+    batch: int  # fakes that it draws in a round; 0: none
+    rounds: int = 1  # calls in a minibatch
+    xla: bool = True  # whether XLA compiles it
+
+
+@dataclass(frozen=True)
+class OptimizerStep:
+    """How a phase trains its network."""
+
+    kind: str  # "Train" or "Reg": with a main loss, or with its regularisation
+    trainable: Dict[str, Any]  # ordered, name → tf.Variable
+    optimizer: LazyAdam  # over `trainable`
+    gradient_scale: int  # as of `gradients_or_zeros`
+
+
 class Phase:
     """A compiled function over one round of images that reports values; it trains nothing.
 
     Args:
-        name: Name of its stream of draws and of its program.
-        network: "G" or "D".
+        settings: PhaseSettings.
         function: (seed int32 [2], *inputs) → Reports.
-        interval: Minibatches from one call to the next; None: it is never called.
-        batch: Fakes that it draws in a round; 0: none.
-        rounds: Calls in a minibatch.
-        xla: Whether XLA compiles it.
     """
 
-    def __init__(
-        self, name: str, network: str, function: Callable, interval: Optional[int], batch: int, rounds: int = 1, xla: bool = True
-    ) -> None:
-        self.name, self.network, self.interval, self.batch, self.rounds = name, network, interval, batch, rounds
-        self.function = function
+    def __init__(self, settings: PhaseSettings, function: Callable) -> None:
+        self.name, self.network, self.interval = settings.name, settings.network, settings.interval
+        self.batch, self.rounds, self.function = settings.batch, settings.rounds, function
         self.reports: Tuple[str, ...] = ()  # names of the values that `run` returns; known once it is traced
-        self.program = compiled(self._traced(), xla)
+        self.program = compiled(self._traced(), settings.xla)
         self.apply_program: Optional[Callable] = None  # the optimiser's step, where rounds accumulate
         self.overflow_name: Optional[str] = None  # NVIDIA's name of how often a training phase's gradients were not finite
 
@@ -56,25 +72,20 @@ class TrainingPhase(Phase):
     """A phase whose loss trains its network; after the last round of a minibatch the optimiser steps.
 
     Args:
-        function: (seed, *inputs) → (loss, Reports).
-        kind: "Train" or "Reg": a main loss, or its regularisation.
-        trainable: Ordered dict name → tf.Variable.
-        optimizer: LazyAdam over `trainable`.
-        gradient_scale: As of `gradients_or_zeros`.
-        others: The rest of `Phase`.
+        settings: PhaseSettings.
+        function: (seed int32 [2], *inputs) → (loss, Reports).
+        step: OptimizerStep.
     """
 
-    def __init__(
-        self, name: str, network: str, function: Callable, interval: Optional[int], batch: int, rounds: int, xla: bool,
-        kind: str, trainable: Dict[str, Any], optimizer: LazyAdam, gradient_scale: int,
-    ) -> None:  # fmt: skip
-        self.kind, self.trainable, self.optimizer, self.gradient_scale = kind, trainable, optimizer, gradient_scale
-        self.accumulator = Accumulator(trainable, rounds) if rounds > 1 else None
-        super().__init__(name, network, function, interval, batch, rounds, xla)
-        self.overflow_name = f"{kind}{network}/overflow_frequency"
+    def __init__(self, settings: PhaseSettings, function: Callable, step: OptimizerStep) -> None:
+        self.kind, self.trainable, self.optimizer = step.kind, step.trainable, step.optimizer
+        self.gradient_scale = step.gradient_scale
+        self.accumulator = Accumulator(step.trainable, settings.rounds) if settings.rounds > 1 else None
+        super().__init__(settings, function)
+        self.overflow_name = f"{step.kind}{settings.network}/overflow_frequency"
         accumulator = self.accumulator
         if accumulator is not None:
-            self.apply_program = compiled(lambda: optimizer.apply(accumulator.take()), xla)
+            self.apply_program = compiled(lambda: step.optimizer.apply(accumulator.take()), settings.xla)
 
     def _traced(self) -> Callable:
         def phase(seed, *inputs):

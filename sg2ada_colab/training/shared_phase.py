@@ -1,12 +1,12 @@
 """A training phase whose rounds are shared out among the processes of a run, which then take the same step."""
 
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, List, Tuple
 
 import numpy as np
 
 from ..tf import compiled, tf
-from .optimizer import LazyAdam, gradients_or_zeros
-from .phase import TrainingPhase
+from .optimizer import gradients_or_zeros
+from .phase import OptimizerStep, PhaseSettings, TrainingPhase
 from .ranks import Ranks
 from .running import RunningValues
 
@@ -19,24 +19,24 @@ class SharedPhase(TrainingPhase):
     values, round by round in order, and takes the optimiser's step. The message lies between two compiled programs.
 
     Args:
+        settings: PhaseSettings; `rounds` are those of all processes.
+        function, step: As of `TrainingPhase`.
         ranks: Ranks; their number divides the rounds.
         running: RunningValues that the function moves.
-        others: Those of `TrainingPhase`; `rounds` are those of all processes.
     """
 
     def __init__(
-        self, name: str, network: str, function: Callable, interval: Optional[int], batch: int, rounds: int, xla: bool,
-        kind: str, trainable: Dict[str, Any], optimizer: LazyAdam, gradient_scale: int, ranks: Ranks, running: RunningValues,
-    ) -> None:  # fmt: skip
-        assert rounds % ranks.count == 0, f"{ranks.count} processes cannot share {rounds} rounds"
-        self.ranks, self.running, self.own_rounds = ranks, running, rounds // ranks.count
+        self, settings: PhaseSettings, function: Callable, step: OptimizerStep, ranks: Ranks, running: RunningValues
+    ) -> None:
+        assert settings.rounds % ranks.count == 0, f"{ranks.count} processes cannot share {settings.rounds} rounds"
+        self.ranks, self.running, self.own_rounds = ranks, running, settings.rounds // ranks.count
         self.names_seen: List[str] = []  # of the running values that a round moves; known once it is traced
         self._kept: List[tuple] = []  # what the rounds of the minibatch under way gave for the message
-        super().__init__(name, network, function, interval, batch, rounds, xla, kind, trainable, optimizer, gradient_scale)
+        super().__init__(settings, function, step)
         if self.own_rounds == 1:
             self.accumulator = None  # its gradients go straight into the message
-        self.message_program = compiled(self._message, xla)
-        self.apply_program = compiled(self._apply, xla)
+        self.message_program = compiled(self._message, settings.xla)
+        self.apply_program = compiled(self._apply, settings.xla)
         self.place = tf.constant(np.eye(ranks.count, dtype=np.float32)[ranks.index])
 
     @property

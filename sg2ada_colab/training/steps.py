@@ -17,7 +17,7 @@ from ..tf import compiled, tf
 from . import losses
 from .agreement import checksum
 from .optimizer import gradient_scale, update_average
-from .phase import Phase, TrainingPhase, scores_of
+from .phase import OptimizerStep, Phase, PhaseSettings, TrainingPhase, scores_of
 from .ranks import ALONE, Ranks
 from .running import RunningValues
 from .shared_phase import SharedPhase
@@ -72,7 +72,7 @@ class Phases:
             self._training_phase("D_main", "D", "Train", self._D_main, 1, at_once),
             self._training_phase("D_reg", "D", "Reg", self._D_reg, r1_interval, 0),
         ]
-        self.validation = Phase("D_valid", "D", self._D_valid, 1, 0, xla=xla)
+        self.validation = Phase(PhaseSettings("D_valid", "D", 1, 0, xla=xla), self._D_valid)
         self.update_average = compiled(lambda beta: update_average(state.G, state.Gs, beta), xla)
         self.checksum = compiled(lambda: checksum(flat(state.variables())), xla)
 
@@ -111,8 +111,11 @@ class Phases:
         state, schedule, xla = self.state, self.config.schedule, self.config.engine.xla
         trainable, optimizer = (state.G.trainable, state.G_opt) if network == "G" else (state.D.trainable, state.D_opt)
         scale = gradient_scale(schedule.minibatch_gpu, bool(state.G.num_fp16_res or state.D.num_fp16_res))
-        settings = (name, network, function, interval, batch, schedule.rounds, xla, kind, trainable, optimizer, scale)
-        return SharedPhase(*settings, self.ranks, self.running) if schedule.shared_rounds else TrainingPhase(*settings)
+        settings = PhaseSettings(name, network, interval, batch, schedule.rounds, xla)
+        step = OptimizerStep(kind, trainable, optimizer, scale)
+        if schedule.shared_rounds:
+            return SharedPhase(settings, function, step, self.ranks, self.running)
+        return TrainingPhase(settings, function, step)
 
     def _running_values(self) -> RunningValues:
         running, beta = RunningValues(), self.state.G.config.w_avg_beta

@@ -14,7 +14,7 @@ from sg2ada_colab.dataset import TrainingStream
 from sg2ada_colab.seeds import step_seed
 from sg2ada_colab.tf import tf
 from sg2ada_colab.training import loop
-from sg2ada_colab.training.phase import Phase
+from sg2ada_colab.training.phase import Phase, PhaseSettings
 from sg2ada_colab.training.ranks import ALONE
 from sg2ada_colab.training.state import Counters, RunningMeans
 
@@ -39,7 +39,7 @@ REPORTS = {
 
 def phase(name, interval, batch, rounds=ROUNDS, called=None):
     """Return a Phase that gives zeros, once `called` has been given its name, its round and its inputs."""
-    one = Phase(name, name[0], lambda *inputs: {}, interval, batch, rounds, xla=False)
+    one = Phase(PhaseSettings(name, name[0], interval, batch, rounds, xla=False), lambda *inputs: {})
     one.reports, one.overflow_name = REPORTS[name], f"Train{name}/overflow_frequency"
 
     def run(round_index, *inputs):

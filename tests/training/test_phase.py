@@ -7,19 +7,22 @@ import pytest
 
 from sg2ada_colab.tf import tf
 from sg2ada_colab.training.optimizer import LazyAdam
-from sg2ada_colab.training.phase import Phase, TrainingPhase, scores_of
+from sg2ada_colab.training.phase import OptimizerStep, Phase, PhaseSettings, TrainingPhase, scores_of
 
 SEED = tf.constant([1, 2])
 
 
 @pytest.mark.parametrize("interval, due", [(1, [0, 1, 2, 3, 4]), (2, [0, 2, 4]), (None, []), (0, [])])
 def test_when_it_is_due(interval, due):
-    phase = Phase("G_reg", "G", lambda seed: {}, interval, 4)
+    phase = Phase(PhaseSettings("G_reg", "G", interval, 4), lambda seed: {})
     assert [index for index in range(5) if phase.is_due(index)] == due
 
 
 def test_reports_are_named_as_they_are_traced_and_come_in_that_order():
-    phase = Phase("D_valid", "D", lambda seed, x: {"b": x, "a": 2 * x, **scores_of("valid", tf.stack([x, -x]))}, 1, 0, xla=False)
+    def judge(seed, x):
+        return {"b": x, "a": 2 * x, **scores_of("valid", tf.stack([x, -x]))}
+
+    phase = Phase(PhaseSettings("D_valid", "D", 1, 0, xla=False), judge)
     assert phase.reports == ()
     values, finite = phase.run(0, SEED, tf.constant(3.0))
     assert phase.reports == ("b", "a", "Loss/scores/valid", "Loss/signs/valid", "Loss/squares/valid")
@@ -34,7 +37,8 @@ def training_phase(rounds, variable):
 
     trainable = OrderedDict(v=variable)
     optimizer = LazyAdam(trainable, 0.1)
-    return TrainingPhase("G_main", "G", loss, 1, 4, rounds, False, "Train", trainable, optimizer, 1)
+    settings = PhaseSettings("G_main", "G", 1, 4, rounds, xla=False)
+    return TrainingPhase(settings, loss, OptimizerStep("Train", trainable, optimizer, 1))
 
 
 @pytest.mark.parametrize("rounds", [1, 3])
