@@ -2,8 +2,9 @@
 
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence
 
 from ..tf import gpus, repeatable_names, tf
@@ -31,9 +32,6 @@ def warm_up(
     A program is compiled, or found in the cache, at its first call, outside Python's lock and, while it compiles, outside the
     locks of the variables it uses; so several calls at once compile at once. Tracing holds Python's lock: one program after
     another, in a fixed order, which gives the names under which compiled programs are kept.
-
-    On a GPU, XLA first times convolution algorithms, which two programs must not do at once: each would wait for the other's
-    kernels a hundred milliseconds at a time. So a program that is not in the cache starts when the one before has done that.
 
     Args:
         programs: List of Program, the one that takes longest first.
@@ -65,8 +63,7 @@ def warm_up(
         ready["tracing"] = time.time() - began
         return traced.graph if cache is not None else None
 
-    autotuning = cache.autotuning if cache else None
-    started, timing = [], None  # the last program that XLA times algorithms for, and when the file was written before it
+    started, turns = [], _TimingTurns(cache.autotuning if cache else None)
     graphs = {program.name: trace(program) for program in programs} if wait else {}
     if wait:
         wait()
@@ -74,19 +71,43 @@ def warm_up(
         for program in programs:
             graph = graphs[program.name] if wait else trace(program)
             kept = cache is not None and cache.has_program(graph.as_graph_def().SerializeToString(deterministic=True))
-            if timing and not kept:
+            if turns.latest is not None and not kept:
                 tell(program.name, WAITING, len(programs))
-            while timing and not kept and not timing[0].done() and _written(autotuning) == timing[1]:
-                time.sleep(0.05)
-            before = _written(autotuning)
-            started.append(pool.submit(run, program, kept))
-            if gpus() and not kept:
-                timing = started[-1], before
+                turns.wait()
+            started.append(turns.start(partial(pool.submit, run, program, kept), bool(gpus()) and not kept))
         for future in started:
             future.result()
     for variable, value in zip(variables, values):
         variable.assign(value)
     return ready
+
+
+class _TimingTurns:
+    """Whose turn it is to time algorithms: one program after another.
+
+    On a GPU, XLA first times convolution algorithms, which two programs must not do at once: each would wait for the other's
+    kernels a hundred milliseconds at a time. So a program that is not in the cache starts when the one before has done that.
+
+    Args:
+        path: File that XLA rewrites once it has timed a program's algorithms; None where there is none.
+    """
+
+    def __init__(self, path: Optional[str]) -> None:
+        self.path, self._written_before = path, None
+        self.latest: Optional[Future] = None  # of the program that times its algorithms, or was the last to do so
+
+    def wait(self) -> None:
+        """Wait until the latest program has timed its algorithms."""
+        while self.latest is not None and not self.latest.done() and _written(self.path) == self._written_before:
+            time.sleep(0.05)
+
+    def start(self, submit: Callable[[], Future], times_algorithms: bool) -> Future:
+        """Start a program with a function that returns its future, and return that."""
+        before = _written(self.path)
+        future = submit()
+        if times_algorithms:
+            self.latest, self._written_before = future, before
+        return future
 
 
 def warm_up_together(
