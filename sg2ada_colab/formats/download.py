@@ -260,23 +260,31 @@ def download(
         except urllib.error.HTTPError as error:
             error.close()
             if error.code < 500 or last:
-                raise UserError(
-                    f"{url} cannot be downloaded: the server answers {error.code} {shown(error.reason)}.",
-                    "a file at this address",
-                    "check the address, in a browser if possible" if error.code < 500 else "try again later",
-                ) from error
+                raise _server_refuses(url, error) from error
         except (urllib.error.URLError, socket.timeout, HTTPException, ConnectionError, EOFError) as error:
             if last:
-                reason = shown(getattr(error, "reason", None) or error or type(error).__name__)
-                raise UserError(
-                    f"{url} cannot be downloaded: {reason}.",
-                    f"a connection to {_parts(url).netloc or url}",
-                    f"check the network, or {ELSEWHERE}",
-                ) from error
+                raise _connection_fails(url, error) from error
         except OSError as error:
             raise _cannot_keep(folder, error) from error
         time.sleep(attempt + 1)
     raise AssertionError("the last attempt returns or raises")
+
+
+def _server_refuses(url, error):
+    return UserError(
+        f"{url} cannot be downloaded: the server answers {error.code} {shown(error.reason)}.",
+        "a file at this address",
+        "check the address, in a browser if possible" if error.code < 500 else "try again later",
+    )
+
+
+def _connection_fails(url, error):
+    reason = shown(getattr(error, "reason", None) or error or type(error).__name__)
+    return UserError(
+        f"{url} cannot be downloaded: {reason}.",
+        f"a connection to {_parts(url).netloc or url}",
+        f"check the network, or {ELSEWHERE}",
+    )
 
 
 def _cannot_keep(folder, error):

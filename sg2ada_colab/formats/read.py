@@ -48,38 +48,46 @@ def read_snapshot(path: FilePath) -> NetworkSnapshot:
     path = str(path)
     checkpoint = _check_file(path)
     try:
-        with open(path, "rb") as file:
-            if checkpoint is not None:
-                snapshot = snapshot_of_checkpoint(checkpoint)
-            elif is_safetensors(file):
-                snapshot = read_safetensors(path)
-            else:
-                snapshot = snapshot_of_content(load(FileSource(file), ALL_GLOBALS))
+        snapshot = _read_by_family(path) if checkpoint is None else snapshot_of_checkpoint(checkpoint)
         check_snapshot(snapshot)
         return snapshot
-    except Truncated as error:
-        raise UserError(
+    except (Refused, OSError, MemoryError) as error:
+        raise _refusal(path, error) from error
+
+
+def _read_by_family(path):
+    """Return the NetworkSnapshot of a safetensors file or a pickle."""
+    with open(path, "rb") as file:
+        if is_safetensors(file):
+            return read_safetensors(path)
+        return snapshot_of_content(load(FileSource(file), ALL_GLOBALS))
+
+
+def _refusal(path, error):
+    """Return the UserError of a file that was opened and is not read."""
+    if isinstance(error, Truncated):
+        return UserError(
             f"{path} ({os.path.getsize(path):,} bytes) is cut short: {error}.",
             KNOWN,
             "copy or download it again and compare the sizes; while a run is writing, wait for it to end",
-        ) from error
-    except Unsupported as error:
-        raise UserError(f"{path} cannot be used: {error.sentence}.", error.expected, error.next_step) from error
-    except Refused as error:
-        raise UserError(
+        )
+    if isinstance(error, Unsupported):
+        return UserError(f"{path} cannot be used: {error.sentence}.", error.expected, error.next_step)
+    if isinstance(error, Refused):
+        return UserError(
             f"{path} cannot be read: {error}.",
             f"{KNOWN}. Nothing in the file was run",
             "get the file again from where you trust it; `sg2ada inspect FILE` tells what a snapshot is",
-        ) from error
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be read to its end: {error.strerror or error}.", KNOWN,
-            "try again; on a mounted Drive, copy the file to a local disk first",
-        ) from error  # fmt: skip
-    except MemoryError as error:
-        raise UserError(
+        )
+    if isinstance(error, MemoryError):
+        return UserError(
             f"{path} ({os.path.getsize(path):,} bytes) does not fit into memory.", KNOWN, "free memory and try again"
-        ) from error
+        )
+    return UserError(
+        f"{path} cannot be read to its end: {error.strerror or error}.",
+        KNOWN,
+        "try again; on a mounted Drive, copy the file to a local disk first",
+    )
 
 
 ALL_GLOBALS = dict(TORCH_GLOBALS, **TF_GLOBALS)
