@@ -77,10 +77,15 @@ def tune(
         if on_step:
             on_step(1)
     after = float(apart(*embedded)[0])
-    values = dict(generator.network.variables, **{name: variable.numpy() for name, variable in trained.items()})
-    if not (np.isfinite(after) and all(np.isfinite(values[name]).all() for name in names)):
+    values = {name: variable.numpy() for name, variable in trained.items()}
+    if not (np.isfinite(after) and all(np.isfinite(value).all() for value in values.values())):
         raise UserError("The tuning gave numbers that are not finite.", "finite numbers", "take fewer --pti-steps")
-    network = NetworkData(
-        "Gs", dict(generator.network.kwargs), OrderedDict((name, values[name]) for name in generator.network.variables)
-    )
-    return TrainedGenerator(network, title=f"{generator.title}, tuned", xla=generator.xla), float(before), after
+    return _with_variables(generator, values), float(before), after
+
+
+def _with_variables(generator, values):
+    """Return the TrainedGenerator of a network of which some variables have other values."""
+    network = generator.network
+    variables = OrderedDict((name, values.get(name, value)) for name, value in network.variables.items())
+    tuned = NetworkData("Gs", dict(network.kwargs), variables)
+    return TrainedGenerator(tuned, title=f"{generator.title}, tuned", xla=generator.xla)

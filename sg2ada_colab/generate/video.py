@@ -102,22 +102,17 @@ def seed_walk(
         UserError: The seeds are too few or the interpolation cannot take them.
     """
     knots = seeds_of_knots(list(seeds), video)
-    cells, size = len(knots), generator.config.latent_size
+    cells, keyframes = len(knots), len(knots[0])
     if classes:
-        labels = np.stack([generator.labels(classes[number % len(classes)])[0] for number in range(len(knots[0]))])
+        labels = np.stack([generator.labels(classes[number % len(classes)])[0] for number in range(keyframes)])
     else:
         labels = label_vectors(settings.class_, 1, generator.config.label_size, generator.title)
     if video.interpolation in SWEEPS:
         w = generator.map(generator.latents([cell[0] for cell in knots]), np.repeat(labels[:1], cells, axis=0))
         return _sweep(generator, settings, video, w)
-    z = generator.latents([seed for cell in knots for seed in cell]).reshape(cells, -1, size)
+    z = generator.latents([seed for cell in knots for seed in cell]).reshape(cells, keyframes, -1)
     if video.space == "w":
-        each = np.tile(labels if classes else np.repeat(labels, z.shape[1], axis=0), [cells, 1])
-        w = settings.truncate(generator, generator.map(z.reshape(-1, size), each))[
-            :, : 1 if settings.trunc_cutoff is None else None
-        ]
-        path = _between(w.reshape((cells, -1) + w.shape[1:]), video)
-        return lambda at: np.broadcast_to(path(at), (cells, generator.num_layers, w.shape[2])).astype(np.float32), path
+        return _walk_in_w(generator, settings, video, z, labels if classes else np.repeat(labels, keyframes, axis=0))
     path = _z_path(z, knots, video)
     way = linear_path(labels[np.newaxis], video.loop, video.easing) if classes else None
 
@@ -126,6 +121,15 @@ def seed_walk(
         return settings.truncate(generator, generator.map(path(position), np.repeat(label, cells, axis=0)))
 
     return w_at, path
+
+
+def _walk_in_w(generator, settings, video, z, labels):
+    """Return (function position → w, Path) between the w of z [cells, keyframes, Z], with a label for each keyframe."""
+    cells, keyframes, size = z.shape
+    w = settings.truncate(generator, generator.map(z.reshape(-1, size), np.tile(labels, [cells, 1])))
+    w = w if settings.trunc_cutoff is not None else w[:, :1]  # all layers have the same w
+    path = _between(w.reshape((cells, keyframes) + w.shape[1:]), video)
+    return lambda at: np.broadcast_to(path(at), (cells, generator.num_layers, w.shape[2])).astype(np.float32), path
 
 
 def _sweep(generator, settings, video, w):

@@ -1,7 +1,7 @@
 """From an image of any shape to one or more of one shape: which region, and how it is scaled."""
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 from PIL import Image
@@ -77,37 +77,50 @@ def regions(name: str, width: int, height: int, size: Size, options: FitOptions)
     """
     check_fit(size, options)
     wanted = sides_of(size)
-    own_box = options.boxes.get(name) if options.mode in CUT_ONCE else None
-    if own_box:
-        if not _is_inside(own_box, width, height):
-            return [], f"its crop box {list(own_box)} is not inside {width} x {height}"
-        boxes: List[Any] = [tuple(own_box)]
-        if options.mode == "crop" and wanted[0] != wanted[1]:  # those cut by hand are squares
-            left, top, right, bottom = _centre(own_box[2] - own_box[0], own_box[3] - own_box[1], wanted)
-            boxes = [(own_box[0] + left, own_box[1] + top, own_box[0] + right, own_box[1] + bottom)]
-    elif options.mode in CUT_ONCE:
-        boxes = [_centre(width, height, wanted) if options.mode == "crop" else (0, 0, width, height)]
-    elif options.mode == "boxes":
-        box = options.boxes.get(name) or options.boxes.get(EVERY_IMAGE)
-        if box is None:
-            return [], "no crop box is saved for it"
-        if options.of_px and tuple(options.of_px) != (width, height):
-            return [], "{} x {}, not {} x {}".format(width, height, *options.of_px)
-        if not _is_inside(box, width, height):
-            return [], f"its crop box {list(box)} is not inside {width} x {height}"
-        boxes = [tuple(box)]
-    elif options.mode == "wide":
+    if options.mode == "wide":
         return _wide_region(width, height, wanted[1], options.height_px)
-    else:
-        boxes = _squares(name, width, height, options.tile_px or wanted[1], options)
-        if not boxes:
-            return [], f"{width} x {height} is smaller than one tile"
-    if not options.upscale:
-        shrinkable = [b for b in boxes if _is_large_enough(b, wanted, options.mode)]
-        if not shrinkable:
-            return [], f"{width} x {height} is too small for {size_words(size)} pixels"
-        boxes = shrinkable
-    return boxes, None
+    boxes, reason = _boxes(name, width, height, wanted, options)
+    if reason or options.upscale:
+        return boxes, reason
+    boxes = [box for box in boxes if _is_large_enough(box, wanted, options.mode)]
+    return boxes, None if boxes else f"{width} x {height} is too small for {size_words(size)} pixels"
+
+
+def _boxes(name, width, height, wanted, options):
+    """Return (boxes, reason) as `regions`, whether or not they are large enough."""
+    if options.mode in CUT_ONCE and options.boxes.get(name):
+        return _own_region(options.boxes[name], width, height, wanted, options.mode)
+    if options.mode in CUT_ONCE:
+        return [_centre(width, height, wanted) if options.mode == "crop" else (0, 0, width, height)], None
+    if options.mode == "boxes":
+        return _saved_region(options.boxes.get(name) or options.boxes.get(EVERY_IMAGE), width, height, options.of_px)
+    boxes = _squares(name, width, height, options.tile_px or wanted[1], options)
+    return boxes, None if boxes else f"{width} x {height} is smaller than one tile"
+
+
+def _own_region(box, width, height, wanted, mode):
+    """Return ([box], None), or ([], reason): an image's own crop box in the place of the usual region."""
+    if not _is_inside(box, width, height):
+        return [], _not_inside(box, width, height)
+    if mode != "crop" or wanted[0] == wanted[1]:
+        return [tuple(box)], None
+    left, top, right, bottom = _centre(box[2] - box[0], box[3] - box[1], wanted)  # those cut by hand are squares
+    return [(box[0] + left, box[1] + top, box[0] + right, box[1] + bottom)], None
+
+
+def _saved_region(box, width, height, of_px):
+    """Return ([box], None), or ([], reason): the crop box that is saved for an image, or for all of one size."""
+    if box is None:
+        return [], "no crop box is saved for it"
+    if of_px and tuple(of_px) != (width, height):
+        return [], "{} x {}, not {} x {}".format(width, height, *of_px)
+    if not _is_inside(box, width, height):
+        return [], _not_inside(box, width, height)
+    return [tuple(box)], None
+
+
+def _not_inside(box, width, height):
+    return f"its crop box {list(box)} is not inside {width} x {height}"
 
 
 def _is_inside(box, width, height):
