@@ -90,36 +90,24 @@ def estimate(config: TrainConfig, processes: int = 1) -> Estimate:
         config: TrainConfig.
         processes: That share the rounds of a minibatch, a card each. Memory is that of one of them.
     """
-    G = GeneratorConfig.from_kwargs(config.G)
-    D = DiscriminatorConfig.from_kwargs(config.D)
-    G_specs, D_specs = generator_specs(G), discriminator_specs(D, config.optimizer.freeze_layers)
-    G_all, D_all = _count(G_specs), _count(D_specs)
-    G_trained, D_trained = _count(G_specs, trainable=True), _count(D_specs, trainable=True)
-    moments = 2 if config.optimizer.beta1 else 1  # without β1 the first moment is the gradient
-    weight_bytes = FLOAT32_BYTES * (2 * G_all + D_all + moments * (G_trained + D_trained))
-    weight_bytes += _gradient_bytes(config, config.schedule.minibatch_gpu, processes, G_trained, D_trained)
-    activation_bytes = config.schedule.minibatch_gpu * _image_bytes(G, D)
-    snapshot_bytes = FLOAT32_BYTES * (2 * G_all + D_all)
-    state_bytes = FLOAT32_BYTES * moments * (G_trained + D_trained)
+    networks, minibatch_gpu = _Networks(config), config.schedule.minibatch_gpu
+    weight_bytes = networks.kept_bytes + networks.gradient_bytes(minibatch_gpu, processes)
+    activation_bytes = minibatch_gpu * networks.activation_bytes()
     kimg = config.schedule.total_kimg - config.start.kimg
-    operations = 1000 * 2 * (G_PASSES * _G_multiplications(G) + D_PASSES * _D_multiplications(D))
-    at_once = {device: 1 if "CPU" in device else processes for device in RATES}  # processes share the cores
-    least_s = STEP_S * 1000 / config.schedule.minibatch_gpu
+    operations = 1000 * networks.operations()
     kept = _snapshots_kept(config.snapshots, config.schedule.kimg_per_tick, kimg)
     return Estimate(
-        G_parameters=G_trained,
-        D_parameters=D_trained,
+        G_parameters=networks.G_trained,
+        D_parameters=networks.D_trained,
         weight_bytes=weight_bytes,
         activation_bytes=activation_bytes,
         memory_bytes=weight_bytes + activation_bytes + WORKSPACE_BYTES,
-        snapshot_bytes=snapshot_bytes,
-        state_bytes=state_bytes,
+        snapshot_bytes=networks.snapshot_bytes,
+        state_bytes=networks.state_bytes,
         snapshots_kept=kept,
-        disk_bytes=kept * (snapshot_bytes + state_bytes) + _grid_bytes(config, kimg),
+        disk_bytes=kept * networks.kept_bytes + _grid_bytes(config, kimg),
         operations_per_kimg=operations,
-        seconds_per_kimg={
-            device: max(operations / (rate * 1e12), least_s) / at_once[device] for device, (rate, _) in RATES.items()
-        },
+        seconds_per_kimg=_seconds_per_kimg(operations, minibatch_gpu, processes),
         processes=processes,
         kimg=kimg,
         float32=config.G["num_fp16_res"] == 0,
@@ -135,32 +123,56 @@ def largest_batch_gpu(config: TrainConfig, memory_bytes: float, processes: int =
         memory_bytes: Of a card.
         processes: As of `estimate`.
     """
-    G = GeneratorConfig.from_kwargs(config.G)
-    D = DiscriminatorConfig.from_kwargs(config.D)
-    G_specs, D_specs = generator_specs(G), discriminator_specs(D, config.optimizer.freeze_layers)
-    trained = _count(G_specs, trainable=True), _count(D_specs, trainable=True)
-    moments = 2 if config.optimizer.beta1 else 1
-    kept = FLOAT32_BYTES * (2 * _count(G_specs) + _count(D_specs) + moments * sum(trained))
-    size = config.schedule.minibatch_size
+    networks, size = _Networks(config), config.schedule.minibatch_size
     count = size // processes if size % processes == 0 else 0
     while count:
-        weights = kept + _gradient_bytes(config, count, processes, *trained)
-        if weights + count * _image_bytes(G, D) + WORKSPACE_BYTES <= CARD_SHARE * memory_bytes:
+        weights = networks.kept_bytes + networks.gradient_bytes(count, processes)
+        if weights + count * networks.activation_bytes() + WORKSPACE_BYTES <= CARD_SHARE * memory_bytes:
             return count
         count = count // 2 if count % 2 == 0 else 0
     return 0
 
 
-def _gradient_bytes(config, at_once, processes, G_trained, D_trained):
-    """Return the bytes of all gradients that a process holds: of a round, their sum over its rounds, what it sends."""
-    sets = 2 if config.schedule.minibatch_size > at_once * processes else 1
-    sent = MESSAGE_COPIES * max(G_trained, D_trained) if processes > 1 or config.schedule.shared_rounds else 0
-    return FLOAT32_BYTES * (sets * (G_trained + D_trained) + sent)
+class _Networks:
+    """What the networks of a run cost: numbers that they keep, and arithmetic.
+
+    Attributes:
+        G_trained, D_trained: How many numbers are trained.
+        snapshot_bytes: Of G, Gs and D.
+        state_bytes: Of Adam's moments.
+        kept_bytes: Of both.
+    """
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.schedule = config.schedule
+        self.G, self.D = GeneratorConfig.from_kwargs(config.G), DiscriminatorConfig.from_kwargs(config.D)
+        G_specs, D_specs = generator_specs(self.G), discriminator_specs(self.D, config.optimizer.freeze_layers)
+        self.G_trained, self.D_trained = _count(G_specs, trainable=True), _count(D_specs, trainable=True)
+        moments = 2 if config.optimizer.beta1 else 1  # without β1 the first moment is the gradient
+        self.snapshot_bytes = FLOAT32_BYTES * (2 * _count(G_specs) + _count(D_specs))
+        self.state_bytes = FLOAT32_BYTES * moments * (self.G_trained + self.D_trained)
+        self.kept_bytes = self.snapshot_bytes + self.state_bytes
+
+    def gradient_bytes(self, at_once: int, processes: int) -> int:
+        """Return the bytes of all gradients that a process holds: of a round, their sum over its rounds, what it sends."""
+        sets = 2 if self.schedule.minibatch_size > at_once * processes else 1
+        sent = MESSAGE_COPIES * max(self.G_trained, self.D_trained) if processes > 1 or self.schedule.shared_rounds else 0
+        return FLOAT32_BYTES * (sets * (self.G_trained + self.D_trained) + sent)
+
+    def activation_bytes(self) -> float:
+        """Return the bytes of the activations of one image at the peak of a step."""
+        return ACTIVATION_COPIES * (_G_activation_bytes(self.G) + _D_activation_bytes(self.D))
+
+    def operations(self) -> float:
+        """Return the operations, additions and multiplications, that training on one image takes."""
+        return 2 * (G_PASSES * _G_multiplications(self.G) + D_PASSES * _D_multiplications(self.D))
 
 
-def _image_bytes(G, D):
-    """Return the bytes of the activations of one image at the peak of a step."""
-    return ACTIVATION_COPIES * (_G_activation_bytes(G) + _D_activation_bytes(D))
+def _seconds_per_kimg(operations, minibatch_gpu, processes):
+    """Return dict device → rough seconds for a thousand images, which take so many operations."""
+    least_s = STEP_S * 1000 / minibatch_gpu
+    together = {device: 1 if "CPU" in device else processes for device in RATES}  # processes share the cores
+    return {device: max(operations / (rate * 1e12), least_s) / together[device] for device, (rate, _) in RATES.items()}
 
 
 def _count(specs, trainable=False):

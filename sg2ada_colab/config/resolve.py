@@ -95,21 +95,20 @@ def resolve(options: TrainOptions, data: DatasetInfo, metric_data: Optional[Data
     Raises:
         UserError: Something is out of range, contradictory or does not fit the data; all of it in one error.
     """
-    problems = option_refusals(options)
-    if not problems:
-        problems = data_refusals(options, data)
-    if not problems:
-        shape = NetworkShape(options.res or data.resolution, data.init_res)
-        side = shape.resolution * shape.channel_factor  # of the square of the nearest area, whose settings are taken
-        base = base_config(options, side)
-        minibatch = choose_minibatch(options, base, side)
-        problems = minibatch_refusals(*minibatch, options.gpus or 1) + _length_refusals(options, base)
-        problems += _metric_data_refusals(shape, metric_data) + _alpha_refusals(data, metric_data)
-    if not problems:
-        networks = _networks(options, data, shape, base, minibatch)
-        problems = _width_refusals(networks[1])
-    if problems:
-        raise together(problems)
+    _refuse_any(option_refusals(options))
+    _refuse_any(data_refusals(options, data))
+    shape = NetworkShape(options.res or data.resolution, data.init_res)
+    side = shape.resolution * shape.channel_factor  # of the square of the nearest area, whose settings are taken
+    base = base_config(options, side)
+    minibatch = choose_minibatch(options, base, side)
+    _refuse_any(
+        minibatch_refusals(*minibatch, options.gpus or 1)
+        + _length_refusals(options, base)
+        + _metric_data_refusals(shape, metric_data)
+        + _alpha_refusals(data, metric_data)
+    )
+    networks = _networks(options, data, shape, base, minibatch)
+    _refuse_any(_width_refusals(networks[1]))
     config = TrainConfig(
         run_description=describe_run(options, data.name),
         options={name: value for name, value in options.given().items() if name not in ("dry_run", "quiet")},
@@ -127,6 +126,12 @@ def resolve(options: TrainOptions, data: DatasetInfo, metric_data: Optional[Data
         **_plain(options, ""),
     )
     return replace(config, notes=list(_notes(config, options, metric_data)))
+
+
+def _refuse_any(problems):
+    """Raise all of the UserErrors as one, if there are any."""
+    if problems:
+        raise together(problems)
 
 
 def _resume_source(options):
