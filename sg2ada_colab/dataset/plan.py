@@ -3,17 +3,18 @@
 import array
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, List, Optional, Sequence, Tuple, Union
+from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from ..errors import UserError
-from ..images.fit import FitOptions, regions
+from ..images.fit import regions
 from ..images.read import UnreadableImage
 from ..images.source import FOREIGN_REASON, Source
 from ..images.suggest_size import chosen_size
 from ..shape import Size, network_shape, sides_of
 from ..words import shown
+from .options import PrepareOptions
 from .pyramid import SMALLEST_PX, is_power_of_two
 
 GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
@@ -49,26 +50,15 @@ def check_resolution(resolution: Size) -> None:
 
 
 def make_plan(
-    source: Source,
-    headers: Sequence[Any],
-    resolution: Union[Size, str, None],
-    color: str,
-    fit: FitOptions,
-    max_images: Optional[int] = None,
-    repeated: Any = None,
-    alpha: str = "flatten",
+    source: Source, headers: Sequence[Any], options: PrepareOptions, repeated: Optional[Mapping[int, str]] = None
 ) -> Plan:
     """Return the `Plan`.
 
     Args:
         source: The `Source`.
         headers: What `scan` returned for it.
-        resolution: Side of a square in pixels, (height, width), "auto", or None for the suggested square.
-        color: "auto" (grey if all images are), "rgb" or "grey".
-        fit: FitOptions.
-        max_images: Convert at most this many source images.
+        options: PrepareOptions.
         repeated: {index: name of the image that it repeats} of images to leave out.
-        alpha: "keep" makes RGBA images.
 
     Raises:
         UserError: No image can be used; the text says why.
@@ -76,17 +66,18 @@ def make_plan(
     repeated = repeated or {}
     problems = _unreadable(source, headers)
     problems += [(source.names[i], "repeated", "the same as " + first) for i, first in repeated.items()]
-    good = [(i, h) for i, h in enumerate(headers) if not isinstance(h, UnreadableImage) and i not in repeated][:max_images]
+    good = [(i, h) for i, h in enumerate(headers) if not isinstance(h, UnreadableImage) and i not in repeated]
+    good = good[: options.max_images]
     if not good:
         raise no_images_error(source, problems)
-    resolution = chosen_size(resolution, [(h.width, h.height) for _, h in good], fit.mode)
+    resolution = chosen_size(options.resolution, [(h.width, h.height) for _, h in good], options.fit.mode)
     check_resolution(resolution)
-    grey = color == "grey" or color == "auto" and all(h.mode in GREY_MODES for _, h in good)
-    tasks, left_out = _regions_of(source, good, resolution, fit)
+    grey = options.color == "grey" or options.color == "auto" and all(h.mode in GREY_MODES for _, h in good)
+    tasks, left_out = _regions_of(source, good, resolution, options.fit)
     problems += left_out
     if not len(tasks):
         raise no_images_error(source, problems, resolution)
-    return Plan(resolution, 4 if alpha == "keep" else 1 if grey else 3, tasks, problems)
+    return Plan(resolution, 4 if options.alpha == "keep" else 1 if grey else 3, tasks, problems)
 
 
 def _unreadable(source, headers):

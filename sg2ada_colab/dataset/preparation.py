@@ -82,7 +82,7 @@ def prepare(
     source, headers, labels, notes = _scanned(source, labels, options, progress)
     options, more_notes = _with_grey_range(source, headers, options, progress)
     repeated = _repeated(source, options, progress)
-    plan = make_plan(source, headers, options.resolution, options.color, options.fit, options.max_images, repeated, options.alpha)
+    plan = make_plan(source, headers, options, repeated)
     notes += _opaque_note(headers, plan)
     del headers, repeated  # of a million images they would weigh on every worker
     partial = destination.with_name(destination.name + ".partial")

@@ -24,20 +24,8 @@ class TickLog(Callback):
         self.log = log
 
     def on_tick(self, progress: TrainingProgress) -> None:
-        counters, controller = progress.state.counters, progress.state.controller
-        p = controller.p if controller is not None else 0.0
-        self.log(
-            tick_line(
-                progress.tick,
-                counters.nimg / 1000.0,
-                counters.elapsed_s,
-                progress.tick_s,
-                progress.tick_nimg / 1000.0,
-                progress.maintenance_s,
-                peak_gpu_memory_gb(),
-                p,
-            )
-        )
+        controller = progress.state.controller
+        self.log(tick_line(progress, peak_gpu_memory_gb()))
         warning = controller.warning() if controller is not None else None
         if warning:
             self.log(warning)

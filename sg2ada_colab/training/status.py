@@ -8,27 +8,19 @@ if TYPE_CHECKING:
     from .loop import TrainingProgress
 
 
-def tick_line(
-    tick: int,
-    kimg: float,
-    total_s: float,
-    tick_s: float,
-    tick_kimg: float,
-    maintenance_s: float,
-    gpu_memory_gb: float,
-    augment: float,
-) -> str:
-    """Return the line of one tick, field by field as other programs split it."""
+def tick_line(progress: "TrainingProgress", gpu_memory_gb: float) -> str:
+    """Return the line of the tick that has ended, field by field as other programs split it."""
+    counters = progress.state.counters
     return " ".join(
         [
-            f"tick {tick:<5d}",
-            f"kimg {kimg:<8.1f}",
-            f"time {duration(total_s):<12s}",
-            f"sec/tick {tick_s:<7.1f}",
-            f"sec/kimg {tick_s / max(tick_kimg, 1e-9):<7.2f}",
-            f"maintenance {maintenance_s:<6.1f}",
+            f"tick {progress.tick:<5d}",
+            f"kimg {counters.nimg / 1000.0:<8.1f}",
+            f"time {duration(counters.elapsed_s):<12s}",
+            f"sec/tick {progress.tick_s:<7.1f}",
+            f"sec/kimg {_seconds_per_kimg(progress):<7.2f}",
+            f"maintenance {progress.maintenance_s:<6.1f}",
             f"gpumem {gpu_memory_gb:<5.1f}",
-            f"augment {augment:.3f}",
+            f"augment {_augment_p(progress):.3f}",
         ]
     )
 
@@ -42,12 +34,21 @@ def scalars(progress: "TrainingProgress", gpu_memory_gb: float) -> Dict[str, flo
             values[f"{kind}{name}/learning_rate"] = optimizer.learning_rate
     values["Progress/tick"] = progress.tick
     values["Progress/kimg"] = counters.nimg / 1000.0
-    values["Progress/augment"] = state.controller.p if state.controller is not None else 0.0
+    values["Progress/augment"] = _augment_p(progress)
     values["Timing/total_sec"] = counters.elapsed_s
     values["Timing/sec_per_tick"] = progress.tick_s
-    values["Timing/sec_per_kimg"] = progress.tick_s / max(progress.tick_nimg / 1000.0, 1e-9)
+    values["Timing/sec_per_kimg"] = _seconds_per_kimg(progress)
     values["Timing/maintenance_sec"] = progress.maintenance_s
     values["Timing/total_hours"] = counters.elapsed_s / 3600.0
     values["Timing/total_days"] = counters.elapsed_s / 86400.0
     values["Resources/peak_gpu_mem_gb"] = gpu_memory_gb
     return values
+
+
+def _seconds_per_kimg(progress):
+    return progress.tick_s / max(progress.tick_nimg / 1000.0, 1e-9)
+
+
+def _augment_p(progress):
+    controller = progress.state.controller
+    return controller.p if controller is not None else 0.0

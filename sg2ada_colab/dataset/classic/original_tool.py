@@ -195,7 +195,7 @@ def convert_to_hdf5(hdf5_filename: FilePath, tfrecord_dir: FilePath, compress: b
 def hdf5_from_images(hdf5_filename: FilePath, image_dir: FilePath, compress: bool = False, progress: bool = True) -> int:
     """Write a folder's own files, as in `create_from_images`, in order as an HDF5 file; return their number."""
     source, options = _equal_squares(image_dir)
-    plan = make_plan(source, scan(source, options.read_options()), options.resolution, "auto", options.fit)
+    plan = make_plan(source, scan(source, options.read_options()), options)
     if plan.problems:
         raise strict_error(source, plan.problems)
     images = TorchImages(source)
