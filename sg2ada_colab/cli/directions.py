@@ -137,7 +137,7 @@ def run_apply(args: argparse.Namespace) -> int:
     Raises UserError where both seeds and a file of w are given, and as `move_pictures.make_moved` does.
     """
     from ..generate.direction_file import find_direction
-    from ..generate.move_pictures import latent_starts, make_moved, parse_strengths, seed_starts
+    from ..generate.move_pictures import Moves, latent_starts, make_moved, parse_strengths, seed_starts
     from ..generate.picture_files import check_format
     from ..generate.seed_list import parse_seeds
 
@@ -155,9 +155,8 @@ def run_apply(args: argparse.Namespace) -> int:
     else:
         starts = seed_starts(generator, settings, parse_seeds(args.seeds or "0-3"))
     show = not args.quiet and sys.stderr.isatty()
-    made, grid = make_moved(
-        generator, settings, starts, directions, strengths, args.outdir, _layers(args, generator), args.format, show
-    )
+    moves = Moves(starts, directions, strengths, _layers(args, generator))
+    made, grid = make_moved(generator, settings, moves, args.outdir, args.format, show)
     print(summary(made, args.outdir, settings))
     print(f"Wrote {grid}")
     return 0

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Collection, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -23,6 +24,26 @@ VERB = "directions"
 Start = Tuple[str, int, np.ndarray, Dict[str, Any]]  # (name, seed, w [L, D], what the metadata says of it)
 
 
+@dataclass(frozen=True)
+class Moves:
+    """Which pictures are made: every start, moved along every direction by every strength, in this order."""
+
+    starts: Sequence[Start]
+    directions: Sequence[Direction]
+    strengths: Sequence[float]
+    layers: Optional[Collection[int]] = None  # see `move`
+
+    @property
+    def grid(self) -> Tuple[int, int]:
+        """(columns, rows): a column for each strength, a row for each start and direction."""
+        return len(self.strengths), len(self.starts) * len(self.directions)
+
+    def recipe(self, generator: "TrainedGenerator", settings: PictureSettings, **source: Any) -> Dict[str, Any]:
+        """Return what the metadata of the grid says."""
+        names = [one.name for one in self.directions]
+        return settings.recipe(generator, VERB, directions=names, strengths=list(self.strengths), **source)
+
+
 def parse_strengths(text: Optional[str]) -> List[float]:
     """Return the strengths in a text such as "-3,0,3"; None gives the usual five.
 
@@ -42,27 +63,14 @@ def parse_strengths(text: Optional[str]) -> List[float]:
     return found
 
 
-def moved_jobs(
-    generator: "TrainedGenerator",
-    settings: PictureSettings,
-    starts: Sequence[Start],
-    directions: Sequence[Direction],
-    strengths: Sequence[float],
-    layers: Optional[Collection[int]] = None,
-) -> List[Job]:
-    """Return the Jobs of every start, moved along every direction by every strength, in this order.
-
-    Args:
-        starts: List of (name, seed, w [L,D], what the metadata says of it).
-        directions: List of Direction.
-        layers: See `move`.
-    """
+def moved_jobs(generator: "TrainedGenerator", settings: PictureSettings, moves: Moves) -> List[Job]:
+    """Return the Jobs of all pictures of `Moves`."""
     jobs = []
-    for name, seed, w, source in starts:
-        for direction in directions:
-            rows = move(np.repeat(w[np.newaxis], len(strengths), axis=0), direction, strengths, layers)
-            for strength, row in zip(strengths, rows):
-                taken = direction.layers if layers is None else layers
+    for name, seed, w, source in moves.starts:
+        for direction in moves.directions:
+            rows = move(np.repeat(w[np.newaxis], len(moves.strengths), axis=0), direction, moves.strengths, moves.layers)
+            for strength, row in zip(moves.strengths, rows):
+                taken = direction.layers if moves.layers is None else moves.layers
                 recipe = settings.recipe(
                     generator, VERB, direction=direction.name, strength=strength, layers=taken and list(taken),
                     vector=hashlib.sha256(direction.vector.astype("<f4").tobytes()).hexdigest()[:16], **source
@@ -72,7 +80,7 @@ def moved_jobs(
 
 
 def seed_starts(generator: "TrainedGenerator", settings: PictureSettings, seeds: Sequence[int]) -> List[Start]:
-    """Return the starts of seeds, for `moved_jobs`."""
+    """Return the starts of seeds, for `Moves`."""
     w = settings.w(generator, seeds)
     return [(f"seed{seed:04d}", seed, row, {"start": seed}) for seed, row in zip(seeds, w)]
 
@@ -87,15 +95,12 @@ def latent_starts(generator: "TrainedGenerator", settings: PictureSettings, w: n
 def make_moved(
     generator: "TrainedGenerator",
     settings: PictureSettings,
-    starts: Sequence[Start],
-    directions: Sequence[Direction],
-    strengths: Sequence[float],
+    moves: Moves,
     outdir: FilePath,
-    layers: Optional[Collection[int]] = None,
     form: str = "png",
     show: bool = False,
 ) -> Tuple[Made, str]:
-    """Make the pictures of `moved_jobs` and grid.png: a row for each start and direction, a column for each strength.
+    """Make the pictures of `Moves` and grid.png: a row for each start and direction, a column for each strength.
 
     Returns:
         (Made, path of the grid).
@@ -103,15 +108,14 @@ def make_moved(
     Raises:
         UserError: Two pictures would have one name, or as `make_pictures`.
     """
-    jobs = moved_jobs(generator, settings, starts, directions, strengths, layers)
-    columns, rows = len(strengths), len(starts) * len(directions)
-    check_side(columns, rows, generator.config.width, generator.config.height)
+    jobs = moved_jobs(generator, settings, moves)
+    check_side(*moves.grid, generator.config.width, generator.config.height)
     if len({job.name for job in jobs}) < len(jobs):
         raise UserError("Two pictures would have one name.", "each seed, direction and strength once", "leave out the repeats")
     made = make_pictures(generator, settings, jobs, outdir, form, show)
     grid = os.path.join(str(outdir), "grid.png")
-    recipe = settings.recipe(generator, VERB, directions=[one.name for one in directions], strengths=list(strengths))
-    write_picture(grid, grid_of((Image.open(path) for path in made.paths), columns, rows), recipe)
+    pictures = (Image.open(path) for path in made.paths)
+    write_picture(grid, grid_of(pictures, *moves.grid), moves.recipe(generator, settings))
     return made, grid
 
 
@@ -124,12 +128,11 @@ def overview(
     strengths: Sequence[float] = STRENGTHS,
 ) -> FilePath:
     """Write one picture of many directions, a row each, from one seed."""
-    starts = seed_starts(generator, settings, [seed])
-    jobs = moved_jobs(generator, settings, starts, directions, strengths)
-    check_side(len(strengths), len(directions), generator.config.width, generator.config.height)
+    moves = Moves(seed_starts(generator, settings, [seed]), directions, strengths)
+    jobs = moved_jobs(generator, settings, moves)
+    check_side(*moves.grid, generator.config.width, generator.config.height)
     w = np.stack([job.w for job in jobs if job.w is not None])
     images = generator.pictures(w, settings.noise_mode, [seed] * len(w))
     pictures = (Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image) for image in images)
-    recipe = settings.recipe(generator, VERB, directions=[one.name for one in directions], strengths=list(strengths), start=seed)
-    write_picture(path, grid_of(pictures, len(strengths), len(directions)), recipe)
+    write_picture(path, grid_of(pictures, *moves.grid), moves.recipe(generator, settings, start=seed))
     return path
