@@ -53,7 +53,7 @@ class Array(Built):
 
 
 def array_bytes(array: np.ndarray) -> int:
-    """Return what an array counts in a budget: at least what it takes as float32, which networks make of it."""
+    """Return the bytes that an array counts in a budget: its own, or those of its copy as float32 where that is larger."""
     return max(array.nbytes, 4 * array.size)
 
 
@@ -108,7 +108,7 @@ for _module in ("builtins", "__builtin__"):
 
 
 def described(value: Any) -> str:
-    """Return what a stream held, in words that need no look inside."""
+    """Return in words of which kind an object from a stream is; its content is not looked at."""
     words = {
         type(None): "nothing",
         dict: "a dictionary",

@@ -33,7 +33,7 @@ class NetworkShape(NamedTuple):
         return self.resolution * self.init_res[1] // 4
 
     def level(self, block: int) -> Tuple[int, int]:
-        """Return (height, width) of what the block of a nominal resolution works on, and of the level of a dataset."""
+        """Return (height, width) at a nominal resolution: of the images in that block, and of that level of a dataset."""
         return block * self.init_res[0] // 4, block * self.init_res[1] // 4
 
     @property

@@ -41,7 +41,7 @@ def compiling_for(target: str) -> Iterator[None]:
 
 
 def for_gpu_compiler() -> bool:
-    """Return whether what is traced now will be compiled by XLA for a GPU; processors, and plain graphs, like other forms."""
+    """Return whether what is traced now will be compiled by XLA for a GPU; for processors, other variants are faster."""
     return getattr(_tracing, "target", None) == "gpu"
 
 

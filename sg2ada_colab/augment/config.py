@@ -69,7 +69,7 @@ class AugmentConfig:
         wrong = {f.name: getattr(self, f.name) for f in fields(self) if not _is_usable(getattr(self, f.name))}
         if wrong:
             raise UserError(
-                "Augmentation settings that cannot be: {}.".format(", ".join("{}={!r}".format(*i) for i in wrong.items())),
+                "Invalid augmentation settings: {}.".format(", ".join("{}={!r}".format(*i) for i in wrong.items())),
                 "Numbers from 0 upwards; 1 is a transform's normal strength, 0 leaves it out.",
                 f"Correct these values, or name a pipe such as '{DEFAULT_PIPE}'.",
             )

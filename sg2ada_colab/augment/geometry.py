@@ -47,7 +47,7 @@ class Affine:
         return tf.reduce_any(tf.stack([tf.not_equal(value, neutral) for value, neutral in identity]))
 
     def behind_barrier(self) -> "Affine":
-        """Return this map with coefficients that are computed once an image."""
+        """Return this map behind a fusion barrier: its coefficients are computed once per image, not at every pixel."""
         rows = fusion_barrier(tf.stack([self.a, self.b, self.c, self.d, self.tx, self.ty], axis=1))
         self.a, self.b, self.c, self.d, self.tx, self.ty = tf.unstack(rows, axis=1)
         return self

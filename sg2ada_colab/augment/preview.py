@@ -72,7 +72,7 @@ def panels(
         images, config, strengths, seed, tile_px, progress: As for `preview`, which puts them on one picture.
         label_px: Height of a line of text.
 
-    Raises UserError where there are no images, or a strength is no number from 0 upwards.
+    Raises UserError where there are no images, or a strength is not a number from 0 upwards.
     """
     _check(images, strengths)
     config.check_images(*images.shape[1:])
@@ -90,7 +90,7 @@ def _check(images, strengths):
         raise UserError("There is nothing to show.", "At least one image and one strength.", "Ask for 4 images, for example.")
     wrong = [p for p in strengths if not (np.isfinite(p) and p >= 0)]
     if wrong:
-        raise UserError(f"Strengths that cannot be: {wrong}.", "Numbers from 0 upwards.", "Try 0,0.2,0.4,0.6,0.8,1.")
+        raise UserError(f"Invalid strengths: {wrong}.", "Numbers from 0 upwards.", "Try 0,0.2,0.4,0.6,0.8,1.")
 
 
 def _alone(config, name):

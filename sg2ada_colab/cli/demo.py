@@ -1,4 +1,4 @@
-"""The verb `demo`: the whole way, on the flags that come with the package, with a real kill in the middle."""
+"""The verb `demo`: all steps from images to measured fakes, on the flags of the package, with a real kill in the middle."""
 
 import argparse
 import collections
@@ -35,7 +35,7 @@ QUICK = Plan(None, 0, kimg=2, kill_kimg=1.5, tick_kimg=0.25, snap=4, batch=16, s
              fakes=100, xla=False)  # fmt: skip
 
 DESCRIPTION = """\
-Show the whole way on 366 public-domain flags: prepare a dataset, train at 32x32 from a small StyleGAN2 that ships with this
+Show every step on 366 public-domain flags: prepare a dataset, train at 32x32 from a small StyleGAN2 that ships with this
 package and has learned these flags before, kill it in the middle (SIGKILL, as when a session is lost), resume, measure. Needs
 no GPU; takes about four minutes on two CPU cores."""
 
@@ -63,7 +63,7 @@ That shows that everything works, not that it learns: the pictures of a minute a
 
 def register(verbs: Any) -> None:
     """Add the verb to the argparse subparsers `verbs`."""
-    parser = verbs.add_parser("demo", help="see the whole way in minutes, on images that come along", description=DESCRIPTION)
+    parser = verbs.add_parser("demo", help="see every step in minutes, on images that come along", description=DESCRIPTION)
     parser.add_argument(
         "--folder", metavar="DIR", default=DEFAULT_FOLDER, help="new or empty folder for everything (default: %(default)s)"
     )
@@ -72,7 +72,7 @@ def register(verbs: Any) -> None:
 
 
 def run_demo(args: argparse.Namespace) -> int:
-    """Go the whole way in a folder; return the exit code."""
+    """Run all steps in a folder; return the exit code."""
     from tqdm import tqdm
 
     # Shown on a terminal only; elsewhere the sentences between the stages tell how far it is.
@@ -154,7 +154,7 @@ class Demo:
         self._finish(self._begin("resume", self.run_dir()), self._show_training)
 
     def measure(self) -> None:
-        """Measure an untrained network, the one at the start and the one at the end alike, where the ruler is installed."""
+        """Measure an untrained network, that of the start and that of the end, where the metric's network is installed."""
         if importlib.util.find_spec(FEATURE_PACKAGE) is None:
             return
         self._say("5. Measure: how far the fakes are from the flags.")

@@ -202,5 +202,5 @@ def _layers(args, generator):
 def _check_out(path):
     folder = os.path.dirname(os.path.abspath(path))
     if not path.endswith(".npz") or not os.path.isdir(folder):
-        raise UserError(f"Directions would be written to {path}.", "a file that ends in .npz, in a folder that exists",
+        raise UserError(f"Directions cannot be written to {path}.", "a file that ends in .npz, in a folder that exists",
                         "write --out=directions.npz")  # fmt: skip

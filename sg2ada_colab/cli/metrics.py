@@ -73,7 +73,7 @@ def check_numbers(args: argparse.Namespace) -> None:
 
     if args.every < 1 or args.neighbours < 0 or (args.budget is not None and args.budget <= 0):
         raise UserError(
-            f"--every {args.every}, --neighbours {args.neighbours}, --budget {args.budget}",
+            f"A number is out of its range: --every {args.every}, --neighbours {args.neighbours}, --budget {args.budget}.",
             "--every 1 or more, --neighbours 0 or more, --budget more than 0",
             "correct the numbers",
         )

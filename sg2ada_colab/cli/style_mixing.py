@@ -36,7 +36,7 @@ def run_style_mixing(args: argparse.Namespace) -> int:
     rows, columns = parse_seeds(args.rows), parse_seeds(args.cols)
     settings = settings_of(args)
     if settings.noise_mode == "tf":
-        raise UserError("The noise mode tf is of single seeds.", "const, random or none",
+        raise UserError("The noise mode tf is for pictures of single seeds.", "const, random or none",
                         "leave it out: NVIDIA's TensorFlow program mixes with the stored noise, too")  # fmt: skip
     generator = load_named(args)
     from ..generate.style_mixing import mix_styles, parse_styles

@@ -157,7 +157,7 @@ def resume(folder: str, options: TrainOptions) -> int:
         options: `TrainOptions`; what is given must be the run's, or be free to change.
 
     Raises:
-        UserError: There is no run of ours, the data are others, or an option would make another run of it.
+        UserError: There is no run of this program, its dataset is another, or an option would make another run of it.
     """
     places = find_places(folder)
     if folder == os.curdir and places.run is None and not any(map(run_names, places.results)):

@@ -87,7 +87,7 @@ def run_video(args: argparse.Namespace) -> int:
     count = make_video(generator, settings, video, args.output, seeds, w, classes, not args.quiet and sys.stderr.isatty())
     print(f"Wrote {args.output}: {count} frames, {count / video.fps:.3g} s")
     if generator.config.num_channels == 4:
-        print("Videos have no transparency here: the pictures lie on white.")
+        print("Videos have no transparency: the pictures are shown on white.")
     return 0
 
 

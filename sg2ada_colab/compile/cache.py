@@ -6,7 +6,7 @@ device, TensorFlow and cuDNN, so each combination has a folder of its own; anoth
 that are shipped for this GPU (`known_algorithms`) are in it from the start.
 
 TensorFlow ends with an error where an entry is cut short or the disk is full. So an index with digests is written once all is
-compiled, only entries that it names and that verify are used again, and a disk without room keeps nothing. The index is signed
+compiled, only entries that it names and that verify are used again, and nothing is kept on a full disk. The index is signed
 (`signed_index`): what another user put into a folder of results is not run, and the log says so.
 """
 
@@ -29,7 +29,7 @@ ENVIRONMENT = "SG2ADA_COMPILE_CACHE"  # a folder; "off" keeps nothing
 TRACED = "traced "  # in the index: what was traced to become one of its programs
 MAX_BYTES = 2 * 2**30  # of one combination; beyond it the entries that were not used longest go
 FETCH_S = 60  # longest wait for Drive before training starts; what comes later serves the next start
-FREE_BYTES = 2**30  # with less room on the disk nothing is kept
+FREE_BYTES = 2**30  # with less space on the disk nothing is kept
 
 
 class CompileCache:
@@ -128,7 +128,7 @@ def folder_on_drive(drive_dir: Optional[FilePath]) -> Optional[str]:
 def use_for_pictures() -> Optional[CompileCache]:
     """Let a verb that makes pictures keep its compiled programs; call it before TensorFlow is imported.
 
-    They lie apart from those of runs: whoever leads a folder deletes what nobody vouches for, such as what a run compiles now.
+    They lie apart from those of runs: the leader of a folder deletes what its index lacks, such as what a run compiles now.
 
     Returns:
         CompileCache, or None where nothing is kept, also where TensorFlow is there already.
@@ -144,10 +144,10 @@ def use(root: Optional[str] = None, drive: Optional[str] = None, leads: bool = T
         root: Folder of all combinations; None asks the environment variable SG2ADA_COMPILE_CACHE, then the default.
         drive: Such a folder on Drive: what it has is fetched first, and `keep` copies to it.
         leads: False in those processes of a run that share the folder with the first one of their machine: that one deletes
-            what nobody vouches for before any of them compiles, and lists what all of them have compiled.
+            what the index does not list before any of them compiles, and lists what all of them have compiled.
 
     Returns:
-        CompileCache, or None where nothing is kept: TensorFlow 1, "off", or a folder without room or that cannot be made.
+        CompileCache, or None where nothing is kept: TensorFlow 1, "off", or a folder on a full disk or that cannot be made.
     """
     root, version = root_folder(root), tensorflow_version()
     if root is None or version is None or version.startswith("1."):
@@ -184,7 +184,7 @@ def root_folder(root: Optional[str] = None) -> Optional[str]:
 
 
 def _clear(folder: str, key: bytes, remote: Optional[str], refused: List[str]) -> None:
-    """Fetch what Drive has, then delete what the index does not vouch for."""
+    """Fetch what Drive has, then delete what the index lacks or has otherwise."""
     if not read_index(folder, key)[1]:
         refused.append(refusal(folder))
     if remote:
@@ -235,7 +235,7 @@ def refusal(folder: FilePath) -> str:
 
 
 def tidy(folder: FilePath, index: Mapping[str, str], max_bytes: int = MAX_BYTES) -> None:
-    """Delete what the index does not vouch for, then the entries that were not used longest until `max_bytes` are left."""
+    """Delete what the index lacks or has otherwise, then the entries that were not used longest until `max_bytes` are left."""
     entries = []
     for name in sorted(os.listdir(folder)):
         path = os.path.join(folder, name)

@@ -1,4 +1,4 @@
-"""Where the time of a GPU goes: a TensorBoard trace of a few steps, and the costliest kernels as a table."""
+"""Where the time of a GPU goes: a TensorBoard trace of a few steps, and the slowest kernels as a table."""
 
 import glob
 import os
@@ -65,7 +65,7 @@ def kernels(folder: FilePath) -> Tuple[List[Kernel], float, float]:
 
 
 def table(rows: Sequence[Kernel], busy_ms: float, count: int = 10) -> List[str]:
-    """Return the costliest kernels as lines of text with their share of the GPU's busy time."""
+    """Return the slowest kernels as lines of text with their share of the GPU's busy time."""
     lines = ["{:>9} {:>7} {:>6}  {}".format("ms", "share", "calls", "kernel")]
     for row in rows[:count]:
         what = row.name if not row.origin or row.origin in row.name else f"{row.name} ({row.origin})"

@@ -50,7 +50,7 @@ def warm_up(
 
     def run(program, kept):
         tell(program.name, LOADING if kept else COMPILING, len(programs))
-        # Without room for all it is compiled all the same; alone it may fit, and if not its own step will say so.
+        # Where memory is short it is compiled all the same; alone it may fit, and if not its own step will say so.
         with suppress(tf.errors.ResourceExhaustedError):
             program.function(*program.inputs)
         ready[program.name] = time.time() - began

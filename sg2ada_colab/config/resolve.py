@@ -187,7 +187,7 @@ def _width_refusals(discriminator_kwargs):
     return [
         UserError(
             "--dcap leaves the discriminator without channels.",
-            "A capacity of at least one channel a layer.",
+            "A capacity of at least one channel in each layer.",
             "Raise --dcap, --cbase or --cmax.",
         )
     ]

@@ -27,7 +27,7 @@ class DataSettings:
     name: str = field(metadata=IS_TOLD)            # of the dataset, for the run's name
     digest: Optional[str]                          # tells datasets apart wherever they lie; None: not known
     num_images: int                                # in the dataset, before max_images
-    max_images: Optional[int]                      # train on a random subset of so many; None: all
+    max_images: Optional[int]                      # train on a random subset of N images; None: all
     mirror_x: bool                                 # flip left-right at random
     mirror_y: bool                                 # flip upside down at random
 
@@ -43,7 +43,7 @@ class OptimizerSettings:
     lazy_regularization: bool                      # False: regularisation is part of every step
     G_reg_interval: int                            # minibatches between path length steps
     D_reg_interval: int                            # minibatches between R1 steps
-    freeze_layers: int                             # Freeze-D: so many of D's layers are not trained
+    freeze_layers: int                             # Freeze-D: the first N layers of D are not trained
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class SnapshotSettings:
 
     image_ticks: int = field(metadata=IS_FREE)     # ticks between grids of images
     network_ticks: int = field(metadata=IS_FREE)   # ticks between network snapshots
-    seconds: Optional[float] = field(metadata=IS_FREE)  # also after so many seconds; None: by ticks only
+    seconds: Optional[float] = field(metadata=IS_FREE)  # also after N seconds; None: by ticks only
     keep_last: Optional[int] = field(metadata=IS_FREE)  # newest network snapshots to keep; None: all
     keep_every_kimg: Optional[int] = field(metadata=IS_FREE)  # also one every N kimg; None: none
     keep_best: bool = field(metadata=IS_FREE)      # also the best by the first metric
@@ -110,7 +110,7 @@ class MetricSettings:
 
     names: List[str] = field(metadata=IS_FREE)
     data_path: str = field(metadata=IS_FREE)       # folder of the TFRecords with the reals
-    every: int = field(metadata=IS_FREE)           # measure every so many of the snapshots that fall on a snapshot tick
+    every: int = field(metadata=IS_FREE)           # measure every N-th of the snapshots that fall on a snapshot tick
     budget_percent: Optional[float] = field(metadata=IS_FREE)  # of the session for metrics; None: no limit
     aside: bool = field(metadata=IS_FREE)          # in a separate process, while training goes on
 

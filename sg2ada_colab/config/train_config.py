@@ -47,7 +47,7 @@ class DatasetInfo:
 
     @classmethod
     def open(cls, path: FilePath) -> "DatasetInfo":
-        """Return what there is to know about the dataset in the folder `path`; raises UserError for what is no dataset."""
+        """Return the DatasetInfo of the dataset in the folder `path`; raises UserError where it is not a dataset."""
         dataset = open_dataset(path)
         has_validation = os.path.isdir(path) and bool(record_files(path, validation=True))
         shape = (dataset.resolution, dataset.channels, dataset.label_size, dataset.num_images)

@@ -23,7 +23,7 @@ def sheet(path: FilePath, first: int = 0, count: int = 60, columns: int = 10) ->
     data = open_dataset(path)
     if not 0 <= first < len(data) or count < 1:
         raise UserError(
-            f"{count} images from number {first} on, of {len(data)}",
+            f"{count} images from number {first} on cannot be shown: the dataset has {len(data)}",
             f"a number from 0 to {len(data) - 1}, and at least one image",
             "change --first or --count",
         )

@@ -118,7 +118,7 @@ def _copy_checked(source, copy, expected, bar):
             return
     os.unlink(f"{copy}{TEMPORARY}")
     raise UserError(
-        f"{source} arrives damaged: its SHA-256 is not the manifest's",
+        f"{source} is damaged on its way here: its SHA-256 is not that of the manifest",
         "the file that was prepared",
         f"check it with `sg2ada dataset verify {source.parent}`; if that fails too, prepare the dataset again",
     )

@@ -73,13 +73,11 @@ def check_target(target: FilePath, compact: bool = False, pytorch: bool = False)
     form = form_of(target)
     if compact and form != ".safetensors":
         raise UserError(
-            f"{target} would be compact.", "a name that ends in .safetensors with --compact", "leave --compact out, or rename it"
+            f"--compact cannot write {target}.", "a name that ends in .safetensors", "leave --compact out, or rename the target"
         )
     if pytorch and form != ".pkl":
         raise UserError(
-            f"{target} would be of the PyTorch programs.",
-            "a name that ends in .pkl with --pytorch",
-            "leave --pytorch out, or rename it",
+            f"--pytorch cannot write {target}.", "a name that ends in .pkl", "leave --pytorch out, or rename the target"
         )
     folder = os.path.dirname(os.path.abspath(str(target)))
     if not os.path.isdir(folder):
@@ -92,7 +90,7 @@ def form_of(target: FilePath) -> str:
     ending = os.path.splitext(str(target))[1].lower()
     if ending not in FORMS:
         raise UserError(
-            f"The result would be called {target}.",
+            f"The name {target} does not say in which format to write.",
             "a name that ends in " + " or ".join(f"{end} ({words})" for end, words in FORMS.items()),
             "choose such a name; for a TF SavedModel or ONNX use `sg2ada export`",
         )

@@ -161,7 +161,7 @@ def _check_complete(url, path):
                 load(FileSource(file), ALL_GLOBALS)
     except Refused as error:
         raise UserError(
-            f"What {url} gives cannot be read: {error}.", "a network, complete", f"try again, or {ELSEWHERE}"
+            f"The file at {url} cannot be read: {error}.", "a complete network", f"try again, or {ELSEWHERE}"
         ) from error
 
 
@@ -177,7 +177,7 @@ def _split_digest(name):
     url, _, fragment = name.partition("#")
     match = re.match(r"sha256=([0-9a-fA-F]{64})$", fragment)
     if fragment.startswith("sha256") and not match:
-        raise UserError(f"{name} ends in a digest that is none.", "#sha256= and 64 hexadecimal digits", "correct the URL")
+        raise UserError(f"{name} ends in a digest that is not valid.", "#sha256= and 64 hexadecimal digits", "correct the URL")
     return url, match.group(1).lower() if match else None
 
 
@@ -290,7 +290,7 @@ def _connection_fails(url, error):
 def _cannot_keep(folder, error):
     return UserError(
         f"Nothing can be kept in {folder}: {error.strerror or error}.",
-        "a folder that can be written, with room for the download",
+        "a folder that can be written, with disk space for the download",
         "free space or choose another folder with the environment variable SG2ADA_CACHE_DIR",
     )
 
@@ -303,7 +303,7 @@ def _download_once(url, path, sha256, wrong_start, check, progress):
             raise UserError(f"{url} has {total:,} bytes.", f"a file of at most {MAX_FILE_BYTES:,}", "check the URL")
         if total is None and sha256 is None and check is None:
             raise UserError(
-                f"{url} does not tell its length, so that a part of it could pass for the file.", "a length", ELSEWHERE
+                f"The server does not tell the length of {url}, so a part of it could pass for the file.", "a length", ELSEWHERE
             )
         written = Written()
         with atomic_file(path, written) as file:
@@ -357,7 +357,7 @@ def _receive(response, url, file, total, wrong_start, progress):
             return done
         if not done and wrong_start(chunk[:64]):
             raise UserError(
-                f"What {url} gives {wrong_start(chunk[:64])}.", "the file itself",
+                f"The file at {url} {wrong_start(chunk[:64])}.", "the file itself",
                 "open the address in a browser, download the file there and give its path; of a share link use the direct one",
             )  # fmt: skip
         done += len(chunk)

@@ -1,4 +1,4 @@
-"""Open a snapshot of any family: say which one it is, and name what it is when it is none."""
+"""Open a snapshot of any family: say which one it is, and what the file is when it is not a snapshot."""
 
 import os
 from typing import Any, BinaryIO, Tuple

@@ -153,7 +153,7 @@ def write_checkpoint(file: BinaryIO, snapshot: NetworkSnapshot) -> None:
     """
     wrong = _what_does_not_fit(snapshot.Gs.config)
     if wrong:
-        raise UserError(f"The network has no form in rosinality's stylegan2-pytorch: {'; '.join(wrong)}.",
+        raise UserError(f"The network cannot be written for rosinality's stylegan2-pytorch: {'; '.join(wrong)}.",
                         "RGB, without labels, skip architecture, at most 512 channels, z and w of one width",
                         "write a .pkl or .safetensors")  # fmt: skip
     if snapshot.Gs.config.conv_clamp is not None and snapshot.Gs.config.num_fp16_res:

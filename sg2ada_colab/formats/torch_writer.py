@@ -63,7 +63,7 @@ def _check(D):
         if has
     ]
     if wrong:
-        raise UserError(f"The discriminator has no form in the PyTorch programs: it has {' and '.join(wrong)}.",
+        raise UserError(f"The discriminator cannot be written for the PyTorch programs: it has {' and '.join(wrong)}.",
                         "a network trained without a comparison method, and --cbase at least four times --cmax",
                         "write a .pkl without --pytorch, or .safetensors")  # fmt: skip
 

@@ -83,4 +83,4 @@ def _check_numbers(split, width, mapping, resolution):
     if not (isinstance(width, (int, float)) and math.isfinite(width) and width >= 0):
         raise UserError(f"The width of the step is {width}.", "a number of doublings from 0 (a hard step)", "write --width=1")
     if mapping not in MAPPINGS:
-        raise UserError(f"The mapping is that of {mapping!r}.", " or ".join(MAPPINGS), "write lower, the default")
+        raise UserError(f"The mapping network of {mapping!r} is asked for.", " or ".join(MAPPINGS), "write lower, the default")

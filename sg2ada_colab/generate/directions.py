@@ -56,7 +56,7 @@ def closed_form_directions(
     names = _affines(generator)
     taken = [index for index in sorted(names) if layers is None or index in layers]
     if not taken:
-        raise UserError(f"The layers {sorted(layers or ())} have no style of a convolution.",
+        raise UserError(f"None of the layers {sorted(layers or ())} is the style of a convolution.",
                         f"some of {', '.join(map(str, sorted(names)))}", "name more layers, such as 0-3")  # fmt: skip
     stacked = np.concatenate([np.float64(generator.network.variables[names[index]]).T for index in taken])
     vectors = np.linalg.svd(stacked, full_matrices=False)[2]

@@ -255,8 +255,11 @@ class TrainedGenerator:
             UserError: There is Gs alone.
         """
         if self._snapshot is None:
-            raise UserError(f"Of {self.title} there is the generator alone.", "a network that was loaded with its discriminator",
-                            "take sg2ada_colab.load(…)")  # fmt: skip
+            raise UserError(
+                f"{self.title} was read without its discriminator.",
+                "a network that was loaded with its discriminator",
+                "take sg2ada_colab.load(…)",
+            )
         return self._snapshot
 
     def save(self, path: FilePath) -> None:

@@ -135,7 +135,7 @@ def open_distance(
         except UserError as error:
             if name == "lpips":
                 raise
-            say(f"Pictures are compared by EfficientNet-Lite0 in place of LPIPS, which is usual: {error.what}.")
+            say(f"Pictures are compared by EfficientNet-Lite0, not by LPIPS as usual: {error.what}.")
     source = find_weights(EFFICIENTNET_LITE0, None, cache_dir)
     return EfficientNetDistance(fold_weights(read_torch_weights(source)))
 

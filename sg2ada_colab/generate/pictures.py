@@ -166,8 +166,11 @@ def pictures_there(outdir: FilePath, recipes: Mapping[str, Dict[str, Any]]) -> S
             continue  # the machine lost power while it was written
         recipe = read_recipe(entry.path)
         if recipe is None or not same_call(recipe, call):
-            raise UserError(f"{outdir} holds other pictures: {entry.name} was made {_difference(recipe, call)}.",
-                            "a new folder, or one of the same call", "name another folder with --outdir")  # fmt: skip
+            raise UserError(
+                f"{outdir} holds other pictures: {entry.name} was made {_difference(recipe, call)}.",
+                "a new folder, or one that the same command has filled",
+                "name another folder with --outdir",
+            )
         if entry.name in recipes and same_picture(recipe, recipes[entry.name]):
             there.add(entry.name)
     return there

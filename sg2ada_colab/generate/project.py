@@ -122,8 +122,8 @@ def _is_there(outdir, recipe, last):
     wanted = ("network", "target", "steps", "project_seed", "space", "distance", "noise", "tuning")
     names = [name for name in wanted if there.get(name) != recipe[name]]
     if names:
-        raise UserError(f"{outdir} holds another projection: its {' and '.join(names[:3]).replace('project_', '')} is another.",
-                        "a new folder, or one of the same call", "name another folder with --outdir")  # fmt: skip
+        raise UserError(f"{outdir} holds another projection, with another {' and '.join(names[:3]).replace('project_', '')}.",
+                        "a new folder, or one that the same command has filled", "name another folder with --outdir")  # fmt: skip
     return os.path.exists(last) and is_complete(last)
 
 

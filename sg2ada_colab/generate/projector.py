@@ -78,7 +78,7 @@ def w_statistics(generator: Any, label: Optional[np.ndarray] = None) -> Tuple[np
 
 
 def noise_regularisation(noises: Iterable[tf.Tensor]) -> tf.Tensor:
-    """Return how much noise images [1,1,H,W] resemble themselves one pixel on, at all sizes from 8 px: a scalar tensor."""
+    """Return the squared autocorrelation of noise images [1,1,H,W] at one pixel, summed over sizes down to 8 px: a scalar."""
     parts = []
     for noise in noises:
         image = tf.reshape(noise, [1] + noise.shape.as_list()[2:] + [1])

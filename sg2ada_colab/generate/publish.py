@@ -39,7 +39,9 @@ class Answers:
         missing = [question for field, question in questions.items() if not getattr(self, field).strip()]
         if missing:
             raise UserError(
-                "A card needs answers: " + " ".join(missing), "an answer to each", "run the command again with these options"
+                "The model card lacks answers: " + " ".join(missing),
+                "an answer to each",
+                "run the command again with these options",
             )
 
 
@@ -132,8 +134,11 @@ def upload(folder: FilePath, repo: str, private: bool = False, client: Any = Non
         try:
             from huggingface_hub import HfApi
         except ImportError as error:
-            raise UserError("The package huggingface_hub is not installed.", "it, to upload; the folder is written without it",
-                            "pip install huggingface_hub, the extra sg2ada_colab[hub]") from error  # fmt: skip
+            raise UserError(
+                "The package huggingface_hub is not installed.",
+                "this package, for the upload; the folder is written without it",
+                "pip install huggingface_hub, the extra sg2ada_colab[hub]",
+            ) from error
         client = HfApi()
     try:
         client.create_repo(repo_id=repo, private=private, exist_ok=True)

@@ -67,7 +67,7 @@ def read_target(path: str, generator: Any, enlarge: bool = False) -> Target:
     options = FitOptions(upscale=enlarge)
     boxes, reason = regions(path, image.width, image.height, size, options)
     if not boxes:
-        raise UserError(f"{path} is {reason}.", f"at least {config.width} x {config.height} px",
+        raise UserError(f"{path} cannot be used: {reason}.", f"at least {config.width} x {config.height} px",
                         "take a larger one, or add --enlarge")  # fmt: skip
     width, height = boxes[0][2] - boxes[0][0], boxes[0][3] - boxes[0][1]
     part = f"its centred square of {width} px" if width == height else f"its middle {size_text(height, width)} px"

@@ -52,7 +52,9 @@ class VideoSettings:
                 raise UserError(f"There is no {name} {value!r}.", "one of " + ", ".join(known), f"write --{name}={known[0]}")
         if self.interpolation in ("slerp", "circular", "noise-loop") and self.space == "w":
             raise UserError(
-                f"The interpolation {self.interpolation} is of z.", "--space=z, or linear or cubic", "write --space=z"
+                f"The interpolation {self.interpolation} works in z alone, and --space is w.",
+                "--space=z, or linear or cubic",
+                "write --space=z",
             )
         for name, number, low in (("w-frames", self.w_frames, 1), ("fps", self.fps, 0.1), ("seconds", self.seconds, 0.01),
                                  ("keyframes", self.keyframes, 1), ("diameter", self.diameter, 0),
@@ -159,13 +161,16 @@ def latent_walk(
 
     Along a direction it is the first of them.
 
-    Raises UserError for an interpolation that does not go from w to w.
+    Raises UserError for an interpolation that cannot go from one given w to the next.
     """
     if video.interpolation == "direction":
         return _sweep(generator, settings, video, w[:1])
     if video.interpolation not in ("linear", "cubic") or video.space != "w":
-        raise UserError(f"The interpolation {video.interpolation} does not go from w to w.", "linear or cubic, in w",
-                        "write --interpolation=cubic")  # fmt: skip
+        raise UserError(
+            f"The interpolation {video.interpolation} cannot go from one given w to the next.",
+            "linear or cubic, with --space=w",
+            "write --interpolation=cubic",
+        )
     path = _between(settings.truncate(generator, w)[np.newaxis], video)
     return lambda at: path(at).astype(np.float32), path
 
@@ -232,7 +237,7 @@ def make_video(
     video.check()
     settings.check(generator)
     if settings.noise_mode == "tf":
-        raise UserError("The noise mode tf is of single seeds.", "const, random or none", "leave it out")
+        raise UserError("The noise mode tf is for pictures of single seeds.", "const, random or none", "leave it out")
     check_side(*video.grid, generator.config.width * video.scale, generator.config.height * video.scale)
     if w is None:
         w_at, way = seed_walk(generator, settings, video, seeds, classes)  # type: ignore[arg-type]

@@ -72,7 +72,7 @@ def label_matrix(names: Sequence[str], values: Sequence[Any], origin: str) -> Tu
 
 
 def _kind(value):
-    """Return what a label value is, None for what is none."""
+    """Return the kind of a label value; None where it is not one."""
     if isinstance(value, str):
         return "a name"
     if _is_real(value):

@@ -23,9 +23,9 @@ def suggested_square(sizes: Iterable[Tuple[int, int]], fit_mode: str = "crop") -
 
 
 def suggested_size(sizes: Iterable[Tuple[int, int]], fit_mode: str = "crop") -> Size:
-    """Return the size whose shape keeps most of the images' pixels, as large as nine in ten reach without being enlarged.
+    """Return the size that suits images: of the shape that keeps most of their pixels, as large as nine in ten reach.
 
-    Of shapes that keep as much but for half a percent, the simplest is taken: a square before 16:15.
+    Of shapes within half a percent of the best, the simplest is taken: a square before 16:15.
 
     Args:
         sizes: (width, height) of the images, px.

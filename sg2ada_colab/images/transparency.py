@@ -94,7 +94,7 @@ def checkerboard(height: int, width: int, square_px: int = CHECKER_PX) -> np.nda
 
 
 def over_checkerboard(pixels: np.ndarray) -> np.ndarray:
-    """Return uint8 [..., H, W, C] as people are to see it: four channels as three over a checkerboard, others as they are."""
+    """Return uint8 [..., H, W, C] for display: four channels become three over a checkerboard, others stay as they are."""
     if pixels.shape[-1] != 4:
         return pixels
     height, width = pixels.shape[-3:-1]

@@ -1,4 +1,4 @@
-"""What lies under RGBA images while they are measured: the networks of features see RGB, and reals and fakes the same mixture."""
+"""The backgrounds on which RGBA images are measured: feature networks take RGB; reals and fakes lie on the same mixture."""
 
 from typing import Any, Callable, Optional, Tuple
 
@@ -12,7 +12,7 @@ PLAIN_GREY = 128
 
 
 def backgrounds_of(seed: int, count: int, start: int) -> np.ndarray:
-    """Return what lies under the images number `start` and on, uint8 [count, 3]: a quarter white, a quarter black, others any."""
+    """Return the backgrounds of the images from number `start` on, uint8 [count, 3]: 1/4 white, 1/4 black, others random."""
     first, last = start // GROUP, (start + count - 1) // GROUP
     groups = []
     for group in range(first, last + 1):

@@ -44,7 +44,7 @@ class FeatureSet:
 
     @property
     def key(self) -> Key:
-        """What of an image this is: the name of the network and that of its output."""
+        """(name of the network, name of its output), which say which features these are."""
         return self.network.name, self.output
 
     @property

@@ -60,8 +60,9 @@ class SharedPasses:
         unlike = [str(index + 1) for index, row in enumerate(rows) if not np.array_equal(row, rows[0])]
         if unlike:
             self.say(
-                "Process {} cannot measure as process 1 does, so that one measures by itself: feature networks and the images of "
-                "--metricdata must be the same in all.".format(", ".join(unlike))
+                "Process 1 measures alone: process {} has other feature networks, or other images of --metricdata.".format(
+                    ", ".join(unlike)
+                )
             )
             return None
         return self._batches_of
@@ -166,7 +167,7 @@ def computed_together(
     if failed:
         raise UserError(
             f"process {', '.join(failed)} could not compute its part of the features",
-            "images and features that are finite, and room for them in the memory of each GPU",
+            "images and features that are finite, and enough memory for them on each GPU",
             "measure by hand with `sg2ada metrics`, which names the reason",
         )
     features_of_all = rows[:, 1:].reshape(ranks.count * each, width)[: end - start]

@@ -142,7 +142,11 @@ class SnapshotMetrics:
         """
         fakes = self._fakes(network)
         if not source.endswith(drawn_alike(network, fakes)):
-            raise UserError("the processes have other fakes", "one snapshot, drawn alike", "measure it with `sg2ada metrics`")
+            raise UserError(
+                "the processes of this run would measure different fakes",
+                "one snapshot and one way to draw fakes from it, in every process",
+                "measure it with `sg2ada metrics`",
+            )
         how = self._how(network, source, None)
         return request_features([parse_metric(name) for name in metrics], fakes, self.dataset, how)[0]
 

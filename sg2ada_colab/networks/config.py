@@ -212,7 +212,7 @@ class DiscriminatorConfig(_Config):
         if features and channels % features:
             raise UserError(
                 f"{features} features of the minibatch statistics (mbstd_num_features) do not divide {channels} channels.",
-                "features of equally many channels",
+                "a number of features that divides the channels",
                 "correct the configuration",
             )
 

@@ -200,7 +200,7 @@ class Snapshots(Callback):
         """Training goes on with a full disk and tries again; only at the end is it an error."""
         problem = UserError(
             f"A snapshot could not be written to {self.store.run_dir}: {error.strerror or error}.",
-            "room for two snapshots; the snapshots before this one are complete",
+            "disk space for two snapshots; the snapshots before this one are complete",
             "delete what is not needed there; " + ("then: sg2ada resume" if last else "the next snapshot is tried all the same"),
         )
         if last:

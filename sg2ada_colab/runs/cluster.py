@@ -128,7 +128,7 @@ def _of_several(addresses, index, config, wanted):
     cards = shares(seen, tasks, before, count)
     if not cards:
         raise UserError(
-            f"Here {tasks * count} processes are to train, and there are {len(seen)} GPUs.",
+            f"{tasks * count} processes are to train on this machine, which has {len(seen)} GPUs.",
             "a GPU for each: with --gpus as the number of all of them, each machine starts as many",
             f"pass a smaller --gpus on every machine, a multiple of {len(addresses)}",
         )

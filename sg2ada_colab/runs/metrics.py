@@ -115,7 +115,7 @@ class Metrics(Callback):
         except OtherRankEnded:
             raise
         except UserError as error:
-            self.log.note("warning", f"No metric: {error}")
+            self.log.note("warning", f"Metrics were not measured: {error}")
             nothing = dataclasses.replace(self.config.metrics, names=[])
             self.config = dataclasses.replace(self.config, metrics=nothing)
         except KeyboardInterrupt:
@@ -143,7 +143,7 @@ class Metrics(Callback):
         return within
 
     def _say_left(self):
-        self.log(f"The measurement was left for the stop; it goes on with: sg2ada metrics {self.store.run_dir}")
+        self.log(f"The measurement was stopped; to finish it: sg2ada metrics {self.store.run_dir}")
 
     def _note(self, snapshot_name, metric, value):
         if self.config.snapshots.keep_best:

@@ -14,7 +14,7 @@ GROUPS = 4  # one R1 step among sixteen minibatches, as training has it
 
 
 class Profiler(Callback):
-    """Writes a trace for TensorBoard's Profile tab to profile/, and the costliest kernels of the GPU to profile.txt.
+    """Writes a trace for TensorBoard's Profile tab to profile/, and the slowest kernels of the GPU to profile.txt.
 
     Args:
         run_dir: The run's folder.

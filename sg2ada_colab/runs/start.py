@@ -213,7 +213,7 @@ class _Run:
         stream = self.open_stream()
         state = self.open_state(candidate, skipped, snapshot, keeper)
         if state.counters.nimg >= config.schedule.total_kimg * 1000 and candidate is not None:
-            log(f"The run has its {config.schedule.total_kimg:g} kimg already; for more, give a larger --kimg.")
+            log(f"The run has trained for its {config.schedule.total_kimg:g} kimg; to train longer, pass a larger --kimg.")
             return 0
         self.report_room(keeper.drive_dir)
 

@@ -1,4 +1,4 @@
-"""A wish to stop: signals become a flag that the loop looks at."""
+"""Requests to stop: signals set a flag that the training loop checks."""
 
 import signal
 import threading
@@ -9,7 +9,7 @@ ECHO_S = 3.0  # a shell or notebook may send one interruption twice
 
 
 class StopFlag:
-    """Turns SIGINT and SIGTERM into a wish that the loop sees after the minibatches in hand; a second one is obeyed at once."""
+    """Set by SIGINT and SIGTERM; the loop stops after the minibatches in hand. A second signal stops at once."""
 
     def __init__(self) -> None:
         self.reason: Optional[str] = None

@@ -17,10 +17,10 @@ Digest = Callable[[str], Tuple[int, str]]  # of a path: size in bytes and SHA-25
 def first_matching(
     paths: Sequence[str], record: SnapshotRecord, sentences: List[str], digest: Optional[Digest] = None
 ) -> Optional[str]:
-    """Return the first of a file and its twins that has the size and SHA-256 of a `SnapshotRecord`, else None.
+    """Return the first of a file and its duplicates that has the size and SHA-256 of a `SnapshotRecord`, else None.
 
     Args:
-        paths: Of the file and its twins.
+        paths: Of the file and its duplicates.
         record: `SnapshotRecord`.
         sentences: List that gets a sentence for each that is not taken.
         digest: What reads a file in place of `sha256_of`.

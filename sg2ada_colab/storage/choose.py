@@ -114,7 +114,7 @@ class RunFolder:
             self.manifests.append(manifest)
 
     def records(self, name: str) -> List[SnapshotRecord]:
-        """Return what the manifests say of one snapshot (several when Drive shows twins of manifest.json)."""
+        """Return what the manifests say of one snapshot (several when Drive shows duplicates of manifest.json)."""
         return [record for record in (manifest.get(name) for manifest in self.manifests) if record]
 
     def names(self) -> Set[str]:
@@ -138,7 +138,7 @@ class RunFolder:
         return [(name, os.path.join(self.path, one)) for name, files in found for one in files]
 
     def lacks_files(self, record: SnapshotRecord) -> bool:
-        """Return whether files of a `SnapshotRecord` are gone, and no twin of theirs is there."""
+        """Return whether files of a `SnapshotRecord` are gone, and no duplicate of theirs is there."""
         kinds = self.files.get(record.name, {})
         matches: List[Any] = [SNAPSHOT_PATTERN.match(file_name) for file_name in record.files]
         return self.is_listed and any(match.group(1) not in kinds for match in matches)
@@ -177,11 +177,11 @@ class RunFolder:
             return None, sentences
         pickle, state, record, run_id = found
         used = [path for path in (pickle, state) if " (" in os.path.basename(path)]
-        twins = [f"Used {path} in place of the damaged file whose twin it is." for path in used]
+        instead = [f"Used {path} in place of the damaged file that it duplicates." for path in used]
         verified_by = "digest" if records else "structure"
         stamps = before if not used and stamps_of(self.path, exact) == before else None
         candidate = Candidate(self.path, name, pickle, state, verified_by, record, run_id, self.path, stamps)
-        return candidate, (sentences if twins else []) + twins
+        return candidate, (sentences if instead else []) + instead
 
     def _by_digest(self, records, pickles, states, sentences):
         for record in records:

@@ -196,7 +196,7 @@ class Copier(DriveMirror):
         waiting = len(self._missing())
         rest = f"Training goes on; {counted(waiting, 'snapshot waits', 'snapshots wait')} on this machine's disk."
         if error.errno in FULL:
-            return f"Drive is full. {rest} Make room on Drive: {what_takes_room(os.path.dirname(self.drive_dir))}"
+            return f"Drive is full. {rest} Free space on Drive: {what_takes_room(os.path.dirname(self.drive_dir))}"
         if error.errno == errno.ENOTCONN:
             return f"Drive's connection is dead (Errno 107). {rest} {RECONNECT}"
         if error.errno == errno.ENOENT:

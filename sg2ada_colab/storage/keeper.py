@@ -105,9 +105,9 @@ class RunKeeper:
         except OSError as error:
             if error.errno in FULL:
                 raise UserError(
-                    f"There is no room at all in {self.lease.run_dir}.",
-                    "room for a few snapshots before training starts",
-                    "make room: " + what_takes_room(os.path.dirname(self.lease.run_dir)),
+                    f"The disk of {self.lease.run_dir} is full.",
+                    "disk space for a few snapshots before training starts",
+                    "free some space: " + what_takes_room(os.path.dirname(self.lease.run_dir)),
                 ) from error
             raise UserError(
                 f"The run's folder {self.lease.run_dir} does not answer: {error.strerror or error}",
@@ -120,7 +120,7 @@ class RunKeeper:
             self.copier.notify()
 
     def finish(self, timeout_s: float = 600.0) -> bool:
-        """Wait for the last snapshot and its copy; give the run up. Return whether all of it is where it belongs.
+        """Wait for the last snapshot and its copy, and release the lease. Return whether all copies are verified.
 
         Args:
             timeout_s: As for `Copier.finish`.

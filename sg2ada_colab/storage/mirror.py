@@ -292,7 +292,7 @@ class DriveMirror:
 
 
 def _kinds_of(names):
-    """Return {snapshot name: the kinds of file that are there, twins among them}."""
+    """Return {snapshot name: the kinds of file that are there, duplicates included}."""
     found: Dict[str, Set[str]] = {}
     for match in filter(None, map(SNAPSHOT_PATTERN.match, names)):
         found.setdefault(match.group(2), set()).add(match.group(1))

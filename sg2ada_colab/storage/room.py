@@ -1,4 +1,4 @@
-"""Room on Drive: what a run will take, whether it is there, and what to delete when it is not."""
+"""Disk space on Drive: how much a run will take, whether it is free, and what to delete when it is not."""
 
 import os
 from typing import List, Optional
@@ -12,7 +12,7 @@ IN_TRANSIT = 2  # an older snapshot stays until the newer one is verified and ha
 
 
 def room_report(run_bytes: float, snapshot_bytes: float, run_dir: FilePath, drive_dir: FilePath) -> List[str]:
-    """Return sentences about the room that a run will take on Drive: an estimate, and a warning where it is not there.
+    """Return sentences about the space that a run will take on Drive: an estimate, and a warning where less is free.
 
     Args:
         run_bytes: Of the run's folder at its end.
@@ -29,7 +29,7 @@ def room_report(run_bytes: float, snapshot_bytes: float, run_dir: FilePath, driv
 
 
 def room_warning(needed_bytes: float, free_bytes: Optional[float], results_dir: FilePath) -> Optional[str]:
-    """Return a sentence that says what is short and what to delete, or None when there is room or nobody knows.
+    """Return a sentence that says how much is missing and what to delete; None where enough is free or nobody knows.
 
     Args:
         needed_bytes: By the run, beyond what it has there already.
@@ -39,7 +39,7 @@ def room_warning(needed_bytes: float, free_bytes: Optional[float], results_dir: 
     if free_bytes is None or needed_bytes <= free_bytes:
         return None
     short = "Drive is too small: this run needs about {} more there, and {} are free."
-    advice = " Make room, or keep fewer snapshots: " + what_takes_room(results_dir)
+    advice = " Free some space, or keep fewer snapshots: " + what_takes_room(results_dir)
     return short.format(size_text(needed_bytes), size_text(free_bytes)) + advice
 
 

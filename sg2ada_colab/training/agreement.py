@@ -138,7 +138,7 @@ def check_alike(ranks: Ranks, settings: Mapping[str, str]) -> None:
     ]
     if problems:
         raise UserError(
-            f"The processes of this run are not alike: not those of process 0 are {', '.join(problems)}.",
+            f"The processes of this run differ from process 0 in: {', '.join(problems)}.",
             "the same program, options and dataset in every process, on every machine",
             "Install the same versions, give the same options and a copy of the same dataset; then begin again.",
         )

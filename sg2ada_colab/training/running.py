@@ -1,7 +1,7 @@
-"""Values that follow training from round to round: the mean of w, the mean path length, LeCam's means, singular vectors.
+"""Running values: the mean of w, the mean path length, LeCam's means, singular vectors; each round observes, and updates them.
 
-A round that comes after another finds them moved. Rounds that processes share out cannot: each of them begins from the values
-at the start of its phase, and what it has seen moves them afterwards, round by round in order, in every process alike.
+A round begins from what the one before has updated. Rounds that processes share out cannot: each of them begins from the values
+at the start of its phase, and what it observed updates them afterwards, round by round in order, in every process alike.
 """
 
 from collections import OrderedDict
@@ -12,7 +12,7 @@ from ..tf import tf
 
 
 class RunningValue(NamedTuple):
-    """A variable, and how it follows what a round has seen."""
+    """A variable, and how what a round observed updates it."""
 
     variable: Any
     follow: Callable  # (value, seen) → new value
@@ -26,15 +26,15 @@ class RunningValues:
         self._seen: Optional[Dict[str, tf.Tensor]] = None  # by the shared round that is being traced
 
     def add(self, name: str, variable: Any, follow: Callable) -> None:
-        """Add a value that `move` will move by `follow`."""
+        """Add a value that `move` updates by `follow`."""
         self.values[name] = RunningValue(variable, follow)
 
     def move(self, name: str, seen: Callable, moved: Optional[tf.Tensor] = None) -> None:
-        """Move a value by what a round has seen, or in a shared round keep what it has seen.
+        """Update a value from what a round observed; in a shared round, keep the observation for `pack`.
 
         Args:
             name: Of the value.
-            seen: Function without arguments that returns what the round has seen, of the variable's shape.
+            seen: Function without arguments that returns what the round observed, of the variable's shape.
             moved: The value afterwards, where it is known already.
         """
         variable, follow = self.values[name]
@@ -44,14 +44,14 @@ class RunningValues:
             self._seen[name] = seen()
 
     def latest(self, variables: Dict[str, Any]) -> Dict[str, Any]:
-        """Return variables by name, those that a shared round has replaced by what it has seen as these tensors."""
+        """Return variables by name; in a shared round, what it observed stands in the place of a variable."""
         return OrderedDict(variables, **{name: seen for name, seen in (self._seen or {}).items() if name in variables})
 
     # -- shared rounds -------------------------------------------------------------------------------------------------
 
     @contextmanager
     def collecting(self) -> Iterator[Dict[str, tf.Tensor]]:
-        """Keep what is seen inside, by name, instead of moving the values."""
+        """Collect what is observed inside, by name, instead of updating the values."""
         self._seen = {}
         try:
             yield self._seen
@@ -63,18 +63,18 @@ class RunningValues:
         return [value.variable.shape.num_elements() for value in self.values.values()]
 
     def pack(self, seen: Dict[str, tf.Tensor]) -> tf.Tensor:
-        """Return what a round has seen as one vector with a place for each value, zeros where it has seen nothing."""
+        """Return what a round observed as one vector with a place for each value; zeros where it observed nothing."""
         parts = []
         for name, size in zip(self.values, self.sizes()):
             parts.append(tf.reshape(seen[name], [size]) if name in seen else tf.zeros([size]))
         return tf.concat(parts + [tf.zeros([0])], axis=0)
 
     def follow(self, rounds: tf.Tensor, names: List[str]) -> None:
-        """Move values by what the rounds of a phase have seen.
+        """Update values from what the rounds of a phase observed, round by round.
 
         Args:
             rounds: float32 [rounds, sum of `sizes`], what `pack` gave in each round, in order.
-            names: Of the values that these rounds have seen.
+            names: Of the values that these rounds observed.
         """
         parts = dict(zip(self.values, tf.split(rounds, self.sizes(), axis=1)))
         for name in names:

@@ -14,15 +14,15 @@ from .running import RunningValues
 class SharedPhase(TrainingPhase):
     """A TrainingPhase of which each process runs its share of the rounds.
 
-    A process adds up the gradients of its rounds. One message sums them over all; with them goes what each round has seen for the
-    running values, each at its own place, zeros elsewhere, so that these sums are exact. Then every process moves the running
+    A process adds up the gradients of its rounds. One message sums them over all; with them goes what each round observed for the
+    running values, each at its own place, zeros elsewhere, so that these sums are exact. Then every process updates the running
     values, round by round in order, and takes the optimiser's step. The message lies between two compiled programs.
 
     Args:
         settings: PhaseSettings; `rounds` are those of all processes.
         function, step: As of `TrainingPhase`.
         ranks: Ranks; their number divides the rounds.
-        running: RunningValues that the function moves.
+        running: RunningValues that the function updates.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class SharedPhase(TrainingPhase):
     ) -> None:
         assert settings.rounds % ranks.count == 0, f"{ranks.count} processes cannot share {settings.rounds} rounds"
         self.ranks, self.running, self.own_rounds = ranks, running, settings.rounds // ranks.count
-        self.names_seen: List[str] = []  # of the running values that a round moves; known once it is traced
+        self.names_seen: List[str] = []  # of the running values that a round observes; known once it is traced
         self._kept: List[tuple] = []  # what the rounds of the minibatch under way gave for the message
         super().__init__(settings, function, step)
         if self.own_rounds == 1:
@@ -79,13 +79,13 @@ class SharedPhase(TrainingPhase):
         return phase
 
     def _message(self, place, *kept):
-        """Return the vector to be summed: the gradients, then what each round of all processes has seen."""
+        """Return the vector to be summed: the gradients, then what each round of all processes observed."""
         gradients, seen = (None, kept) if self.accumulator is not None else (kept[0], kept[1:])
         if self.accumulator is not None:
             gradients = _flat(self.accumulator.take())
         seen = tf.concat(seen, axis=0)
         shape = [self.ranks.count, int(seen.shape[0])]
-        here = tf.broadcast_to(place[:, tf.newaxis] > 0.5, shape)  # not a product: what has been seen may be infinite
+        here = tf.broadcast_to(place[:, tf.newaxis] > 0.5, shape)  # not a product: what was observed may be infinite
         seen = tf.where(here, tf.broadcast_to(seen[tf.newaxis], shape), tf.zeros(shape))
         return tf.concat([gradients, tf.reshape(seen, [-1])], axis=0)
 

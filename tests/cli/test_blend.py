@@ -50,7 +50,7 @@ def test_average_of_the_newest_of_a_run_and_of_files_in_any_order(files, tmp_pat
     "words, message",
     [
         (["--last=1"], "--last=1 is given with"),
-        (["--out=x.onnx"], "The result would be called x.onnx"),
+        (["--out=x.onnx"], "The name x.onnx does not say in which format to write"),
         (["--out=nowhere/x.pkl", "--last=2"], "There is no folder"),
     ],
 )

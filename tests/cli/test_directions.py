@@ -41,7 +41,7 @@ def test_find_name_and_apply(tmp_path, capsys):
 @pytest.mark.parametrize(
     "words, message",
     [
-        (["find", "--out=x.txt"], "Directions would be written to x.txt"),
+        (["find", "--out=x.txt"], "Directions cannot be written to x.txt"),
         (["find", "--out=x.npz", "--method=magic"], "There is no method 'magic'"),
         (["find", "--out=x.npz", "--layers=9"], "The network has no layers '9'"),
         (["between", "--out=x.npz", "--these=1", "--those=1", "--name=a"], "The seeds 1 are in both groups"),

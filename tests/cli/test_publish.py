@@ -14,7 +14,7 @@ def test_publish(tmp_path, capsys):
     write_network_pickle(str(tmp_path / "a.pkl"), small_snapshot())
     words = ["publish", "--network", str(tmp_path / "a.pkl"), "--no-xla", "--outdir", str(tmp_path / "out")]
     assert main(words + ANSWERS[:2]) == 1
-    assert "A card needs answers: --data: " in capsys.readouterr().err and not (tmp_path / "out").exists()
+    assert "The model card lacks answers: --data: " in capsys.readouterr().err and not (tmp_path / "out").exists()
     assert main(words + ANSWERS) == 0
     assert "Wrote README.md, network.pkl, network.safetensors, grid.png to" in capsys.readouterr().out
     assert main(words + ANSWERS) == 1

@@ -25,7 +25,7 @@ def test_nvidias_grid_under_nvidias_flags(tmp_path, reference, capsys):
     [
         (["--rows=a"], "'a' is not a list of seeds"),
         (["--styles=0-30"], "The network has no layers '0-30'"),
-        (["--noise-mode=tf"], "The noise mode tf is of single seeds"),
+        (["--noise-mode=tf"], "The noise mode tf is for pictures of single seeds"),
         (["--class=0"], "was trained without classes"),
     ],
 )

@@ -62,7 +62,7 @@ def test_damage_on_the_way_is_found(small_set, tmp_path):
     data = bytearray(file.read_bytes())
     data[-50] ^= 4
     file.write_bytes(bytes(data))
-    with pytest.raises(UserError, match="small-r03.tfrecords arrives damaged"):
+    with pytest.raises(UserError, match="small-r03.tfrecords is damaged on its way here"):
         local_copy(path, tmp_path / "fast", progress=False)
     assert not (tmp_path / "fast" / "small" / "small-r03.tfrecords").exists()
 

@@ -61,7 +61,7 @@ def test_another_filter_and_a_second_passage(tmp_path):
 def test_what_has_no_form_is_refused():
     snapshot = small_snapshot()
     snapshot.D = NetworkData("D", dict(snapshot.D.kwargs, score_max=5), snapshot.D.variables)
-    with pytest.raises(UserError, match="no form in the PyTorch programs: it has 5 outputs"):
+    with pytest.raises(UserError, match="cannot be written for the PyTorch programs: it has 5 outputs"):
         write_torch_pickle(io.BytesIO(), snapshot)
     with pytest.raises(UserError, match="fewer channels at 4x4"):
         write_torch_pickle(io.BytesIO(), small_snapshot(fmap_base=6))

@@ -75,7 +75,7 @@ def test_networks_that_do_not_fit_are_refused_layer_by_layer(other, words):
         ({"split": 12}, "The split is at 12."),
         ({"split": 8, "width": -1}, "The width of the step is -1."),
         ({"split": 8, "width": float("nan")}, "The width of the step is nan."),
-        ({"split": 8, "mapping": "both"}, "The mapping is that of 'both'."),
+        ({"split": 8, "mapping": "both"}, "The mapping network of 'both' is asked for."),
     ],
 )
 def test_numbers_that_cannot_be_used(arguments, words):

@@ -75,7 +75,7 @@ def test_a_network_with_classes_needs_one():
 
 
 @pytest.mark.parametrize(
-    "count, layers, words", [(0, None, "0 directions"), (5, None, "5 directions"), (1, [5], "no style of a convolution")]
+    "count, layers, words", [(0, None, "0 directions"), (5, None, "5 directions"), (1, [5], "is the style of a convolution")]
 )
 def test_bad_input(generator, count, layers, words):
     with pytest.raises(UserError, match=words):

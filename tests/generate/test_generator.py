@@ -252,5 +252,5 @@ def test_project_takes_a_path_or_pixels(loaded, tmp_path):
 
 
 def test_what_needs_more_than_gs_says_so(generators):
-    with pytest.raises(UserError, match="Of tf_uncond there is the generator alone"):
+    with pytest.raises(UserError, match="tf_uncond was read without its discriminator"):
         generators["tf_uncond"].average(generators["tf_uncond"])

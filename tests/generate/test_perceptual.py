@@ -78,7 +78,7 @@ def test_efficientnet_grows_with_what_is_changed_and_has_a_gradient():
 def test_which_distance_it_is_is_said(tmp_path):
     said = []
     assert open_distance("auto", cache_dir=tmp_path, say=said.append).name == "efflite0"
-    assert said == ["Pictures are compared by EfficientNet-Lite0 in place of LPIPS, which is usual: "
+    assert said == ["Pictures are compared by EfficientNet-Lite0, not by LPIPS as usual: "
                     "the weights of the layers of LPIPS on VGG16 are not on this machine."]  # fmt: skip
     with pytest.raises(UserError, match="the layers of LPIPS on VGG16 are not on this machine"):
         open_distance("lpips", cache_dir=tmp_path)

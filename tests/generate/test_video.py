@@ -106,7 +106,7 @@ def test_between_projected_pictures(generator):
     seen = frames(generator, VideoSettings(w_frames=3, loop=False), w=w)[:-1]
     assert len(seen) == 4
     np.testing.assert_allclose(seen[[0, 3]].astype(int), generator.pictures(w), atol=1)
-    with pytest.raises(UserError, match="slerp does not go from w to w"):
+    with pytest.raises(UserError, match="slerp cannot go from one given w to the next"):
         latent_walk(generator, PLAIN, VideoSettings("slerp", "z"), w)
 
 
@@ -116,7 +116,7 @@ def test_between_projected_pictures(generator):
         ({"interpolation": "spline"}, "There is no interpolation 'spline'"),
         ({"space": "y"}, "There is no space 'y'"),
         ({"easing": "slow"}, "There is no easing 'slow'"),
-        ({"interpolation": "slerp"}, "The interpolation slerp is of z"),
+        ({"interpolation": "slerp"}, "The interpolation slerp works in z alone"),
         ({"fps": 0}, "--fps is 0"),
         ({"seconds": float("inf")}, "--seconds is inf"),
         ({"w_frames": 0}, "--w-frames is 0"),

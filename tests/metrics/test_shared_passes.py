@@ -146,7 +146,7 @@ def test_a_stop_keeps_what_all_have_computed_and_one_goes_on_with_it(measure):
 def test_processes_with_other_images_leave_it_to_the_first(measure):
     values, said = measure(2, METRICS[:1], reals=lambda index: 90 + index)
     assert values == measure(1, METRICS[:1], folder="alone")[0]
-    assert any("Process 2 cannot measure as process 1 does" in sentence for sentence in said)
+    assert any("Process 1 measures alone: process 2 has other feature networks" in sentence for sentence in said)
 
 
 def test_a_part_that_fails_ends_the_measurement_in_all(monkeypatch):

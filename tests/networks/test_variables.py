@@ -111,7 +111,7 @@ def test_impossible_configurations_are_refused(kwargs, text, expected):
     "config,what,expected",
     [(GeneratorConfig(resolution=4), "The resolution is 4.", "a power of two, 8 or more"),
      (GeneratorConfig(architecture="tower"), "The architecture is 'tower'.", "one of orig, skip, resnet"),
-     (DiscriminatorConfig(resolution=8, fmap_max=6, mbstd_num_features=4), "4 features of the minibatch", "equally many")],
+     (DiscriminatorConfig(resolution=8, fmap_max=6, mbstd_num_features=4), "4 features of the minibatch", "the channels")],
 )  # fmt: skip
 def test_a_configuration_made_by_hand_is_checked_too(config, what, expected):
     with pytest.raises(UserError) as caught:

@@ -46,7 +46,7 @@ def test_processes_with_other_options_or_images_refuse_each_other(pair, tiny_con
     results = ended(pair, (one.to_json(), str(tmp_path / "run")), (other.to_json(), str(tmp_path / "elsewhere")))
     for kind, text in [result.args for result in results]:
         assert kind == "UserError"
-        assert "not those of process 0 are the options of process 1 (seed: 1000 in process 0, 5 in process 1)." in text
+        assert "differ from process 0 in: the options of process 1 (seed: 1000 in process 0, 5 in process 1)." in text
     assert os.listdir(str(tmp_path)) == []
 
 

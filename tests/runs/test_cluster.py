@@ -92,7 +92,7 @@ def test_a_tf_config_of_one_task_is_no_cluster(seen):
         (tf_config(["one:1", "two:1"]), 1, "2 machines or tasks take part, and --gpus is 1."),
         (tf_config(["one:1", "two:1"]), 3, "2 machines or tasks take part, and --gpus is 3."),
         (tf_config(["one:1", "one:2"]), 4, "Two of the processes would have the address one:2."),
-        (tf_config(["one:1", "two:1"]), 6, "Here 3 processes are to train, and there are 2 GPUs."),
+        (tf_config(["one:1", "two:1"]), 6, "3 processes are to train on this machine, which has 2 GPUs."),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_three_parts(seen, variables, gpus, what):

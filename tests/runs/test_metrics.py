@@ -174,7 +174,7 @@ def test_beside_training_one_measurement_runs_at_a_time(tiny_config, tmp_path, m
     metrics.on_tick(progress)
     progress.stopped = "interrupted"
     metrics.on_end(progress)
-    assert made[1].interrupted and "it goes on with: sg2ada metrics" in said[-1]
+    assert made[1].interrupted and "to finish it: sg2ada metrics" in said[-1]
 
 
 @pytest.mark.slow

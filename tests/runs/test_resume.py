@@ -185,7 +185,7 @@ def test_a_finished_run_is_left_as_it_is(tiny_config, undisturbed, tmp_path):
     names = sorted(os.listdir(run))
     assert start(config, run, resume=True, quiet=True) == 0
     assert sorted(os.listdir(run)) == names
-    assert "The run has its 1 kimg already" in (run / "log.txt").read_text(encoding="utf-8")
+    assert "The run has trained for its 1 kimg" in (run / "log.txt").read_text(encoding="utf-8")
 
 
 def test_nothing_to_resume_is_said(tmp_path):

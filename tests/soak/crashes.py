@@ -239,7 +239,7 @@ class Crashes:
             # A child may end by itself only with a sentence that Drive does not answer or is full, while it is so.
             refusals = [line["text"] for line in lines if line["event"] == "refused"]
             assert refusals, "the child ended ({}): {}".format(child.returncode, (self.ledger / "stderr").read_text()[-3000:])
-            allowed = ("does not answer", "cannot be copied from Drive", "no room at all")
+            allowed = ("does not answer", "cannot be copied from Drive", "is full")
             assert any(words in refusals[0] for words in allowed), refusals
             self.figures["refusals"] += 1
         else:

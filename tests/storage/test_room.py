@@ -11,7 +11,7 @@ def test_the_estimate_counts_what_is_in_transit_and_what_is_there_already(tmp_pa
     monkeypatch.setattr(room, "drive_free_bytes", lambda *ignored: 5e9)
     assert room_report(2e9, 5e8, *places) == ["This run will take about 2.9 GB more on Drive; 5.0 GB are free there."]
     estimate, warning = room_report(9e9, 5e8, *places)
-    assert estimate.startswith("This run will take about 9.9 GB more") and "Make room" in warning and "00000-run" in warning
+    assert estimate.startswith("This run will take about 9.9 GB more") and "Free some space" in warning and "00000-run" in warning
     monkeypatch.undo()
     (text,) = room_report(1e15, 5e8, *places)  # the same disk: nothing is known of Drive's
     assert "cannot be read" in text

@@ -114,7 +114,7 @@ def test_processes_that_are_not_alike_refuse_each_other_and_name_what_differs():
     other_options = dict(settings, **{"the options": json.dumps({"gamma": 2.0, "seed": 3, "pipe": None})})
     many = dict(settings, **{"the options": json.dumps(dict.fromkeys("abcdefghij", 1))})
     assert refusal(settings, settings) == ""
-    assert "not those of process 0 are the dataset of process 2, 3." in refusal(settings, settings, other_data, other_data)
+    assert "differ from process 0 in: the dataset of process 2, 3." in refusal(settings, settings, other_data, other_data)
     assert "the version of process 1 (1 in process 0, 2 in process 1)." in refusal(settings, other_version)
     assert "the options of process 1 (gamma: 1.0 in process 0, 2.0 in process 1)." in refusal(settings, other_options)
     assert refusal(settings, many).count("in process 1") == 8 and refusal(settings, many).endswith("; 4 more).")

@@ -125,7 +125,7 @@ def _choose(count, options):
     num_train = count - options.num_validation if options.num_train is None else options.num_train
     if num_train < 1 or options.num_validation < 0 or num_train + options.num_validation > count:
         raise UserError(
-            f"{num_train} training and {options.num_validation} validation images",
+            f"{num_train} training and {options.num_validation} validation images are asked for",
             f"at least one for training, and no more than the {count} there are",
             "change --num-train or --num-validation",
         )
