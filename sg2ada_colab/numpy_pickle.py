@@ -18,7 +18,7 @@ class DType(Built):
         self.dtype = np.dtype(text)
 
     def build(self, state: Any) -> None:
-        """Take the byte order that a pickle names; raise Refused for a type that is no plain number."""
+        """Take the byte order that a pickle names; raise Refused for a type that is not a plain number."""
         if not isinstance(state, tuple) or len(state) < 5 or state[2] is not None or state[3] or state[4]:
             raise Refused("its arrays are of a type that is not a plain number")
         if state[1] not in ("<", ">", "|", "="):
@@ -125,7 +125,7 @@ def described(value: Any) -> str:
 
 
 def float32_array(value: Any) -> np.ndarray:
-    """Return the array in a stream's object as native float32, C-contiguous; raise Refused if it is none."""
+    """Return the array in a stream's object as native float32, C-contiguous; raise Refused if it is not an array."""
     array = value.value if isinstance(value, Array) else value
     if not isinstance(array, (np.ndarray, np.number)):
         raise Refused(f"a variable is {described(array)}, not an array")

@@ -13,7 +13,7 @@ def read_tf_config(text: str) -> Optional[Tuple[List[str], int]]:
     """Return (addresses, this one's index) of TF_CONFIG's text; None where it is empty or names one process alone.
 
     Raises:
-        UserError: It cannot be read, has tasks that are no workers, or names an address twice.
+        UserError: It cannot be read, has tasks that are not workers, or names an address twice.
     """
     if not text.strip():
         return None
@@ -45,7 +45,7 @@ def tf_config_text(workers: List[str], index: int) -> str:
 
 
 def host_and_port(address: str) -> Tuple[str, int]:
-    """Return the two parts of an address such as "first:12345"; raises UserError where it is none."""
+    """Return the two parts of an address such as "first:12345"; raises UserError where it is not one."""
     host, _, port = str(address).rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise refusal(f"{address!r} is not the address of a process.", "a host's name or number, a colon, and a port")

@@ -91,7 +91,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 def grid_text(text: str) -> str:
     """Argparse type of --grid: the flag alone takes no other word as its value.
 
-    Raises argparse.ArgumentTypeError for a text that is no grid.
+    Raises argparse.ArgumentTypeError for a text that is not a grid.
     """
     from ..previews.sheet import parse_grid
 

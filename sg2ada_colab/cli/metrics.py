@@ -68,7 +68,7 @@ def run_metrics(args: argparse.Namespace) -> int:
 
 
 def check_numbers(args: argparse.Namespace) -> None:
-    """Raise a UserError for numbers that make no sense and names that are no metrics."""
+    """Raise a UserError for numbers that make no sense and names that are not metrics."""
     from ..config.metric_names import parse_metrics
 
     if args.every < 1 or args.neighbours < 0 or (args.budget is not None and args.budget <= 0):

@@ -81,7 +81,7 @@ def make_plan(
 
 
 def _unreadable(source, headers):
-    """Return the problems of images that cannot be read; count files that are no images among what the source ignores."""
+    """Return the problems of images that cannot be read; count files that are not images among what the source ignores."""
     problems = []
     for name, header in zip(source.names, headers):
         if isinstance(header, UnreadableImage) and source.is_foreign(name, header):

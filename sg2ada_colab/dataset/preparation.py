@@ -36,7 +36,7 @@ class PrepareResult:
         path: Folder of the dataset.
         num_images, resolution, channels, label_size: Of the dataset.
         problems: (name, kind, text) of every image that was left out.
-        ignored: Reason -> number of files that were no images.
+        ignored: Reason -> number of files that were not images.
         manifest: Content of manifest.json.
         notes: Sentences about what was taken otherwise than one might expect.
     """

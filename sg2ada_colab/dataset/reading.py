@@ -218,7 +218,7 @@ def _shape_of(folder, level):
 
 
 def _resolution_of(level, shape):
-    """Return the resolution of a level in a dataset of this shape, None where it is no level of it."""
+    """Return the resolution of a level in a dataset of this shape, None where it is not one of its levels."""
     resolution = shape.resolution
     while resolution >= SMALLEST_PX and shape.level(resolution) != (level.height, level.width):
         resolution //= 2

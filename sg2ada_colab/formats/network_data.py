@@ -178,7 +178,7 @@ def plain_value(value: Any, depth: int = 3) -> Any:
 
 
 def plain_key(key: Any) -> str:
-    """Return a setting's name; raise ValueError where it is no text."""
+    """Return a setting's name; raise ValueError where it is not a text."""
     if not isinstance(key, str):
         raise ValueError(f"a setting's name is {type(key).__name__}")
     return key

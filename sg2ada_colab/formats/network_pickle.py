@@ -180,7 +180,7 @@ def read_network_variables(path: FilePath) -> Dict[str, np.ndarray]:
     """Return the own variables of a pickle that holds one network of any kind, as name → array; nothing in it is run.
 
     Raises:
-        Refused: It is no such pickle.
+        Refused: It is not such a pickle.
     """
     with open(str(path), "rb") as file:
         value = load(FileSource(file), TF_GLOBALS)

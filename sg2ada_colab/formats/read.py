@@ -94,7 +94,7 @@ ALL_GLOBALS = dict(TORCH_GLOBALS, **TF_GLOBALS)
 
 
 def snapshot_of_content(content: Any) -> NetworkSnapshot:
-    """Return the NetworkSnapshot for what a stream with ALL_GLOBALS described; raise Refused if that is no snapshot."""
+    """Return the NetworkSnapshot for what a stream with ALL_GLOBALS described; raise Refused if that is not a snapshot."""
     try:
         if not isinstance(content, dict):
             return snapshot_of(content)
@@ -113,7 +113,7 @@ def is_safetensors(file: BinaryIO) -> bool:
 
 
 def _check_file(path):
-    """Raise UserError for what is no network at all, by its first bytes; return the content of a torch checkpoint, or None."""
+    """Raise UserError for what cannot be a network, by its first bytes; return the content of a torch checkpoint, or None."""
     if os.path.isdir(path):
         raise UserError(f"{path} is a folder.", "a file, " + KNOWN, "name a .pkl inside of it")
     try:

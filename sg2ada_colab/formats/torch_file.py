@@ -90,7 +90,7 @@ def read_torch_weights(path: FilePath) -> Dict[str, np.ndarray]:
     """Return the state dict of a torch checkpoint (zip archive or the form before torch 1.6) as name → NumPy array.
 
     Raises:
-        UserError: The file is cut off, is no checkpoint, or holds anything but tensors.
+        UserError: The file is cut off, is not a checkpoint, or holds anything but tensors.
 
     Arrays have the shapes and types of the file, torch's layouts: convolutions [out, in, kh, kw].
     """
@@ -107,7 +107,7 @@ def read_torch_weights(path: FilePath) -> Dict[str, np.ndarray]:
 
 
 def weights_in(file: BinaryIO, size_bytes: int) -> Dict[str, np.ndarray]:
-    """Return the state dict in an open file of a size, see `read_torch_weights`; raise Refused if it is none."""
+    """Return the state dict in an open file of a size, see `read_torch_weights`; raise Refused if it is not one."""
     budget = Budget(size_bytes)
     try:
         is_zip = file.read(2) == b"PK"
@@ -120,7 +120,7 @@ def weights_in(file: BinaryIO, size_bytes: int) -> Dict[str, np.ndarray]:
 
 
 def checkpoint_in(file: BinaryIO, size_bytes: int, more_globals: Mapping[str, Global]) -> Dict[str, Any]:
-    """Return the content of a torch.save file, dicts with Tensors in them; raise Refused if it is none.
+    """Return the content of a torch.save file, dicts with Tensors in them; raise Refused if it is not one.
 
     Args:
         more_globals: Dict "module name" → Global of what it may hold beside tensors.
@@ -137,7 +137,7 @@ def checkpoint_in(file: BinaryIO, size_bytes: int, more_globals: Mapping[str, Gl
 
 
 def read_stream(source: Any, budget: Budget, names: Mapping[str, Any] = TENSOR_GLOBALS) -> Any:
-    """Return the content of a source in the older form, its storages filled; raise Refused if it is none."""
+    """Return the content of a source in the older form, its storages filled; raise Refused if it is not one."""
     storages: Dict[Any, Storage] = {}
     if load(source, {}, None, budget) != MAGIC or load(source, {}, None, budget) != VERSION:
         raise Refused("it holds tensors in a form that is not known")

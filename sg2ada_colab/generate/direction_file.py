@@ -63,7 +63,7 @@ def read_directions(path: FilePath, generator: "TrainedGenerator") -> Tuple[List
 
 
 def _directions(about, vectors):
-    """Return the Directions in the two arrays of a file; raise ValueError, KeyError or TypeError for what are none."""
+    """Return the Directions in the two arrays of a file; raise ValueError, KeyError or TypeError where they are not valid."""
     if about["format"] != FORMAT or about["version"] != 1:
         raise ValueError("it has another format")
     rows, layers = about["directions"], about["num_layers"]

@@ -60,7 +60,7 @@ def make_morph(
         seconds, fps: Length of the video, and frames a second.
 
     Raises:
-        UserError: The networks have other layers, the length is none, or there is no encoder.
+        UserError: The networks have other layers, the length is out of range, or there is no encoder.
     """
     check_video_path(path)
     count = round(seconds * fps)

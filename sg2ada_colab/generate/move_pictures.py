@@ -48,7 +48,7 @@ def parse_strengths(text: Optional[str]) -> List[float]:
     """Return the strengths in a text such as "-3,0,3"; None gives the usual five.
 
     Raises:
-        UserError: They are none.
+        UserError: It is not a list of strengths.
     """
     if text is None:
         return list(STRENGTHS)

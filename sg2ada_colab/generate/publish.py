@@ -114,7 +114,7 @@ def _line(text):
 
 
 def check_repo(repo: str) -> None:
-    """Raise a UserError for what is no USER/NAME."""
+    """Raise a UserError for what is not USER/NAME."""
     if len(repo.split("/")) != 2 or not all(repo.split("/")):
         raise UserError(f"{repo!r} names no repository of the Hub.", "USER/NAME", "write --upload=USER/NAME")
 
@@ -127,7 +127,7 @@ def upload(folder: FilePath, repo: str, private: bool = False, client: Any = Non
         client: What `huggingface_hub.HfApi()` returns; None makes one, which uses the login of this machine.
 
     Raises:
-        UserError: The library is missing, the name is none, or the Hub refuses.
+        UserError: The library is missing, the name is not USER/NAME, or the Hub refuses.
     """
     check_repo(repo)
     if client is None:

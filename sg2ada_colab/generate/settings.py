@@ -58,7 +58,7 @@ class PictureSettings:
 
     @classmethod
     def from_recipe(cls, recipe: Mapping[str, Any]) -> "PictureSettings":
-        """Return the settings in a picture's metadata; raise ValueError where they are none."""
+        """Return the settings in a picture's metadata; raise ValueError where they are not valid."""
         settings = recipe.get("settings")
         known = {field.name for field in fields(cls)}
         if not isinstance(settings, dict) or not set(settings) <= known:

@@ -24,7 +24,7 @@ def parse_styles(text: Optional[str], num_layers: int) -> List[int]:
     """Return the numbers of the layers in a text such as "0-6"; None is 0-6, or all of a smaller network's.
 
     Raises:
-        UserError: They are none, or the network has no such layers.
+        UserError: It is not a list of layers, or the network has no such layers.
     """
     if text is None:
         return list(range(min(USUAL_STYLES, num_layers)))

@@ -53,7 +53,7 @@ def read_target(path: str, generator: Any, enlarge: bool = False) -> Target:
         enlarge: Take what is smaller than the network's pictures, too.
 
     Raises:
-        UserError: It is no photograph, or it is too small.
+        UserError: It is not a photograph, or it is too small.
     """
     config = generator.config
     size = compact_size(config.height, config.width)

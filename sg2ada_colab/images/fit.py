@@ -56,7 +56,7 @@ def _centre(width, height, wanted):
 
 
 def check_fit(size: Size, options: FitOptions) -> None:
-    """Raise UserError where a way to fit images gives squares only and `size` is none."""
+    """Raise UserError where a way to fit images gives squares only and `size` is not a square."""
     height, width = sides_of(size)
     if height != width and options.mode in SQUARES_ONLY:
         raise UserError(

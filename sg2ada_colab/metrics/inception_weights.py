@@ -81,7 +81,7 @@ def _graph_in_archive(path):
             for member in archive:
                 if member.isfile() and member.name.rsplit("/", 1)[-1] == GRAPH_FILE and member.size <= MAX_GRAPH_BYTES:
                     stream = archive.extractfile(member)
-                    assert stream is not None, "only a member that is no file has no stream"
+                    assert stream is not None, "only a member that is not a file has no stream"
                     return stream.read()
     except (tarfile.TarError, OSError, EOFError) as error:
         raise _not_inception(path, f"the archive cannot be unpacked ({error})") from error

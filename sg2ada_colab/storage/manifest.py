@@ -96,7 +96,7 @@ def _manifest_of(content):
     if run_id is not None and not RUN_ID.match(run_id):
         raise BadJson("is damaged (run_id is not 32 hexadecimal digits)")
     records = [_record_of(one) for one in content["snapshots"]]
-    # A value that is not a number is no measurement; an older version may have noted it.
+    # A value that is not a number is not a measurement; an older version may have noted it.
     best = {metric: (float(value), name) for metric, (value, name) in content["best"].items() if is_number(value)}
     return Manifest(tuple(sorted(records, key=lambda one: one.order)), best, run_id)
 
