@@ -96,7 +96,7 @@ class CompileCache:
         except OSError:
             return  # it costs time at the next start, and nothing else
         if self.remote:  # never waited for: Drive may be slow, or gone
-            aside(lambda: _send(self.folder, self.remote, index))
+            in_background(lambda: _send(self.folder, self.remote, index))
 
 
 def use_for_run(
@@ -188,7 +188,7 @@ def _clear(folder: str, key: bytes, remote: Optional[str], refused: List[str]) -
     if not read_index(folder, key)[1]:
         refused.append(refusal(folder))
     if remote:
-        aside(lambda: _fetch(remote, folder, key, refused)).join(FETCH_S)
+        in_background(lambda: _fetch(remote, folder, key, refused)).join(FETCH_S)
     tidy(folder, read_index(folder, key)[0])
 
 
@@ -278,7 +278,7 @@ def _entries(folder):
     return [name for name in sorted(os.listdir(folder)) if is_entry(name)]
 
 
-def aside(work: Callable[[], Any]) -> threading.Thread:
+def in_background(work: Callable[[], Any]) -> threading.Thread:
     """Start `work` in a thread that does not keep the process alive, and whose file errors cost nothing; return the thread."""
 
     def run():

@@ -9,7 +9,7 @@ from typing import Dict, List, Mapping, Optional, Sequence
 from ..files import FilePath, write_text
 from ..json_files import read_json
 from ..machine import cudnn_version, device_name, processor_name, tensorflow_version
-from .cache import CompileCache, aside, combination, root_folder
+from .cache import CompileCache, combination, in_background, root_folder
 
 FILE = "durations.json"  # {combination: {name: seconds}}
 WAIT_S = 5.0  # for Drive, before a start goes on without what it knows
@@ -29,7 +29,7 @@ class Durations:
         self.kind, self.folders = kind, [str(folder) for folder in folders]
         self._known: List[Dict[str, float]] = [{} for _ in self.folders]
         for number in range(len(self.folders)):
-            aside(functools.partial(self._read, number)).join(WAIT_S)
+            in_background(functools.partial(self._read, number)).join(WAIT_S)
 
     def _read(self, number):
         self._known[number].update(_read(self.folders[number]).get(self.kind, {}))
@@ -47,7 +47,7 @@ class Durations:
                 with suppress(OSError):
                     self._write(folder, rounded)
             else:
-                aside(functools.partial(self._write, folder, rounded))
+                in_background(functools.partial(self._write, folder, rounded))
 
     def _write(self, folder, seconds):
         content = _read(folder)

@@ -27,9 +27,9 @@ from ..networks.summary import layer_table
 from ..run_files import OPTIONS
 from ..shape import size_words
 from ..storage.choose import Candidate, RunFolder, newest_in
+from ..storage.disk_space import space_report
 from ..storage.keeper import RunKeeper
 from ..storage.retention import Retention
-from ..storage.room import room_report
 from ..storage.store import RunStore
 from ..storage.training_state import load_state
 from ..storage.which_run import nothing_to_go_on_from
@@ -276,7 +276,7 @@ class _Run:
         """Log what the run needs of the disks, where its folder is copied to Drive."""
         if drive_dir:
             cost = estimate(self.config)
-            for sentence in room_report(cost.disk_bytes, cost.snapshot_bytes + cost.state_bytes, self.run_dir, drive_dir):
+            for sentence in space_report(cost.disk_bytes, cost.snapshot_bytes + cost.state_bytes, self.run_dir, drive_dir):
                 self.log(sentence)
 
     def follow(self, stop, callbacks):

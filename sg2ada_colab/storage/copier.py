@@ -14,11 +14,11 @@ from ..files import FilePath, write_text
 from ..run_files import DRIVE_STATUS
 from ..words import counted
 from .choose import Candidate
+from .disk_space import largest_runs
 from .lease import Lease, LeaseLostError
 from .manifest import SnapshotRecord
 from .mirror import DriveMirror, MirrorTimes, StoppedError
 from .retention import Retention
-from .room import what_takes_room
 from .store import RunStore
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -196,7 +196,7 @@ class Copier(DriveMirror):
         waiting = len(self._missing())
         rest = f"Training goes on; {counted(waiting, 'snapshot waits', 'snapshots wait')} on this machine's disk."
         if error.errno in FULL:
-            return f"Drive is full. {rest} Free space on Drive: {what_takes_room(os.path.dirname(self.drive_dir))}"
+            return f"Drive is full. {rest} Free space on Drive: {largest_runs(os.path.dirname(self.drive_dir))}"
         if error.errno == errno.ENOTCONN:
             return f"Drive's connection is dead (Errno 107). {rest} {RECONNECT}"
         if error.errno == errno.ENOENT:

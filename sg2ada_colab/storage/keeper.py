@@ -11,9 +11,9 @@ from ..words import counted, size_text
 from .check_files import of_another_run
 from .choose import Candidate, RunFolder
 from .copier import FULL, Copier
+from .disk_space import largest_runs
 from .lease import TTL_S, Lease, LeaseLostError
 from .retention import Retention
-from .room import what_takes_room
 from .store import RunStore
 from .tidy import tidy
 from .verified_copy import make_drive_folder
@@ -107,7 +107,7 @@ class RunKeeper:
                 raise UserError(
                     f"The disk of {self.lease.run_dir} is full.",
                     "disk space for a few snapshots before training starts",
-                    "free some space: " + what_takes_room(os.path.dirname(self.lease.run_dir)),
+                    "free some space: " + largest_runs(os.path.dirname(self.lease.run_dir)),
                 ) from error
             raise UserError(
                 f"The run's folder {self.lease.run_dir} does not answer: {error.strerror or error}",

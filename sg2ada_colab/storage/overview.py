@@ -11,8 +11,8 @@ from ..files import FilePath
 from ..run_files import order_of
 from . import run_folder
 from .choose import RunFolder, run_names
+from .disk_space import folder_bytes
 from .lease import Lease
-from .room import folder_bytes
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from .choose import list_folder, run_names
 IN_TRANSIT = 2  # an older snapshot stays until the newer one is verified and has settled
 
 
-def room_report(run_bytes: float, snapshot_bytes: float, run_dir: FilePath, drive_dir: FilePath) -> List[str]:
+def space_report(run_bytes: float, snapshot_bytes: float, run_dir: FilePath, drive_dir: FilePath) -> List[str]:
     """Return sentences about the space that a run will take on Drive: an estimate, and a warning where less is free.
 
     Args:
@@ -24,11 +24,11 @@ def room_report(run_bytes: float, snapshot_bytes: float, run_dir: FilePath, driv
     free = drive_free_bytes(os.path.dirname(str(drive_dir)), os.path.dirname(os.path.abspath(str(run_dir))))
     there = "how much is free there cannot be read" if free is None else f"{size_text(free)} are free there"
     estimate = f"This run will take about {size_text(needed)} more on Drive; {there}."
-    warning = room_warning(needed, free, os.path.dirname(str(drive_dir)))
+    warning = space_warning(needed, free, os.path.dirname(str(drive_dir)))
     return [estimate] + ([warning] if warning else [])
 
 
-def room_warning(needed_bytes: float, free_bytes: Optional[float], results_dir: FilePath) -> Optional[str]:
+def space_warning(needed_bytes: float, free_bytes: Optional[float], results_dir: FilePath) -> Optional[str]:
     """Return a sentence that says how much is missing and what to delete; None where enough is free or nobody knows.
 
     Args:
@@ -39,11 +39,11 @@ def room_warning(needed_bytes: float, free_bytes: Optional[float], results_dir: 
     if free_bytes is None or needed_bytes <= free_bytes:
         return None
     short = "Drive is too small: this run needs about {} more there, and {} are free."
-    advice = " Free some space, or keep fewer snapshots: " + what_takes_room(results_dir)
+    advice = " Free some space, or keep fewer snapshots: " + largest_runs(results_dir)
     return short.format(size_text(needed_bytes), size_text(free_bytes)) + advice
 
 
-def what_takes_room(results_dir: FilePath, count: int = 3) -> str:
+def largest_runs(results_dir: FilePath, count: int = 3) -> str:
     """Name the largest runs of a results folder, for a person who must choose what to delete."""
     sizes = {run: folder_bytes(os.path.join(str(results_dir), run)) for run in run_names(results_dir)}
     largest = sorted(sizes.items(), key=lambda one: -one[1])[:count]
