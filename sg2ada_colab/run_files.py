@@ -13,11 +13,12 @@ DRIVE_STATUS = "drive-status.json"
 PROCESS = ".process.json"  # which process of this machine trains the run
 REALS = "reals.png"
 FAKES_INIT = "fakes_init.png"
-PICKLE, STATE = "network-snapshot-", "training-state-"
+NETWORKS, TRAINING_STATE = "network-snapshot", "training-state"  # the kinds of a snapshot's files, as their names begin
+PICKLE, STATE = NETWORKS + "-", TRAINING_STATE + "-"
 METRIC = "metric-"
 
 # Drive shows a second object of the same title as "name (1).ext"; a second snapshot within one kimg is "NNNNNN-1".
-SNAPSHOT_PATTERN = re.compile(r"(network-snapshot|training-state)-(\d{6,}(?:-\d+)?)( \(\d+\))?\.(pkl|npz)$")
+SNAPSHOT_PATTERN = re.compile(rf"({NETWORKS}|{TRAINING_STATE})-(\d{{6,}}(?:-\d+)?)( \(\d+\))?\.(pkl|npz)$")
 SNAPSHOT_NAME = re.compile(r"[0-9]{6,}(-[0-9]+)?\Z")
 MANIFEST_PATTERN = re.compile(r"manifest( \(\d+\))?\.json$")
 LEASE_PATTERN = re.compile(r"lease( \(\d+\))?\.json$")

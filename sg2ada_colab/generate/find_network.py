@@ -8,7 +8,7 @@ from ..files import FilePath, sha256_of
 from ..formats.download import local_snapshot
 from ..formats.network_data import NetworkSnapshot
 from ..formats.read import read_snapshot
-from ..run_files import order_of
+from ..run_files import NETWORKS, order_of
 from ..storage.choose import RunFolder, run_names
 
 BEST = ":best"
@@ -90,7 +90,7 @@ def run_pickles(folders: Sequence[FilePath]) -> Dict[str, List[str]]:
     found: Dict[str, List[str]] = {}
     for folder in folders:
         for name, kinds in RunFolder(folder).files.items():
-            found.setdefault(name, []).extend(os.path.join(folder, one) for one in kinds.get("network-snapshot", []))
+            found.setdefault(name, []).extend(os.path.join(folder, one) for one in kinds.get(NETWORKS, []))
     return {name: found[name] for name in sorted(found, key=order_of, reverse=True) if found[name]}
 
 

@@ -6,6 +6,7 @@ from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 from ..errors import UserError
 from ..files import FilePath, sha256_of
 from ..formats.download import SHIPPED, downloaded_digests, shipped_network
+from ..run_files import NETWORKS
 from ..storage.choose import RunFolder, run_names
 from .find_network import FoundNetwork, find_network
 from .picture_files import read_recipe
@@ -75,7 +76,7 @@ def _with_digest(digest, results_dirs):
             folder = RunFolder(os.path.join(str(results_dir), run))
             known = _listed_digests(folder)
             for kinds in folder.files.values():
-                for file_name in kinds.get("network-snapshot", []):
+                for file_name in kinds.get(NETWORKS, []):
                     path = os.path.join(folder.path, file_name)
                     if known.get(file_name) == digest:
                         return path

@@ -2,13 +2,12 @@
 
 import io
 import math
-import re
 from dataclasses import dataclass
 from typing import Any, Iterable, List, Optional, Sequence, Tuple
 
 from PIL import Image
 
-from ..config.metric_names import lower_is_better
+from ..config.metric_names import find_metric, lower_is_better
 
 KIMG_LABEL = "training images shown (kimg)"
 WIDTH_PX, PANEL_HEIGHT_PX, METRIC_PX, DPI = 860, 210, (1000, 600), 100
@@ -17,8 +16,8 @@ TEXT_PT, TITLE_PT = 9, 10
 TICK_PX = 90  # room that a number below the axis needs
 COLOURS = ("#1f5fbf", "#c2410c", "#15803d", "#7e22ce", "#b91c1c", "#0e7490", "#a16207", "#4b5563")
 DASHES = ("-", (0, (6, 3)), (0, (1.5, 2)), (0, (7, 2, 1.5, 2)))  # curves differ in more than their colour
-METRIC_KINDS = {
-    "fid": "Fréchet distance", "fd": "Fréchet distance", "kid": "kernel distance", "is": "inception score", "pr": "precision",
+METRIC_KINDS = {  # by the kind of a MetricSpec
+    "fid": "Fréchet distance", "kid": "kernel distance", "is": "inception score", "pr": "precision",
     "ppl": "path length",
 }  # fmt: skip
 MARKED_POINTS = 20  # a curve of fewer points shows each of them
@@ -98,8 +97,8 @@ def draw_metric(series: Any, title: str, y_label: str) -> Optional[Image.Image]:
 
 def metric_label(metric: str) -> str:
     """Return what the values of a metric are, and which way is better, for its axis."""
-    kind = METRIC_KINDS.get(re.sub("[^a-z].*", "", metric), metric)
-    return "{} ({} is better)".format(kind, "lower" if lower_is_better(metric) else "higher")
+    spec, better = find_metric(metric), "lower" if lower_is_better(metric) else "higher"
+    return f"{METRIC_KINDS[spec.kind] if spec else metric} ({better} is better)"
 
 
 def finite(curve: Iterable[Tuple[float, float]]) -> List[Tuple[float, float]]:

@@ -26,7 +26,7 @@ from ..formats.transfer import (
 )
 from ..networks.config import DiscriminatorConfig, GeneratorConfig
 from ..networks.variables import discriminator_specs, generator_specs
-from ..run_files import OPTIONS, PICKLE
+from ..run_files import NETWORKS, OPTIONS, PICKLE
 from ..storage import run_folder
 from ..storage.choose import RunFolder
 
@@ -81,7 +81,7 @@ def _folder_error(folder):
     """Return the UserError for a folder as --resume: what to give instead, for a run that goes on and for a new one."""
     folder, steps = folder.rstrip(os.sep) or folder, []
     files = RunFolder(folder).files
-    pickles = [path for name in sorted(files, reverse=True) for path in files[name].get("network-snapshot", [])]
+    pickles = [path for name in sorted(files, reverse=True) for path in files[name].get(NETWORKS, [])]
     if os.path.isfile(os.path.join(folder, OPTIONS)):
         steps.append(f"to go on with this run: sg2ada resume {folder}")
     if pickles:

@@ -7,7 +7,16 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, 
 
 from ..config.options_file import read_run_id
 from ..files import FilePath, with_retries
-from ..run_files import MANIFEST_PATTERN, OPTIONS, SNAPSHOT_PATTERN, order_of, pickle_name, state_name
+from ..run_files import (
+    MANIFEST_PATTERN,
+    NETWORKS,
+    OPTIONS,
+    SNAPSHOT_PATTERN,
+    TRAINING_STATE,
+    order_of,
+    pickle_name,
+    state_name,
+)
 from .check_files import Digest, first_matching, of_another_run, read_counters, record_if_paired, run_of, stamps_of
 from .manifest import FileRecord, Manifest, SnapshotRecord, manifest_at
 from .training_state import read_meta, verify_state
@@ -77,7 +86,7 @@ class RunFolder:
 
     def __init__(self, path: FilePath, digest: Optional[Digest] = None) -> None:
         self.path, self.problems, self._digest = str(path), [], digest
-        # snapshot name -> {"network-snapshot": [file names], "training-state": [...]}, exact names first
+        # snapshot name -> {NETWORKS: [file names], TRAINING_STATE: [...]}, exact names first
         self.files: Dict[str, Dict[str, List[str]]] = {}
         self.manifests: List[Manifest] = []
         self.run_id = read_run_id(self.path)
@@ -124,7 +133,7 @@ class RunFolder:
 
     def has_finished_snapshots(self) -> bool:
         """Return whether the networks of a snapshot that was written to the end lie here, complete now or not."""
-        pickles = {name for name, kinds in self.files.items() if kinds.get("network-snapshot")}
+        pickles = {name for name, kinds in self.files.items() if kinds.get(NETWORKS)}
         listed = {record.name for manifest in self.manifests for record in manifest.snapshots}
         return bool(pickles & listed if self.manifests else pickles)
 
@@ -134,7 +143,7 @@ class RunFolder:
 
     def states(self) -> List[Tuple[str, str]]:
         """Return [(snapshot's name, path)] of the training states that lie here, complete or not."""
-        found = [(name, kinds.get("training-state", [])) for name, kinds in self.files.items()]
+        found = [(name, kinds.get(TRAINING_STATE, [])) for name, kinds in self.files.items()]
         return [(name, os.path.join(self.path, one)) for name, files in found for one in files]
 
     def lacks_files(self, record: SnapshotRecord) -> bool:
@@ -157,8 +166,8 @@ class RunFolder:
     def check(self, name: str) -> Tuple[Optional[Candidate], List[str]]:
         """Return (Candidate or None, sentences) for one snapshot of this folder."""
         kinds = self.files.get(name, {})
-        pickles = [os.path.join(self.path, one) for one in kinds.get("network-snapshot", [])]
-        states = [os.path.join(self.path, one) for one in kinds.get("training-state", [])]
+        pickles = [os.path.join(self.path, one) for one in kinds.get(NETWORKS, [])]
+        states = [os.path.join(self.path, one) for one in kinds.get(TRAINING_STATE, [])]
         where = os.path.join(self.path, pickle_name(name))
         if not pickles and not states:
             return None, [f"{where} is listed in manifest.json, but its files are gone."]

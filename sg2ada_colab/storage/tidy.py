@@ -6,7 +6,7 @@ from typing import List, Optional
 
 from ..errors import UserError
 from ..files import TEMPORARY, delete_file, sha256_of
-from ..run_files import pickle_name, state_name
+from ..run_files import NETWORKS, TRAINING_STATE, pickle_name, state_name
 from .check_files import run_of
 from .choose import Candidate, RunFolder, list_folder
 from .store import RunStore
@@ -52,7 +52,7 @@ def tidy(store: RunStore, known: Optional[Candidate] = None, truncate: bool = Fa
 def _files_to_delete(folder, name):
     """Return the files of a snapshot that is not complete and that this run, not a person, put there."""
     kinds = folder.files.get(name, {})
-    if state_name(name) not in kinds.get("training-state", []):
+    if state_name(name) not in kinds.get(TRAINING_STATE, []):
         return []
     state, pickle = (os.path.join(folder.path, file_of(name)) for file_of in (state_name, pickle_name))
     mine = False
@@ -61,7 +61,7 @@ def _files_to_delete(folder, name):
         if run_of(meta) != folder.run_id and run_of(meta) is not None:
             return []
         named = (meta.get("snapshot") or {}).get("pickle")
-        if named is not None and pickle_name(name) in kinds.get("network-snapshot", []):
+        if named is not None and pickle_name(name) in kinds.get(NETWORKS, []):
             # The state is complete. So the pickle is what is wrong, unless Drive had merely failed to read one of them.
             if sha256_of(pickle) == (named["bytes"], named["sha256"]):
                 return []
