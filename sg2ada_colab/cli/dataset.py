@@ -1,6 +1,7 @@
 """`sg2ada dataset ...`: what can be done with datasets, and the original's tool under its own names."""
 
 import argparse
+from functools import partial
 from typing import Any
 
 from . import original_tool
@@ -18,19 +19,22 @@ def register(verbs: Any) -> None:
     original_tool.register(actions)
 
 
-def _add_tools(actions):
-    def add(name, run, text, *paths):
-        parser = actions.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        for path in paths:
-            if isinstance(path, str):
-                parser.add_argument(path, metavar=path.upper())
-            else:
-                original_tool.add_positional_or_option(parser, *path)
-        if name != "info":
-            parser.add_argument("--quiet", action="store_true", help="show no progress")
-        parser.set_defaults(run=run)
-        return parser
+def _add_tool(actions, name, run, text, *paths):
+    """Add one action and return its parser; a path that is a pair may also be given as the original's option of that name."""
+    parser = actions.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    for path in paths:
+        if isinstance(path, str):
+            parser.add_argument(path, metavar=path.upper())
+        else:
+            original_tool.add_positional_or_option(parser, *path)
+    if name != "info":
+        parser.add_argument("--quiet", action="store_true", help="show no progress")
+    parser.set_defaults(run=run)
+    return parser
 
+
+def _add_tools(actions):
+    add = partial(_add_tool, actions)
     add("info", run_info, "print the facts about a dataset", "dataset")
     parser = add("display", run_display, "write images of a dataset, with their numbers, on one sheet", "dataset")
     parser.add_argument("file", nargs="?", metavar="FILE", help="PNG to write (default: the dataset's name, -images.png)")
