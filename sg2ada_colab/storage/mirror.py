@@ -120,7 +120,7 @@ class DriveMirror:
                 self._copy_snapshot(missing[-1])
             self._copy_small_files()
             self._drive.adopt_best(self.store.best())
-            self._drive.prune(self.retention, self._is_safe, truncate=True)
+            self._drive.prune(self.retention, self._is_verified_on_drive, truncate=True)
             self._make_room_here()
         self._say_if_stuck()
 
@@ -194,7 +194,7 @@ class DriveMirror:
             return True
         for name, file in record.files.items():
             path = os.path.join(self.drive_dir, name)
-            if not os.path.isfile(path) or sha256_of(path, self._beat) != (file.bytes, file.sha256):
+            if not os.path.isfile(path) or sha256_of(path, self._on_progress) != (file.bytes, file.sha256):
                 return False
         return True
 
@@ -204,7 +204,7 @@ class DriveMirror:
             # The state first: a copy that is cut off here leaves a state, which `tidy` knows to be ours.
             for name, file in sorted(record.files.items(), reverse=True):
                 self._hold()
-                copy_verified(self.store.path(name), os.path.join(self.drive_dir, name), file.sha256, self._beat)
+                copy_verified(self.store.path(name), os.path.join(self.drive_dir, name), file.sha256, self._on_progress)
                 self._files += 1
         except DamagedSourceError as error:
             self._unusable.add(record.name)
@@ -244,7 +244,7 @@ class DriveMirror:
         if self.lease:
             self.lease.check()
 
-    def _beat(self, _bytes=0):
+    def _on_progress(self, _bytes=0):
         """Keep the lease while a long copy runs, and let the process end in the middle of one."""
         if self.lease:
             self.lease.renew_if_due()
@@ -269,11 +269,11 @@ class DriveMirror:
         target = os.path.join(self.drive_dir, name)
         # By way of another name: a log is overwritten many times, and the reader never sees it empty.
         self._hold()
-        replace_with_copy(self.store.path(name), target, report=self._beat, before_rename=lambda _: self._hold())
+        replace_with_copy(self.store.path(name), target, report=self._on_progress, before_rename=lambda _: self._hold())
 
     # --- making room
 
-    def _is_safe(self, record):
+    def _is_verified_on_drive(self, record):
         """Return whether a snapshot is as safe on Drive as can be known: read back, settled, and uploaded where it shows."""
         known, when = self._verified_on_drive.get(record.name, (None, 0.0))
         if known != record or self.clock.monotonic() - when < self.times.settle_s:
@@ -285,7 +285,7 @@ class DriveMirror:
             largest = max((record.bytes for record in self.store.snapshots()), default=0)
             disk = os.statvfs(self.store.run_dir)
             short = disk.f_bavail * disk.f_frsize < LOCAL_RESERVE * largest
-            for name in self.store.prune(self.retention, (lambda record: True) if short else self._is_safe):
+            for name in self.store.prune(self.retention, (lambda record: True) if short else self._is_verified_on_drive):
                 self._verified_on_drive.pop(name, None)
         except OSError as error:
             self.say(f"This machine's disk does not let old snapshots be deleted ({error.strerror or error}).")
