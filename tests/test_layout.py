@@ -200,7 +200,7 @@ def test_no_path_of_one_machine_is_in_the_tree():
 # Modules that the tests of their neighbours cover, as those of whole networks do for their layers.
 TESTED_WITH_OTHERS = """
     augment/color augment/config augment/corruption augment/filter augment/fusion_barrier augment/geometry
-    augment/resample_table byte_source cli/augment cli/env cli/original_tool cli/prepare clock colab/child colab/drive_look
+    augment/resample_table byte_source cli/augment cli/env cli/original_tool cli/prepare clock colab/child
     colab/viewer compile/autotune_results compile/signed_index config/presets dataset/classic/brecahad dataset/classic/lsun
     dataset/classic/torch_images dataset/convert dataset/options dataset/record_file dataset/sources draws errors
     formats/new_discriminator formats/rosinality_names formats/torch_pickle generate/project generate/same_layers
