@@ -13,6 +13,7 @@ from ..json_files import parse_shape
 from ..tf import tf1
 from ..training.loop import Callback, TrainingProgress
 from ..training.status import scalars, tick_line
+from ..words import counted
 from .device import peak_gpu_memory_gb
 from .log_file import Log
 
@@ -77,7 +78,7 @@ class StatsFile(Callback):
             ticks = [(line, _tick_of(line)) for line in file if line.strip()]
         damaged = sum(tick is None and line.endswith(b"\n") for line, tick in ticks)  # the last may have been cut short
         if damaged:
-            self.say(f"{self.path}: {damaged} damaged line{'' if damaged == 1 else 's'} left out.")
+            self.say(f"{self.path}: {counted(damaged, 'damaged line', 'damaged lines')} left out.")
         with atomic_file(self.path) as file:
             for line, tick in ticks:
                 if tick is not None and tick < progress.state.counters.tick:
