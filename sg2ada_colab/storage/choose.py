@@ -61,7 +61,7 @@ class Candidate:
         return stamps_of(folder, self.record.files) == self.stamps
 
     def moved_to(self, folder: FilePath) -> "Candidate":
-        """Return the same snapshot in another folder, where its verified copies have the exact names."""
+        """Return this snapshot as it lies in another folder, to which its files were copied and verified."""
         if os.path.realpath(str(folder)) == os.path.realpath(self.run_dir):
             return self
         paths = [os.path.join(str(folder), file_of(self.name)) for file_of in (pickle_name, state_name)]
