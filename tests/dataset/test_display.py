@@ -22,5 +22,5 @@ def test_a_sheet_ends_with_the_set_and_is_written_as_png(small_set, tmp_path):
     display(small_set[0], tmp_path / "x.png", first=9)
     assert Image.open(str(tmp_path / "x.png")).width == 4 + 2 * 132
     assert not (tmp_path / "x.png.tmp").exists()
-    with pytest.raises(UserError, match="of 11(.|\n)*0 to 10"):
+    with pytest.raises(UserError, match="has 11(.|\n)*0 to 10"):
         sheet(small_set[0], first=11)

@@ -55,7 +55,7 @@ def without_manifest(folder, run_id):
 @pytest.fixture
 def two(tmp_path):
     ours = fill(tmp_path / "00000-ours", OURS, 4, 8)
-    others = fill(tmp_path / "00001-others", OTHERS, 4, 8, 12, seed=1)
+    others = fill(tmp_path / "00001-others-long", OTHERS, 4, 8, 12, seed=1)
     return ours, others
 
 
@@ -73,7 +73,9 @@ def test_files_of_another_run_under_listed_names_are_not_taken(two):
     choice = newest_good([ours])
     assert choice.candidate.name == "000004" and len(choice.skipped) == 2
     assert f"{files(8)[0]} does not have the SHA-256 that manifest.json gives" in choice.skipped[0]
-    assert f"{files(8)[1]} has another size" in choice.skipped[1]  # its run has a longer name
+    assert (
+        f"{files(8)[1]} has another size" in choice.skipped[1]
+    )  # its run has a longer name, by more than the digits of a time differ
 
 
 def test_files_of_another_run_that_no_manifest_lists_are_named(two):
@@ -83,7 +85,7 @@ def test_files_of_another_run_that_no_manifest_lists_are_named(two):
     assert choice.candidate.name == "000008"
     (sentence,) = choice.skipped
     assert sentence == (
-        f"{ours / files(12)[1]} belongs to another run (00001-others): its identity is bbbbbbbb…, this run's is aaaaaaaa…; "
+        f"{ours / files(12)[1]} belongs to another run (00001-others-long): its identity is bbbbbbbb…, this run's is aaaaaaaa…; "
         "it is not taken."
     )
     assert tidy(RunStore(ours)) == [] and (ours / files(12)[1]).exists()  # not ours to delete
@@ -96,7 +98,7 @@ def test_a_manifest_of_another_run_is_not_believed(two):
     choice = newest_good([ours])
     assert choice.candidate.name == "000004" and choice.candidate.verified_by == "structure"
     assert any("manifest.json belongs to another run" in one and "it is not believed" in one for one in choice.skipped)
-    assert any("belongs to another run (00001-others)" in one for one in choice.skipped)
+    assert any("belongs to another run (00001-others-long)" in one for one in choice.skipped)
 
 
 def test_a_run_of_an_older_version_does_not_take_a_newer_runs_files(two, tmp_path):
@@ -105,7 +107,7 @@ def test_a_run_of_an_older_version_does_not_take_a_newer_runs_files(two, tmp_pat
     copy(others, old, 12)
     choice = newest_good([old])
     assert choice.candidate.name == "000000-2" and choice.candidate.run_id is None and choice.candidate.verified_by == "digest"
-    assert "belongs to another run (00001-others)" in choice.skipped[0] and "this run has none yet" in choice.skipped[0]
+    assert "belongs to another run (00001-others-long)" in choice.skipped[0] and "this run has none yet" in choice.skipped[0]
 
 
 def test_files_without_identity_are_taken_where_the_manifest_agrees_or_is_silent(tmp_path):
