@@ -203,7 +203,7 @@ def print_plan(plan: RunPlan, options: TrainOptions) -> None:
     lines += [sentence for sentence in plan.sentences if sentence not in config.notes]
     lines += estimate(config, plan.gpus).lines() if options.dry_run else []
     kimg = config.schedule.total_kimg
-    lines += [f"The run has its {kimg:g} kimg already; for more, give a larger --kimg."] if plan.is_finished else []
+    lines += [f"The run has trained for its {kimg:g} kimg; to train longer, pass a larger --kimg."] if plan.is_finished else []
     lines += ["", "Dry run; exiting."] if options.dry_run else [""]
     print("\n".join(lines))
 
