@@ -27,7 +27,7 @@ TINY = {
     "nearest_images": {"how_many": 4},
     "explore": {"xla": False},
     "studio": {"xla": False},
-    "put_in": {"xla": False},
+    "put_in": {"steps": 12, "tuning_steps": 12, "xla": False},
 }  # fmt: skip
 
 

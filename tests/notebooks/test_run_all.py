@@ -141,7 +141,7 @@ def test_photographs_in_the_network_that_ships(home):
     notebook = run_all(home, "06_photograph")
     assert outputs_of(notebook).count("and the tuned network") == 2 and "the picture w-psi1 of japan" in widget_texts(notebook)
     pictures = home.workspace / "pictures" / "flags"
-    assert len(list((pictures / "projected").glob("*-w+-60-tuned60-*/tuned.pkl"))) == 2
+    assert len(list((pictures / "projected").glob("*-w+-12-tuned12-*/tuned.pkl"))) == 2
     assert len(list(pictures.glob("from-japan-to-france.*"))) == 1 and not home.run_dir()
 
 
