@@ -2,14 +2,13 @@
 
 import os
 import re
-import shutil
 import time
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 from ..config.metric_names import lower_is_better
 from ..dataset.local_copy import local_copy
 from ..errors import UserError
-from ..files import FilePath
+from ..files import FilePath, replace_with_copy
 from ..generate.find_network import run_pickles
 from ..machine import in_colab
 from ..metrics.report import best_measurement, measured_names, read_measurements
@@ -269,6 +268,13 @@ def _kimg(snapshot):
 
 
 def _copy_results(here, there):
-    """Copy the small files that hold results to the run's folder on Drive."""
-    for path in run_folder.metric_files(here):
-        shutil.copyfile(path, os.path.join(there, os.path.basename(path)))
+    """Copy the small files that hold results to the run's folder on Drive, or say that they are not there."""
+    try:
+        for path in run_folder.metric_files(here):
+            replace_with_copy(path, os.path.join(there, os.path.basename(path)))
+    except OSError as error:
+        tell(
+            "warn",
+            f"The results could not be copied to Drive: {error.strerror or error}.",
+            "They are on this machine; run this cell again.",
+        )

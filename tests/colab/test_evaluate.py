@@ -1,5 +1,6 @@
 """Notebook 4's calls: what is asked for is measured once, shown once, and nothing of the log is shown."""
 
+import errno
 import io
 import os
 import re
@@ -154,6 +155,25 @@ def test_the_picture_is_found_beside_a_snapshot_that_lies_on_drive_alone(run_dir
     sg2.nearest_images(snapshot="8")
     assert verbs[0][1] == str(run_dir / "network-snapshot-000008.pkl")
     assert "00000-colours at 8 kimg. 12% of 64 fakes are nearer" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_results_are_copied_to_drive_or_it_is_said_that_they_are_not(run_dir, verbs, tmp_path, monkeypatch, capsys, fails):
+    drive = tmp_path / "drive"
+    drive.mkdir()
+    monkeypatch.setattr(module, "find_run", lambda workspace, run: (run_dir.name, [str(run_dir), str(drive)]))
+    if fails:
+        monkeypatch.setattr(module, "replace_with_copy", no_disk_space)
+    assert sg2.evaluate(metrics="kid1k_efflite0") == {"kid1k_efflite0": (0.1, "network-snapshot-000008")}
+    said = "The results could not be copied to Drive: No space left on device."
+    assert (said in capsys.readouterr().out) == fails
+    copied = {path.name: path.read_bytes() for path in drive.iterdir()}
+    here = {path.name: path.read_bytes() for path in run_dir.glob("metric-*")}
+    assert here and copied == ({} if fails else here)
+
+
+def no_disk_space(source, target):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), target)
 
 
 def test_a_snapshot_is_named_by_what_a_person_says(run_dir):
