@@ -11,6 +11,7 @@ from ..errors import UserError
 from ..files import FilePath, replace_with_copy
 from ..generate.find_network import run_pickles
 from ..machine import in_colab
+from ..metrics.neighbours import NEARER
 from ..metrics.report import best_measurement, measured_names, read_measurements
 from ..native_log import ENTRY
 from ..previews.timeline import as_jpeg
@@ -27,7 +28,7 @@ from .session import plainly, tell, workspace
 from .status_line import StatusLine
 
 # What the verb prints for the log: results, which the curves show, paths, and what `nearest_images` shows itself.
-NOT_SHOWN = re.compile(r"\stime\s+\d|[/\\]|nearer to a training image|^Traceback|^  |^(Error|Expected|Next|Not measured): ")
+NOT_SHOWN = re.compile(rf"\stime\s+\d|[/\\]|{NEARER}|^Traceback|^  |^(Error|Expected|Next|Not measured): ")
 
 
 @plainly
@@ -85,7 +86,7 @@ def nearest_images(run: Union[str, int, None] = None, how_many: int = 8, snapsho
     if os.path.isfile(picture_path):
         alt = "fakes on the left, each beside the training images that are most like it"
         title = f"{name} at {order_of(at)[0]} kimg"
-        sentence = next((line for line in said if "nearer to a training image" in line), "")
+        sentence = next((line for line in said if NEARER in line), "")
         show(heading(title) + f"<p>{escape(sentence)}</p>" + picture(as_jpeg(picture_path), alt), f"{title}. {sentence}")
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 BLOCK_ROWS = 256
 COPY_BELOW = 0.5  # of the reals' own median distance to their nearest other image
+NEARER = "nearer to a training image"  # in every `memorisation_sentence`, by which a notebook finds it
 
 
 @dataclass(frozen=True)
@@ -45,5 +46,5 @@ def _distances(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
 def memorisation_sentence(neighbours: Neighbours) -> str:
     """Return a sentence on how many fakes lie closer to a training image than training images lie to each other."""
     share = float(np.mean(neighbours.distances[:, 0] < COPY_BELOW * neighbours.usual))
-    text = "{:.0%} of {} fakes are nearer to a training image than half the usual distance between training images"
-    return text.format(share, len(neighbours.distances)) + (": check whether they are copies" if share > 0.1 else "")
+    text = f"{share:.0%} of {len(neighbours.distances)} fakes are {NEARER} than half the usual distance between training images"
+    return text + (": check whether they are copies" if share > 0.1 else "")
