@@ -17,7 +17,7 @@ def run_at_once(work):
 
 @pytest.fixture(autouse=True)
 def no_threads(monkeypatch):
-    monkeypatch.setattr(module, "aside", run_at_once)
+    monkeypatch.setattr(module, "in_background", run_at_once)
 
 
 def test_a_new_machine_learns_from_drive_what_an_earlier_one_kept_there(tmp_path):
