@@ -26,8 +26,11 @@ RATES = {
     "G4": (51.5, "not measured: the A100's by peak float16 rate"),
     "V100": (19.2, "NVIDIA's PyTorch code, 20.8 s/kimg at 256x256"),
     "T4": (10.0, "not measured: the V100's by peak float16 rate"),
-    "2 CPU cores": (0.1918, "measured, 35 s/kimg at 32x32 with 128 channels"),
+    "2 CPU cores": (0.402, "measured, 35 s/kimg at 32x32 with 128 channels"),
 }
+# Processors also wait for memory: bytes of an image's activations a second. Fitted to 35 s/kimg at 32² and 71 at 128², both with
+# up to 128 channels and without augmentation; at 256² with two channels there it gives 31 where 65 were measured.
+CPU_ACTIVATION_RATE = 3.2e8
 # Live copies of the activations at the peak of a step, and what convolutions also need. With these the rule gives NVIDIA's
 # published 6.2, 4.5, 6.8 and 7.2 GB (auto at 128, 256, 512, 1024) to within a third, and 10.7 GiB where an H100 was measured to
 # need 8.3 (paper256, 64 images at once).
@@ -107,7 +110,7 @@ def estimate(config: TrainConfig, processes: int = 1) -> Estimate:
         snapshots_kept=kept,
         disk_bytes=kept * networks.kept_bytes + _grid_bytes(config, kimg),
         operations_per_kimg=operations,
-        seconds_per_kimg=_seconds_per_kimg(operations, minibatch_gpu, processes),
+        seconds_per_kimg=_seconds_per_kimg(operations, 1000 * networks.activation_bytes(), minibatch_gpu, processes),
         processes=processes,
         kimg=kimg,
         float32=config.G["num_fp16_res"] == 0,
@@ -168,11 +171,15 @@ class _Networks:
         return 2 * (G_PASSES * _G_multiplications(self.G) + D_PASSES * _D_multiplications(self.D))
 
 
-def _seconds_per_kimg(operations, minibatch_gpu, processes):
-    """Return dict device → rough seconds for a thousand images, which take so many operations."""
-    least_s = STEP_S * 1000 / minibatch_gpu
-    together = {device: 1 if "CPU" in device else processes for device in RATES}  # processes share the cores
-    return {device: max(operations / (rate * 1e12), least_s) / together[device] for device, (rate, _) in RATES.items()}
+def _seconds_per_kimg(operations, activation_bytes, minibatch_gpu, processes):
+    """Return dict device → rough seconds for a thousand images, which take so many operations and bytes."""
+    found, least_s = {}, STEP_S * 1000 / minibatch_gpu
+    for device, (rate, _) in RATES.items():
+        if "CPU" in device:  # processes share the cores
+            found[device] = max(operations / (rate * 1e12) + activation_bytes / CPU_ACTIVATION_RATE, least_s)
+        else:
+            found[device] = max(operations / (rate * 1e12), least_s) / processes
+    return found
 
 
 def _count(specs, trainable=False):

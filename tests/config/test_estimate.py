@@ -49,6 +49,15 @@ def test_time_at_the_calibration_points_is_what_was_measured():
     assert small.seconds_per_kimg["2 CPU cores"] == pytest.approx(35, rel=0.02)
 
 
+@pytest.mark.parametrize(
+    "resolution, options, seconds",  # measured where 32² took 19.0 s/kimg, times the 35 / 19.0 of the machine of the rule
+    [(128, {"cbase": 2048, "cmax": 128}, 38.7 * 35 / 19.0), (256, {"cbase": 512, "cmax": 64}, 35.4 * 35 / 19.0)],
+)
+def test_time_on_processors_is_within_a_factor_of_two_or_so_for_large_pictures_too(resolution, options, seconds):
+    found = estimate_of(resolution, batch=8, fp32=True, aug="noaug", **options).seconds_per_kimg["2 CPU cores"]
+    assert seconds / 2.2 < found < seconds * 1.5
+
+
 def test_memory_at_the_calibration_point_is_measured_or_a_little_more():
     assert 9.0 <= estimate_of(256, cfg="paper256", batch_gpu=64).memory_bytes / 2**30 < 9.0 * 4 / 3
 
