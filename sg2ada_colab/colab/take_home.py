@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import subprocess
 import sys
 import zipfile
 from typing import Optional, Union
@@ -147,8 +146,8 @@ def _bring(package):
     """Install the package that writes a format where Colab or Kaggle lacks it; it changes no other. What fails, the verb says."""
     if package and importlib.util.find_spec(package) is None and (in_colab() or in_kaggle()):
         tell("info", f"The package {package}, which writes this format, is installed first. Nothing else is changed.")
-        words = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", package]
-        subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        words = ["install", "--quiet", "--no-deps", package]
+        run_verb(words, Progress(StatusLine(), "Installing."), [sys.executable, "-m", "pip"])
 
 
 def _write(words):

@@ -130,8 +130,14 @@ def test_in_colab_the_package_that_a_format_needs_is_brought_without_changing_ot
     run_dir, monkeypatch, capsys, colab, there, form, installed
 ):  # fmt: skip
     done, find = [], importlib.util.find_spec
-    monkeypatch.setattr(module, "run_verb", lambda words, output: output.end(0) or output)
-    monkeypatch.setattr(module.subprocess, "run", lambda words, **options: done.append(words[1:]))
+
+    def run(words, output, command=None):
+        if command:
+            done.append(command[1:] + words)
+        output.end(0)
+        return output
+
+    monkeypatch.setattr(module, "run_verb", run)
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: there or None if name == "onnx" else find(name))
     monkeypatch.setattr(module, "in_colab", lambda: colab)
     monkeypatch.setattr(module, "MACHINE_FOLDER", str(run_dir))
