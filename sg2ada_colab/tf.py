@@ -76,11 +76,12 @@ def _traced_by_name(program, name):
     known = set()
 
     def run(*inputs):
-        shapes = tuple((tuple(tensor.shape), tensor.dtype.name) for tensor in tf.nest.flatten(inputs))
-        if shapes not in known:
-            with repeatable_names(f"{name} {shapes}"):
+        tensors = tf.nest.flatten(inputs)
+        kinds = tuple((tensor.shape, tensor.dtype) for tensor in tensors)  # made cheaply: each call looks here
+        if kinds not in known:
+            with repeatable_names(f"{name} {[(tuple(tensor.shape), tensor.dtype.name) for tensor in tensors]}"):
                 program.get_concrete_function(*inputs)
-            known.add(shapes)
+            known.add(kinds)
         return program(*inputs)
 
     return run
