@@ -253,17 +253,22 @@ def stood_there(page, text):
     return any(re.search(text, one) for one in page.evaluate("() => window.texts"))
 
 
-def test_the_panel_of_a_training_names_the_programs_while_they_are_compiled(front_end, page, home):
-    """For how long, and in a second start how long it took the last time; the line of text below the panel says it, too."""
-    sizes = {name: value for name, value in SIZES["train"].items() if name != "no_xla"}
-    home.add_dataset()
-    home.set_sizes(dict(SIZES, train=dict(sizes, kimg=1)))
+def train_until_it_compiles(front_end, page, picture):
+    """Open notebook 3 and run it until the panel names a program; its texts are kept from the start."""
     front_end.open(page, "03_train")
     page.evaluate(KEEP_TEXTS, f".sg2-panel, {front_end.cells}")
     front_end.run_all(page)
     see(page, COMPILING, ".sg2-panel")
     bring_into_view(page, ".sg2-panel")
-    take_picture(page, front_end, "panel-while-compiling", ".sg2-panel")
+    take_picture(page, front_end, picture, ".sg2-panel")
+
+
+def test_the_panel_of_a_training_names_the_programs_while_they_are_compiled(front_end, page, home):
+    """For how long, and in a second start how long it took the last time; the line of text below the panel says it, too."""
+    sizes = {name: value for name, value in SIZES["train"].items() if name != "no_xla"}
+    home.add_dataset()
+    home.set_sizes(dict(SIZES, train=dict(sizes, kimg=1)))
+    train_until_it_compiles(front_end, page, "panel-while-compiling")
     see(page, "Training finished", ".sg2-panel")
     for text in (COMPILING, r"\d of \d+ programs are ready", rf"Starting: [^)]*{COMPILING}"):
         assert stood_there(page, text), text
@@ -274,12 +279,7 @@ def test_the_panel_of_a_training_names_the_programs_while_they_are_compiled(fron
     front_end.end_sessions()
     home.set_sizes(dict(SIZES, train=dict(sizes, kimg=1000)))
     front_end.fill("03_train", new_run=True)
-    front_end.open(page, "03_train")
-    page.evaluate(KEEP_TEXTS, f".sg2-panel, {front_end.cells}")
-    front_end.run_all(page)
-    see(page, COMPILING, ".sg2-panel")
-    bring_into_view(page, ".sg2-panel")
-    take_picture(page, front_end, "panel-while-compiling-again", ".sg2-panel")
+    train_until_it_compiles(front_end, page, "panel-while-compiling-again")
     see(page, "Training. To stop early", ".sg2-panel")
     front_end.stop(page)
     see(page, "Stopped, and everything is saved", ".sg2-panel")
