@@ -118,9 +118,13 @@ def load_named(args: argparse.Namespace, say: Callable[[str], Any] = print) -> "
     """Return the TrainedGenerator that --network names; raise UserError where it names none."""
     from ..colab.load import load
 
+    _expect_network(args)
+    return load(args.network, False if args.no_xla else None, say)
+
+
+def _expect_network(args):
     if not args.network:
         raise UserError("No network is named.", NETWORK_HELP, "add --network=NAME; `sg2ada runs` lists the runs")
-    return load(args.network, False if args.no_xla else None, say)
 
 
 def run_generate(args: argparse.Namespace) -> int:
@@ -129,18 +133,18 @@ def run_generate(args: argparse.Namespace) -> int:
 
     check_what(args)
     check_format(args.format)
-    generator, settings, seeds = _like(args) if args.like else (load_named(args), settings_of(args), _seeds(args))
+    network, settings, seeds = _like(args) if args.like else (_named(args), settings_of(args), _seeds(args))
     show = not args.quiet and sys.stderr.isatty()
     if args.classes:
         from ..generate.pictures import make_class_sheet
 
-        print(f"Wrote {make_class_sheet(generator, settings, seeds, args.outdir, show)}")
+        print(f"Wrote {make_class_sheet(network, settings, seeds, args.outdir, show)}")
         return 0
     from ..generate.pictures import make_grid, make_pictures, zip_pictures
 
-    made = make_pictures(generator, settings, _jobs(args, generator, settings, seeds), args.outdir, args.format, show)
+    made = make_pictures(network, settings, _jobs(args, network, settings, seeds), args.outdir, args.format, show)
     print(summary(made, args.outdir, settings))
-    extra = [make_grid(generator, settings, made, args.outdir, args.grid)] if args.grid is not None else []
+    extra = [make_grid(network, settings, made, args.outdir, args.grid)] if args.grid is not None else []
     if extra:
         print(f"Wrote {extra[0]}")
     if args.zip:
@@ -171,15 +175,25 @@ def _seeds(args):
     return range(SHEET_COUNT if args.classes else DEFAULT_COUNT)
 
 
+def _named(args):
+    """Return the NamedNetwork of --network; raise UserError where it names none."""
+    from ..colab.load import named
+    from ..colab.session import results_folders
+    from ..generate.find_network import find_network
+
+    _expect_network(args)
+    return named(find_network(args.network, results_folders()), False if args.no_xla else None, print)
+
+
 def _like(args):
-    """Return (generator, settings, seeds) of --like."""
-    from ..colab.load import ready
+    """Return (NamedNetwork, settings, seeds) of --like."""
+    from ..colab.load import named
     from ..colab.session import results_folders
     from ..generate.like import network_of, recipe_of
 
     recipe, settings = recipe_of(args.like)
     found = network_of(recipe, args.network, results_folders())
-    return ready(found, False if args.no_xla else None, print), settings_of(args, settings), [recipe["seed"]]
+    return named(found, False if args.no_xla else None, print), settings_of(args, settings), [recipe["seed"]]
 
 
 def _jobs(args, generator, settings, seeds):

@@ -8,6 +8,7 @@ from .session import plainly, results_folders, tell
 if TYPE_CHECKING:
     from ..generate.find_network import FoundNetwork
     from ..generate.generator import TrainedGenerator
+    from ..generate.named_network import NamedNetwork
 
 
 @plainly
@@ -42,3 +43,10 @@ def ready(found: "FoundNetwork", xla: Optional[bool] = None, say: Optional[Calla
         say(note) if say else tell("info", note)
     prepare_device()
     return TrainedGenerator.of_file(found, xla)
+
+
+def named(found: "FoundNetwork", xla: Optional[bool] = None, say: Optional[Callable[[str], Any]] = None) -> "NamedNetwork":
+    """Return the NamedNetwork of a FoundNetwork: TensorFlow is imported where a picture has to be made; see `load`."""
+    from ..generate.named_network import NamedNetwork
+
+    return NamedNetwork(found.snapshot.Gs, found.digest, found.title, lambda: ready(found, xla, say))

@@ -1,7 +1,6 @@
 """A trained generator: latents from seeds, w, truncation, style mixing and synthesis; what every verb of this room works with."""
 
 import functools
-import hashlib
 from typing import TYPE_CHECKING, Any, Callable, Collection, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
@@ -14,7 +13,8 @@ from ..networks.shared_programs import device_weights, shared_program
 from ..networks.variables import generator_specs
 from ..tf import gpus, tf
 from .clusters import SAMPLES, cluster_centres, nearest_centres
-from .labels import ChosenClass, label_vectors
+from .labels import ChosenClass
+from .named_network import NamedNetwork
 from .noise import noise_arrays
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ NOISE = "synthesis/noise"
 MAP_BATCH = 1000
 
 
-class TrainedGenerator:
+class TrainedGenerator(NamedNetwork):
     """The moving average Gs of a trained network, ready to make pictures. Arrays in and out are NumPy's, float32, images NHWC.
 
     Programs are shared by all networks of one architecture, so another snapshot of a run is ready at once. Arrays of
@@ -54,13 +54,13 @@ class TrainedGenerator:
         xla: Optional[bool] = None,
         snapshot: Optional["NetworkSnapshot"] = None,
     ) -> None:
-        self.network, self.title, self.xla, self._snapshot = network, title, xla, snapshot
-        self.config = network.config
+        super().__init__(network, digest, title, lambda: self)
+        self.xla, self._snapshot = xla, snapshot
         self.specs = generator_specs(self.config)
         self.num_fp16_res = self.config.num_fp16_res if gpus() else 0
         self.weights = device_weights(network.variables, self.specs)
         self.w_avg = np.asarray(network.variables["dlatent_avg"], np.float32)
-        self._digest, self._compiling = digest, bool(xla)
+        self._compiling = bool(xla)
         self._centres: Dict[Tuple[int, bytes], np.ndarray] = {}
 
     @classmethod
@@ -69,27 +69,15 @@ class TrainedGenerator:
         return cls(found.snapshot.Gs, found.digest, found.title, xla, found.snapshot)
 
     @property
-    def digest(self) -> str:
-        """SHA-256 of the file that the network was read from, or of its weights."""
-        if self._digest is None:
-            sums = hashlib.sha256()
-            for spec in self.specs:
-                sums.update(spec.name.encode() + np.asarray(self.network.variables[spec.name], "<f4").tobytes())
-            self._digest = sums.hexdigest()
-        elif callable(self._digest):
-            self._digest = self._digest()
-        return self._digest
-
-    @property
-    def num_layers(self) -> int:
-        """Number of w vectors that one image takes."""
-        return self.config.num_layers
-
-    @property
     def batch_size(self) -> int:
         """How many images to make at once: fewer of the large ones."""
         at_256, most = (32, 128) if gpus() else (8, 32)
         return int(np.clip(at_256 * 256**2 // (self.config.height * self.config.width), 1, most))
+
+    @property
+    def batches_at_once(self) -> int:
+        """How many batches to begin before the first is there: a GPU computes one while others are begun and fetched."""
+        return 3 if gpus() else 1
 
     def expect(self, count: int) -> "TrainedGenerator":
         """Say that `count` pictures will be asked for in all: where `xla` is None, many are worth compiling for; returns self."""
@@ -101,10 +89,6 @@ class TrainedGenerator:
     def latents(self, seeds: Iterable[int]) -> np.ndarray:
         """Return z [N, latent_size], one row a seed, as NVIDIA's programs draw them."""
         return seed_latents(seeds, self.config.latent_size)
-
-    def labels(self, chosen: ChosenClass, count: int = 1) -> np.ndarray:
-        """Return label vectors [count, label_size] for a class number, a vector, one of either for each image, or "none"."""
-        return label_vectors(chosen, count, self.config.label_size, self.title)
 
     def map(
         self,
@@ -216,12 +200,16 @@ class TrainedGenerator:
 
     def launch(
         self,
-        w: np.ndarray,
+        w: Any,
         noise: Union[str, Dict[str, np.ndarray]] = "const",
         seeds: Optional[Sequence[int]] = None,
         function: Optional[Callable[..., Any]] = None,
     ) -> Callable[[], np.ndarray]:
         """Start making the images of at most `batch_size` w; on a GPU this returns before they are there.
+
+        Args:
+            w: float32 [N, num_layers, dlatent_size], an array or a tensor. What is copied to a GPU, or from it, waits for all
+                that the GPU was given before: a tensor that lies there does not.
 
         Returns:
             Function that waits and returns uint8 [N,H,W,C]; it raises a UserError for a network that gives no finite numbers.
@@ -237,15 +225,24 @@ class TrainedGenerator:
             shared = noise == "none" or len(value) != count
             weights[name] = tf.constant(value if shared else _filled(value, missing))
         run = shared_program(function, settings) if compiling else functools.partial(function, settings)
-        images, finite = run(weights, tf.constant(_filled(w, missing)))
+        packed = run(weights, _filled_tensor(w, missing))
+        shape = [-1, self.config.height, self.config.width, self.config.num_channels]
 
         def wait():
-            if not bool(finite):
+            values = packed.numpy()
+            if not values[-1]:
                 raise UserError(f"{self.title} gives numbers that are not finite.", "a network that makes images",
                                 "its training diverged: take an earlier snapshot")  # fmt: skip
-            return images[:count].numpy()
+            return values[:-1].reshape(shape)[:count]
 
         return wait
+
+    def placed(self, w: np.ndarray) -> Any:
+        """Return w as `launch` takes it without waiting: a tensor on the GPU, or the array itself without one."""
+        if not gpus():
+            return w
+        with tf.device("/GPU:0"):
+            return tf.identity(tf.constant(w))
 
     @property
     def snapshot(self) -> "NetworkSnapshot":
@@ -347,11 +344,27 @@ def _filled(values, missing):
     return np.concatenate([values, np.repeat(values[-1:], missing, axis=0)]) if missing else values
 
 
+def _filled_tensor(w, missing):
+    """Return rows, an array or a tensor, as a tensor with `missing` copies of the last one behind them."""
+    if isinstance(w, np.ndarray):
+        return tf.constant(_filled(w, missing))
+    return tf.concat([w, tf.tile(w[-1:], [missing, 1, 1])], axis=0) if missing else w
+
+
 def _float_images(settings, weights, w):
+    return _packed(*_images_and_check(settings, weights, w))
+
+
+def _uint8_images(settings, weights, w):
+    images, finite = _images_and_check(settings, weights, w)
+    return _packed(to_uint8(images), finite)
+
+
+def _images_and_check(settings, weights, w):
     images = tf.cast(synthesize(weights, settings[0], w, None, settings[1]), tf.float32)
     return images, tf.reduce_all(tf.math.is_finite(images))
 
 
-def _uint8_images(settings, weights, w):
-    images, finite = _float_images(settings, weights, w)
-    return to_uint8(images), finite
+def _packed(images, finite):
+    """Return images in a row with whether they are finite behind them: a GPU hands them out in one copy."""
+    return tf.concat([tf.reshape(images, [-1]), tf.cast([finite], images.dtype)], axis=0)

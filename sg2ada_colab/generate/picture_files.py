@@ -10,6 +10,7 @@ from PIL import Image, PngImagePlugin, features
 
 from ..errors import UserError
 from ..files import FilePath, atomic_file
+from ..images.png_writer import HEADER_BYTES, png_bytes, png_texts
 from ..json_text import BadJson, parse_json
 
 FORMATS = {"png": "PNG", "jpg": "JPEG", "webp": "WEBP"}
@@ -45,9 +46,11 @@ def encode(image: Union[np.ndarray, Image.Image], form: str, recipe: Mapping[str
         form: A key of FORMATS.
         recipe: What made it, plain data; see `read_recipe`.
     """
-    image = image if isinstance(image, Image.Image) else as_image(image)
-    stream, note = io.BytesIO(), json.dumps(recipe, sort_keys=True)
-    if form == "png":
+    note = note_of(recipe)
+    if form == "png" and isinstance(image, np.ndarray):
+        return png_bytes(image, {NOTE: note})
+    stream, image = io.BytesIO(), image if isinstance(image, Image.Image) else as_image(image)
+    if form == "png":  # a sheet, flat where it is labelled
         text = PngImagePlugin.PngInfo()
         text.add_text(NOTE, note)
         image.save(stream, "PNG", pnginfo=text, compress_level=PNG_LEVEL)
@@ -57,6 +60,11 @@ def encode(image: Union[np.ndarray, Image.Image], form: str, recipe: Mapping[str
     quality = {"quality": JPEG_QUALITY, "subsampling": 0} if form == "jpg" else {"quality": WEBP_QUALITY, "exact": True}
     image.save(stream, FORMATS[form], exif=exif.tobytes(), **quality)
     return stream.getvalue()
+
+
+def note_of(recipe: Mapping[str, Any]) -> str:
+    """Return the text in a picture that says what made it."""
+    return json.dumps(recipe, sort_keys=True)
 
 
 def write_picture(path: FilePath, image: Union[np.ndarray, Image.Image], recipe: Mapping[str, Any]) -> None:
@@ -103,6 +111,20 @@ def read_recipe(path: FilePath) -> Optional[Dict[str, Any]]:
     except (OSError, SyntaxError, ValueError, BadJson, Image.DecompressionBombError):  # what Pillow makes of a damaged file
         return None
     return recipe if isinstance(recipe, dict) else None
+
+
+def has_note(path: FilePath, note: str) -> bool:
+    """Return whether a file is a complete PNG with this text of `note_of` where `png_bytes` puts it: False may mean otherwise.
+
+    It reads the file's two ends alone, for folders of many thousands.
+    """
+    expected = png_texts({NOTE: note})
+    with open(str(path), "rb", buffering=0) as file:
+        head = file.read(HEADER_BYTES + len(expected))
+        if head[HEADER_BYTES:] != expected:
+            return False
+        file.seek(-len(PNG_END), os.SEEK_END)
+        return file.read() == PNG_END
 
 
 def is_complete(path: FilePath) -> bool:

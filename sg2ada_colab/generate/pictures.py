@@ -2,6 +2,7 @@
 
 import collections
 import os
+import threading
 import zipfile
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Deque, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set
@@ -14,15 +15,14 @@ from ..files import FilePath, atomic_file
 from ..images.progress import Progress
 from ..machine import usable_processors
 from ..previews.sheet import check_side, class_sheet, grid_of, parse_grid
-from .picture_files import SUFFIXES, cannot_write, check_format, is_complete, read_recipe, write_picture
+from .picture_files import SUFFIXES, cannot_write, check_format, has_note, is_complete, note_of, read_recipe, write_picture
 from .settings import PictureSettings, same_call, same_picture
 
 if TYPE_CHECKING:
-    from .generator import TrainedGenerator
+    from .named_network import NamedNetwork
 
 
-CHUNK = 1000  # pictures whose w are made at once: a GPU waits for that only here
-AHEAD = 2  # batches that a GPU is given before the first is waited for
+CHUNK = 1000  # pictures, about, whose w are made and brought to a GPU at once, while those before are computed
 SHEET_CLASSES = "classes.png"
 
 
@@ -43,14 +43,15 @@ class Made(NamedTuple):
     skipped: int  # were there already
 
 
-def seed_jobs(generator: "TrainedGenerator", settings: PictureSettings, seeds: Iterable[int]) -> List[Job]:
+def seed_jobs(generator: "NamedNetwork", settings: PictureSettings, seeds: Iterable[int]) -> List[Job]:
     """Return the Jobs of seeds, each once, named as NVIDIA's programs do: seed0012."""
     generator.labels(settings.class_)
-    return [Job(f"seed{seed:04d}", settings.recipe(generator, "generate", seed=seed), seed) for seed in dict.fromkeys(seeds)]
+    recipe = settings.recipe(generator, "generate")
+    return [Job(f"seed{seed:04d}", dict(recipe, seed=seed), seed) for seed in dict.fromkeys(seeds)]
 
 
 def latent_jobs(
-    generator: "TrainedGenerator", settings: PictureSettings, w: np.ndarray, digest: str, prefix: str = "dlatent"
+    generator: "NamedNetwork", settings: PictureSettings, w: np.ndarray, digest: str, prefix: str = "dlatent"
 ) -> List[Job]:
     """Return the Jobs of w [N, num_layers, dlatent_size] from a file with this SHA-256, named dlatent00 or proj00, …
 
@@ -68,7 +69,7 @@ def latent_jobs(
 
 
 def make_pictures(
-    generator: "TrainedGenerator",
+    generator: "NamedNetwork",
     settings: PictureSettings,
     jobs: Sequence[Job],
     outdir: FilePath,
@@ -78,7 +79,7 @@ def make_pictures(
     """Make the pictures of `jobs` that are not in `outdir` yet.
 
     Args:
-        generator: TrainedGenerator.
+        generator: TrainedGenerator, or a NamedNetwork, which is made ready where a picture is missing.
         settings: PictureSettings.
         jobs: List of Job.
         outdir: Folder; made where there is none.
@@ -97,10 +98,12 @@ def make_pictures(
     paths = [os.path.join(outdir, f"{job.name}.{form}") for job in jobs]
     there = pictures_there(outdir, {os.path.basename(path): job.recipe for path, job in zip(paths, jobs)})
     missing = [(job, path) for job, path in zip(jobs, paths) if os.path.basename(path) not in there]
-    generator.expect(len(missing))
+    if not missing:
+        return Made(paths, 0, len(paths))
+    ready = generator.ready().expect(len(missing))
     with Progress(show, len(missing), "Making pictures") as bar, ThreadPoolExecutor(usable_processors()) as pool:
         written: Deque[Future] = collections.deque()
-        for job, path, image in _images(generator, settings, missing):
+        for job, path, image in _images(ready, settings, missing):
             written.append(pool.submit(write_picture, path, image, job.recipe))
             while len(written) > 64 or (written and written[0].done()):  # images that wait take memory
                 written.popleft().result()
@@ -112,24 +115,43 @@ def make_pictures(
 
 
 def _images(generator, settings, missing):
-    """Yield (job, path, uint8 [H,W,C]); on a GPU the next batches are under way while one is handed out."""
-    waiting: Deque[Any] = collections.deque()
+    """Yield (job, path, uint8 [H,W,C]); on a GPU the next batches are under way while one is handed out.
+
+    Each batch is fetched by the thread that began it. What is fetched later waits for all that the GPU was given meanwhile.
+    """
+    turn = threading.Lock()
+    waiting: Deque[Future] = collections.deque()
+
+    def make(part, w):
+        with turn:
+            wait = generator.launch(w, settings.noise_mode, [job.seed for job, _ in part])
+        return [(job, path, image) for (job, path), image in zip(part, wait())]
+
+    with ThreadPoolExecutor(generator.batches_at_once) as threads:
+        for part, w in _batches(generator, settings, missing):
+            waiting.append(threads.submit(make, part, w))
+            if len(waiting) > generator.batches_at_once:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+
+
+def _batches(generator, settings, missing):
+    """Yield (part of `missing`, its w as `launch` takes them); the w of the next chunk are made meanwhile."""
     size = generator.batch_size
-    for start in range(0, len(missing), CHUNK):
-        chunk = missing[start : start + CHUNK]
-        w = _w_of([job for job, _ in chunk], generator, settings)
-        for first in range(0, len(chunk), size):
-            part = chunk[first : first + size]
-            seeds = [job.seed for job, _ in part]
-            waiting.append((part, generator.launch(w[first : first + size], settings.noise_mode, seeds)))
-            if len(waiting) > AHEAD:
-                yield from _finished(*waiting.popleft())
-    while waiting:
-        yield from _finished(*waiting.popleft())
+    step = size * max(1, CHUNK // size)
+    chunks = [missing[start : start + step] for start in range(0, len(missing), step)]
 
+    def w_of(chunk):
+        return generator.placed(_w_of([job for job, _ in chunk], generator, settings))
 
-def _finished(part, wait):
-    return [(job, path, image) for (job, path), image in zip(part, wait())]
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(w_of, chunks[0])
+        for chunk, following in zip(chunks, chunks[1:] + [None]):
+            w = coming.result()
+            coming = following and thread.submit(w_of, following)
+            for start in range(0, len(chunk), size):
+                yield chunk[start : start + size], w[start : start + size]
 
 
 def _w_of(jobs, generator, settings):
@@ -161,6 +183,9 @@ def pictures_there(outdir: FilePath, recipes: Mapping[str, Dict[str, Any]]) -> S
     call, there = next(iter(recipes.values()), {}), set()
     for entry in sorted(os.scandir(outdir), key=lambda one: one.name):
         if not entry.name.lower().endswith(SUFFIXES) or not entry.is_file():
+            continue
+        if entry.name in recipes and has_note(entry.path, note_of(recipes[entry.name])):
+            there.add(entry.name)
             continue
         if entry.name in recipes and not is_complete(entry.path):
             continue  # the machine lost power while it was written
@@ -194,7 +219,7 @@ def _difference(recipe, call):
 
 
 def make_grid(
-    generator: "TrainedGenerator", settings: PictureSettings, made: Made, outdir: FilePath, grid: Optional[str] = None
+    generator: "NamedNetwork", settings: PictureSettings, made: Made, outdir: FilePath, grid: Optional[str] = None
 ) -> str:
     """Write grid.png of pictures that were made; returns its path.
 
@@ -211,22 +236,22 @@ def make_grid(
 
 
 def make_class_sheet(
-    generator: "TrainedGenerator", settings: PictureSettings, seeds: Sequence[int], outdir: FilePath, show: bool = False
+    network: "NamedNetwork", settings: PictureSettings, seeds: Sequence[int], outdir: FilePath, show: bool = False
 ) -> str:
     """Write classes.png: a row for each class, a column for each seed; returns its path.
 
     Raises UserError where the network has no classes, or as `make_pictures`.
     """
-    settings.check(generator)
-    count = generator.config.label_size
+    settings.check(network)
+    count = network.config.label_size
     if not count:
-        raise UserError(f"{generator.title} was trained without classes.", "a network with classes", "leave --classes out")
+        raise UserError(f"{network.title} was trained without classes.", "a network with classes", "leave --classes out")
     outdir = make_folder(outdir)
     path, seeds = os.path.join(outdir, SHEET_CLASSES), list(dict.fromkeys(seeds))
-    recipe = settings.recipe(generator, "generate", sheet="classes", seeds=seeds)
+    recipe = settings.recipe(network, "generate", sheet="classes", seeds=seeds)
     if SHEET_CLASSES in pictures_there(outdir, {SHEET_CLASSES: recipe}):
         return path
-    generator.expect(count * len(seeds))
+    generator = network.ready().expect(count * len(seeds))
     with Progress(show, count, "Making classes", unit="class") as bar:
 
         def rows():

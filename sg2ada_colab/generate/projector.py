@@ -16,6 +16,7 @@ from .perceptual import Distance, seen
 W_SAMPLES, W_SEED = 10000, 123
 PART = 1000
 SPACES = ("w", "w+")
+STEPS_AT_ONCE = 100
 SMALLEST_NOISE_PX = 8  # noise is compared with itself at sizes from this
 
 
@@ -125,7 +126,9 @@ class Projector:
         self.adam.learning_rate = self.rate
         xla = bool(gpus()) and generator.xla is not False
         self._take = compiled(self._take_step, xla, "step of a projection")
-        self._measure = compiled(self._final_distance, xla, "distance of a projection")
+        # One by one, a GPU would look for the best algorithm of each convolution before these few pictures are there.
+        self._picture = compiled(self._picture_of, xla, "picture of a projection")
+        self._embed = compiled(self._embedded, xla, "features of a picture") if xla else self._embedded
 
     def project(
         self,
@@ -145,25 +148,38 @@ class Projector:
         Raises:
             UserError: The numbers are not finite any more.
         """
-        options, draws = self.options, np.random.RandomState(self.options.seed)
+        draws = np.random.RandomState(self.options.seed)
         embedded = self._begin(target, draws, noise_start)
         losses: Any = []
         path: Any = []
-        for step in range(options.steps):
-            t = step / options.steps
-            drawn = draws.randn(*self.w.shape.as_list()) if w_noise is None else w_noise[step]
-            self.rate.assign(options.rate(t))
-            losses.append(self._take(tf.constant(np.float32(drawn * (self.w_std * options.noise_factor(t)))), *embedded))
-            path.append(tf.identity(self.w))
-            if on_step:
-                on_step(1)
-        path, losses = np.stack([one.numpy() for one in path]), np.array([[float(part) for part in pair] for pair in losses])
+        for start in range(0, self.options.steps, STEPS_AT_ONCE):
+            for drawn, rate in zip(*self._schedule(start, draws, w_noise)):
+                self.rate.assign(rate)
+                losses.append(self._take(drawn, *embedded))
+                path.append(tf.identity(self.w))
+                if on_step:
+                    on_step(1)
+        path, losses = tf.stack(path).numpy(), tf.stack([tf.stack(pair) for pair in losses]).numpy().astype(np.float64)
         w = np.repeat(path[-1:], self.generator.num_layers // path.shape[1], axis=1)
         if not (np.isfinite(w).all() and np.isfinite(losses).all()):
             raise UserError("The projection gave numbers that are not finite.", "finite numbers", "try another --seed")
         noise = {name: value.numpy() for name, value in self.noises.items()}
-        before, after = (float(self._measure(tf.constant(one), *embedded)) for one in (self._mean_w(), w))
+        before, after = (self._measured(one, embedded) for one in (self._mean_w(), w))
         return Projection(w, after, before, noise, path, losses)
+
+    def _schedule(self, start, draws, w_noise):
+        """Return ([noise added to w], [learning rate]) of the steps from `start` on, tensors on the device that computes.
+
+        Each copy to a GPU waits for all that it was given before, so there is one for many steps.
+        """
+        options = self.options
+        steps = range(start, min(start + STEPS_AT_ONCE, options.steps))
+        shape = [len(steps)] + self.w.shape.as_list()
+        drawn = draws.randn(*shape) if w_noise is None else np.broadcast_to(w_noise[start : start + len(steps)], shape)
+        factors = [self.w_std * options.noise_factor(step / options.steps) for step in steps]
+        added = tf.constant(np.float32(drawn * np.reshape(factors, [-1, 1, 1])))
+        rates = tf.constant([options.rate(step / options.steps) for step in steps], tf.float32)
+        return tf.unstack(added), tf.unstack(rates)
 
     def _mean_w(self):
         return np.tile(self.w_avg, [1, self.generator.num_layers, 1])
@@ -175,7 +191,7 @@ class Projector:
             variable.assign(draws.randn(*variable.shape.as_list()) if noise_start is None else noise_start[name])
         for name, variable in self.adam.state().items():
             variable.assign([self.adam.beta1, self.adam.beta2] if name == "powers" else np.zeros(variable.shape.as_list()))
-        return self.distance.embed(seen(tf.constant(target[np.newaxis], tf.float32)))
+        return self._embed(tf.constant(target[np.newaxis], tf.float32))
 
     def _take_step(self, w_noise, *embedded):
         """Take one step; return (distance, loss) before it."""
@@ -191,9 +207,17 @@ class Projector:
         return distance, loss
 
     def _distance_of(self, weights, w, *embedded):
-        images = synthesize(weights, self.generator.config, w, None, 0)  # float16 has too few digits for these gradients
-        return self.distance.between(self.distance.embed(seen((images + 1.0) * 127.5)), list(embedded))
+        return self.distance.between(self._embedded(self._picture_of(w, weights)), list(embedded))
 
-    def _final_distance(self, w, *embedded):
-        """Return the distance with the network's own noise, with which a file of w is shown."""
-        return self._distance_of(self.generator.weights, w, *embedded)
+    def _picture_of(self, w, weights=None):
+        """Return the picture of w as float32 [1,H,W,C], about 0..255; without weights with the network's own noise."""
+        weights = self.generator.weights if weights is None else weights
+        images = synthesize(weights, self.generator.config, w, None, 0)  # float16 has too few digits for the gradients
+        return (images + 1.0) * 127.5
+
+    def _embedded(self, pictures):
+        return self.distance.embed(seen(pictures))
+
+    def _measured(self, w, embedded):
+        """Return the distance of w's picture with the network's own noise, with which a file of w is shown."""
+        return float(self.distance.between(self._embed(self._picture(tf.constant(w))), embedded))

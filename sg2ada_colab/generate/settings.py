@@ -47,6 +47,7 @@ class PictureSettings:
         """Return w [N,L,D] with the truncation of these settings."""
         if self.trunc == 1:
             return w
+        generator = generator.ready()
         centres = generator.centres(self.trunc_clusters, self.class_) if self.trunc_clusters else None
         return generator.truncate(w, self.trunc, self.trunc_cutoff, centres)
 

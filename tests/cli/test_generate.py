@@ -1,6 +1,8 @@
 """The verb `generate` as a person types it."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,16 @@ def test_seeds_grid_zip_and_again(tmp_path, capsys):
     assert "Wrote 0 pictures" in capsys.readouterr().out
     assert main(command[:-1] + [str(tmp_path / "out"), "--trunc=0.5"]) == 1
     assert "holds other pictures" in capsys.readouterr().err
+
+
+def test_that_all_pictures_are_there_is_seen_without_tensorflow(tmp_path):
+    command = ["generate", "--network", NETWORK, "--seeds=0-2", "--trunc=0.7", "--outdir", str(tmp_path / "out"), "--quiet"]
+    code = "import sys; from sg2ada_colab.__main__ import main; main(sys.argv[1:]); print('tensorflow' in sys.modules)"
+    imported = []
+    for more in ([], [], ["--grid"], ["--seeds=0-3"]):
+        done = subprocess.run([sys.executable, "-c", code] + command + more, check=True, stdout=subprocess.PIPE)
+        imported.append(done.stdout.split()[-1].decode())
+    assert imported == ["True", "False", "False", "True"]
 
 
 def test_nvidias_pictures_under_nvidias_flags(tmp_path, reference):

@@ -8,7 +8,7 @@ from PIL import Image, features
 
 from sg2ada_colab.errors import UserError
 from sg2ada_colab.generate import picture_files
-from sg2ada_colab.generate.picture_files import check_format, encode, is_complete, read_recipe, write_picture
+from sg2ada_colab.generate.picture_files import check_format, encode, has_note, is_complete, note_of, read_recipe, write_picture
 
 RECIPE = {"verb": "generate", "seed": 3, "settings": {"trunc": 0.7}, "network": "ab" * 32}
 FORMS = [form for form in ("png", "jpg", "webp") if form != "webp" or features.check("webp")]
@@ -42,6 +42,18 @@ def test_an_incomplete_file_is_noticed(tmp_path, form):
         assert not is_complete(path), size
     path.write_bytes(content)
     assert is_complete(path)
+
+
+def test_the_note_that_is_expected_is_seen_without_opening_the_picture(tmp_path):
+    path, note = tmp_path / "a.png", note_of(RECIPE)
+    content = encode(image(), "png", RECIPE)
+    path.write_bytes(content)
+    assert has_note(path, note) and not has_note(path, note_of(dict(RECIPE, seed=4)))
+    for size in (0, 5, 40, 400, len(content) - 1):
+        path.write_bytes(content[:size])
+        assert not has_note(path, note), size
+    write_picture(tmp_path / "a.jpg", image(), RECIPE)
+    assert not has_note(tmp_path / "a.jpg", note)  # which says nothing: `read_recipe` does
 
 
 def test_other_pictures_say_nothing(tmp_path):
