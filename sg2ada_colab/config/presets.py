@@ -19,7 +19,7 @@ class BaseConfig(NamedTuple):
 
 
 # fmt: off
-BASE_CONFIGS = {  # "auto" is a formula, see `auto_config`
+BASE_CONFIGS = {  # "auto" and "small" are formulas, see `formula_config`
     #                            gpus kimg    mb  mbstd fmaps  lrate   gamma ema  rampup mapping
     "stylegan2":     BaseConfig( 8,   25000,  32, 4,    1,     0.002,  10,   10,  None,  8),
     "paper256":      BaseConfig( 8,   25000,  64, 8,    0.5,   0.0025, 1,    20,  None,  8),
@@ -29,8 +29,10 @@ BASE_CONFIGS = {  # "auto" is a formula, see `auto_config`
     "cifarbaseline": BaseConfig( 2,   100000, 64, 32,   0.5,   0.0025, 0.01, 500, 0.05,  8),
 }
 # fmt: on
-CONFIG_NAMES = ("auto",) + tuple(BASE_CONFIGS)
-GAMMA_RULE = "0.0002 * {resolution}^2 / {minibatch}"
+# "small" is ours, for small collections: NVIDIA's rule gives R1 so little weight that fakes stay alike (benchmarks/LEARNING.md).
+GAMMA_FACTORS = {"auto": 0.0002, "small": 0.0016}
+CONFIG_NAMES = tuple(GAMMA_FACTORS) + tuple(BASE_CONFIGS)
+GAMMA_RULE = "{factor} * {resolution}^2 / {minibatch}"
 
 
 def auto_minibatch_per_gpu(resolution: int) -> int:
@@ -38,10 +40,16 @@ def auto_minibatch_per_gpu(resolution: int) -> int:
     return max(min(4096 // resolution, 32), 1)
 
 
-def auto_config(resolution: int, gpus: int, minibatch: Optional[int] = None) -> BaseConfig:
-    """Return the `BaseConfig` of `--cfg=auto`.
+def is_formula(cfg: Optional[str]) -> bool:
+    """Return whether the value of `--cfg`, None where it was not given, is a formula and no row of the table."""
+    return (cfg or "auto") in GAMMA_FACTORS
+
+
+def formula_config(cfg: Optional[str], resolution: int, gpus: int, minibatch: Optional[int] = None) -> BaseConfig:
+    """Return the `BaseConfig` of `--cfg=auto`, NVIDIA's, or `--cfg=small`, which differs in gamma.
 
     Args:
+        cfg: Key of `GAMMA_FACTORS`; None is "auto".
         resolution: Pixels per side.
         gpus: Number of GPUs that the formulas assume.
         minibatch: Images per step where the user chose them (`--batch`); None lets the rule choose.
@@ -54,7 +62,7 @@ def auto_config(resolution: int, gpus: int, minibatch: Optional[int] = None) -> 
         mbstd=max(min(minibatch // gpus, 4), 1),
         fmaps=1 if resolution >= 512 else 0.5,
         learning_rate=0.002 if resolution >= 1024 else 0.0025,
-        gamma=0.0002 * resolution**2 / minibatch,
+        gamma=GAMMA_FACTORS[cfg or "auto"] * resolution**2 / minibatch,
         ema_kimg=minibatch * 10 / 32,
         ema_rampup=0.05,
         mapping_layers=2,

@@ -13,14 +13,16 @@ from .options import KIMG_PER_TICK, TrainOptions
 from .presets import (
     BASE_CONFIGS,
     COMPARISON_METHODS,
+    GAMMA_FACTORS,
     GAMMA_RULE,
     PSEUDO_AUGMENTS,
     PSEUDO_MAX_P,
     RESUME_PRESETS,
     SHALLOW_MAPPING_LAYERS,
     BaseConfig,
-    auto_config,
     auto_minibatch_per_gpu,
+    formula_config,
+    is_formula,
 )
 from .refusals import contradictions, data_refusals, metric_refusals, minibatch_refusals, range_refusals, together
 from .run_name import describe_run
@@ -54,8 +56,8 @@ class Minibatch(NamedTuple):
 
 def base_config(options: TrainOptions, resolution: int) -> BaseConfig:
     """Return the `BaseConfig` row that the options and the resolution (px) select."""
-    if options.cfg in (None, "auto"):
-        return auto_config(resolution, options.gpus or 1, options.batch)
+    if options.cfg is None or is_formula(options.cfg):
+        return formula_config(options.cfg, resolution, options.gpus or 1, options.batch)
     return BASE_CONFIGS[options.cfg]
 
 
@@ -63,7 +65,7 @@ def choose_minibatch(options: TrainOptions, base: BaseConfig, resolution: int) -
     """Return the `Minibatch`: the base configuration's, or what --batch, --batch-gpu and --mbstd-group make of it."""
     gpus, minibatch_size = options.gpus or 1, options.batch or base.minibatch
     minibatch_gpu = base.minibatch // base.ref_gpus
-    if options.cfg in (None, "auto") and options.batch:
+    if is_formula(options.cfg) and options.batch:
         minibatch_gpu = auto_minibatch_per_gpu(resolution)
     if options.batch:
         minibatch_gpu = _largest_divisor(max(minibatch_size // gpus, 1), minibatch_gpu)
@@ -268,9 +270,11 @@ def _metrics_budget(options):
 def _loss_settings(options, base, minibatch, side):
     method = COMPARISON_METHODS[options.cmethod or "nocmethod"]
     wgangp = method.loss == "wgangp"
-    gamma, rule = base.gamma, f"--cfg={options.cfg}"
-    if options.cfg in (None, "auto"):
-        rule = "--cfg=auto: " + GAMMA_RULE.format(resolution=side, minibatch=minibatch.minibatch_size)
+    cfg = options.cfg or "auto"
+    gamma, rule = base.gamma, f"--cfg={cfg}"
+    if is_formula(cfg):
+        words = GAMMA_RULE.format(factor=GAMMA_FACTORS[cfg], resolution=side, minibatch=minibatch.minibatch_size)
+        rule = f"{rule}: {words}"
     if options.gamma is not None:
         gamma, rule = options.gamma, "--gamma"
     if wgangp:

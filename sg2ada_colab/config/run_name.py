@@ -3,7 +3,7 @@
 from dataclasses import fields
 
 from .options import TrainOptions
-from .presets import RESUME_PRESETS
+from .presets import RESUME_PRESETS, is_formula
 
 
 def describe_run(options: TrainOptions, data_name: str) -> str:
@@ -17,7 +17,7 @@ def describe_run(options: TrainOptions, data_name: str) -> str:
     parts = [data_name]
     parts += [f"res{options.res}"] if options.res is not None else []
     parts += ["mirror"] if options.mirror else []
-    parts += [f"auto{options.gpus or 1}" if cfg == "auto" else cfg]
+    parts += [f"{cfg}{options.gpus or 1}" if is_formula(cfg) else cfg]
     parts += _given(options, ("gamma", "kimg"))
     parts += [options.aug] if options.aug is not None else []
     parts += _given(options, ("p", "target"))

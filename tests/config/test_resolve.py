@@ -3,6 +3,7 @@
 import argparse
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,8 @@ def test_own_settings_are_one_key_at_the_end():
     [
         ({}, "--cfg=auto: 0.0002 * 64^2 / 32", 0.0256),
         ({"batch": 8}, "--cfg=auto: 0.0002 * 64^2 / 8", 0.1024),
+        ({"cfg": "small"}, "--cfg=small: 0.0016 * 64^2 / 32", 0.2048),
+        ({"cfg": "small", "batch": 8, "gpus": 2}, "--cfg=small: 0.0016 * 64^2 / 8", 0.8192),
         ({"cfg": "paper512"}, "--cfg=paper512", 0.5),
         ({"cfg": "paper512", "gamma": 3.0}, "--gamma", 3.0),
         ({"cmethod": "wgangp", "aug": "noaug"}, "--cmethod=wgangp has no R1 penalty", None),
@@ -82,6 +85,14 @@ def test_own_settings_are_one_key_at_the_end():
 def test_gamma_comes_with_its_rule(options, rule, gamma):
     config = resolve(TrainOptions(**options), some_data())
     assert (config.losses.gamma_rule, config.losses.r1_gamma) == (rule, gamma)
+
+
+@pytest.mark.parametrize("options", [{}, {"batch": 8}, {"gpus": 4}])
+def test_small_is_auto_but_for_gamma(options):
+    auto, small = (resolve(TrainOptions(cfg=cfg, **options), some_data()) for cfg in ("auto", "small"))
+    assert small.losses.r1_gamma == pytest.approx(8 * auto.losses.r1_gamma, rel=1e-12)
+    losses = replace(small.losses, r1_gamma=auto.losses.r1_gamma, gamma_rule=auto.losses.gamma_rule)
+    assert replace(small, losses=losses, run_description=auto.run_description, options=auto.options) == auto
 
 
 def test_own_options_reach_their_settings():
@@ -203,7 +214,7 @@ POSITIVE_LR = st.none() | st.floats(1e-6, 1e-1)
 @given(
     resolution=st.sampled_from([8, 16, 32, 64, 128, 256, 512, 1024]),
     label_size=st.sampled_from([0, 1, 10]),
-    cfg=st.sampled_from([None, "auto", "stylegan2", "paper256", "paper512", "paper1024", "cifar", "cifarbaseline"]),
+    cfg=st.sampled_from([None, "auto", "small", "stylegan2", "paper256", "paper512", "paper1024", "cifar", "cifarbaseline"]),
     gpus=st.sampled_from([None, 1, 2, 3, 4, 6, 8, 16, 128]),
     batch=st.none() | st.integers(1, 200),
     batch_gpu=st.none() | st.integers(1, 64),

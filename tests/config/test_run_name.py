@@ -12,6 +12,7 @@ from sg2ada_colab.config.run_name import describe_run
         ({}, "d-auto1"),
         ({"gpus": 4, "mirror": True}, "d-mirror-auto4"),
         ({"mirror": False, "resume": "latest"}, "d-auto1"),
+        ({"cfg": "small", "gpus": 2}, "d-small2"),
         ({"cfg": "paper256", "gpus": 8, "gamma": 1e-05, "kimg": 12345}, "d-paper256-gamma1e-05-kimg12345"),
         (
             {"res": 64, "aug": "ada", "target": 0.55, "augpipe": "bg", "cmethod": "bcr", "dcap": 0.5},
