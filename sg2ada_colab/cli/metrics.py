@@ -47,7 +47,7 @@ def register(verbs: Any) -> None:
         "--neighbours", type=int, default=0, metavar="N", help="also draw N fakes beside their nearest training images"
     )
     parser.add_argument("--no-xla", action="store_true", help="do not compile with XLA")
-    parser.set_defaults(run=run_metrics)
+    parser.set_defaults(run=run_metrics, keeps_programs=True)
 
 
 def run_metrics(args: argparse.Namespace) -> int:

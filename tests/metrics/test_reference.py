@@ -5,7 +5,7 @@ import pytest
 
 from sg2ada_colab.metrics.fid import frechet_distance
 from sg2ada_colab.metrics.inception_score import inception_score
-from sg2ada_colab.metrics.kid import kernel_distance, subset_indices
+from sg2ada_colab.metrics.kid import _from_all_pairs, _from_drawn_pairs, kernel_distance, subset_indices
 from sg2ada_colab.metrics.precision_recall import precision_and_recall
 
 from .conftest import statistics_of
@@ -77,6 +77,16 @@ def test_fid_stays_finite_with_far_fewer_images_than_features():
     assert np.isfinite(distance(real, fake)) and distance(real, fake) > 0
     same = statistics_of(real, unbiased=False)
     assert abs(frechet_distance(same, same)) < 1e-6 * np.trace(same.covariance)
+
+
+@pytest.mark.parametrize("num_reals, num_fakes, most", [(40, 40, 1000), (30, 90, 1000), (2100, 50, 30), (70, 1500, 20)])
+def test_kid_of_few_images_from_all_pairs_equals_that_from_drawn_pairs(num_reals, num_fakes, most):
+    draws = np.random.RandomState(5)
+    x, y = draws.normal(size=[num_fakes, 12]), draws.normal(size=[num_reals, 12]) + 0.3
+    fakes, reals = subset_indices(num_reals, num_fakes, draws, 20, most)
+    expected = _from_drawn_pairs(x, y, fakes, reals)
+    np.testing.assert_allclose(_from_all_pairs(x, y, fakes, reals), expected, rtol=0, atol=1e-11)
+    assert np.ptp(expected) > 1e-6 or num_reals == num_fakes
 
 
 def test_kid_of_equal_distributions_is_unbiased():
