@@ -11,7 +11,6 @@ from .labels import ChosenClass
 
 METHODS = ("weights", "pca")
 MOST_DIRECTIONS = 512
-PART = 1000  # w that are made at once: each comes repeated for all layers
 
 
 class Direction(NamedTuple):
@@ -141,8 +140,7 @@ def _affines(generator):
 def _samples(generator, class_):
     """Return 10,000 w without their mean, float64 [N,D], always the same ones."""
     z, labels = np.random.RandomState(0).randn(SAMPLES, generator.config.latent_size), generator.labels(class_, SAMPLES)
-    parts = [generator.map(z[start : start + PART], labels[start : start + PART])[:, 0] for start in range(0, SAMPLES, PART)]
-    w = np.concatenate(parts).astype(np.float64)
+    w = generator.map_once(z, labels).astype(np.float64)
     return w - w.mean(axis=0)
 
 

@@ -104,14 +104,17 @@ class TrainedGenerator(NamedNetwork):
             labels: [N, label_size]; None is the zero vector.
             psi, cutoff, centres: As in `truncate`.
         """
+        w = np.repeat(self.map_once(z, labels)[:, np.newaxis], self.num_layers, axis=1)
+        return self.truncate(w, psi, cutoff, centres)
+
+    def map_once(self, z: np.ndarray, labels: Optional[np.ndarray] = None) -> np.ndarray:
+        """Return w [N, dlatent_size] from z [N, latent_size], one row for all layers; see `map`."""
         z = np.asarray(z, np.float32)
         if labels is None:
             labels = np.zeros([len(z), self.config.label_size], np.float32)
-        parts = [
-            self._map(z[start : start + MAP_BATCH], labels[start : start + MAP_BATCH]) for start in range(0, len(z), MAP_BATCH)
-        ]
-        w = np.concatenate(parts) if parts else np.zeros([0, self.config.dlatent_size], np.float32)
-        return self.truncate(np.repeat(w[:, np.newaxis], self.num_layers, axis=1), psi, cutoff, centres)
+        starts = range(0, len(z), MAP_BATCH)
+        parts = [self._map(z[start : start + MAP_BATCH], labels[start : start + MAP_BATCH]) for start in starts]
+        return np.concatenate(parts) if parts else np.zeros([0, self.config.dlatent_size], np.float32)
 
     def _map(self, z, labels):
         return map_latents(self.weights, self.config, tf.constant(z), tf.constant(np.asarray(labels, np.float32))).numpy()
@@ -151,7 +154,7 @@ class TrainedGenerator(NamedNetwork):
         key = count, label.tobytes()
         if key not in self._centres:
             z = np.random.RandomState(0).randn(SAMPLES, self.config.latent_size)
-            self._centres[key] = cluster_centres(self.map(z, np.repeat(label, SAMPLES, axis=0))[:, 0], count)
+            self._centres[key] = cluster_centres(self.map_once(z, np.repeat(label, SAMPLES, axis=0)), count)
         return self._centres[key]
 
     @staticmethod

@@ -14,7 +14,6 @@ from .labels import ChosenClass
 from .perceptual import Distance, seen
 
 W_SAMPLES, W_SEED = 10000, 123
-PART = 1000
 SPACES = ("w", "w+")
 STEPS_AT_ONCE = 100
 SMALLEST_NOISE_PX = 8  # noise is compared with itself at sizes from this
@@ -72,8 +71,7 @@ def w_statistics(generator: Any, label: Optional[np.ndarray] = None) -> Tuple[np
         label: [1, label_size]; None is the zero vector.
     """
     z = np.random.RandomState(W_SEED).randn(W_SAMPLES, generator.config.latent_size)
-    labels = None if label is None else np.repeat(label, PART, axis=0)
-    w = np.concatenate([generator.map(z[start : start + PART], labels)[:, 0] for start in range(0, W_SAMPLES, PART)])
+    w = generator.map_once(z, None if label is None else np.repeat(label, W_SAMPLES, axis=0))
     mean = w.mean(axis=0, dtype=np.float64)
     return mean.astype(np.float32), float(np.sqrt(np.sum((w - mean) ** 2) / W_SAMPLES))
 
@@ -126,8 +124,7 @@ class Projector:
         self.adam.learning_rate = self.rate
         xla = bool(gpus()) and generator.xla is not False
         self._take = compiled(self._take_step, xla, "step of a projection")
-        # One by one, a GPU would look for the best algorithm of each convolution before these few pictures are there.
-        self._picture = compiled(self._picture_of, xla, "picture of a projection")
+        # One by one, a GPU would look for the best algorithm of each convolution before this one picture's features are there.
         self._embed = compiled(self._embedded, xla, "features of a picture") if xla else self._embedded
 
     def project(
@@ -164,7 +161,7 @@ class Projector:
         if not (np.isfinite(w).all() and np.isfinite(losses).all()):
             raise UserError("The projection gave numbers that are not finite.", "finite numbers", "try another --seed")
         noise = {name: value.numpy() for name, value in self.noises.items()}
-        before, after = (self._measured(one, embedded) for one in (self._mean_w(), w))
+        before, after = (self._measured(one, embedded) for one in (self.w_avg[np.newaxis], path[-1]))
         return Projection(w, after, before, noise, path, losses)
 
     def _schedule(self, start, draws, w_noise):
@@ -180,9 +177,6 @@ class Projector:
         added = tf.constant(np.float32(drawn * np.reshape(factors, [-1, 1, 1])))
         rates = tf.constant([options.rate(step / options.steps) for step in steps], tf.float32)
         return tf.unstack(added), tf.unstack(rates)
-
-    def _mean_w(self):
-        return np.tile(self.w_avg, [1, self.generator.num_layers, 1])
 
     def _begin(self, target, draws, noise_start):
         """Set the state to the beginning; return the embedded target, a list of tensors."""
@@ -207,17 +201,18 @@ class Projector:
         return distance, loss
 
     def _distance_of(self, weights, w, *embedded):
-        return self.distance.between(self._embedded(self._picture_of(w, weights)), list(embedded))
-
-    def _picture_of(self, w, weights=None):
-        """Return the picture of w as float32 [1,H,W,C], about 0..255; without weights with the network's own noise."""
-        weights = self.generator.weights if weights is None else weights
-        images = synthesize(weights, self.generator.config, w, None, 0)  # float16 has too few digits for the gradients
-        return (images + 1.0) * 127.5
+        images = synthesize(weights, self.generator.config, w, None, 0)  # float16 has too few digits for these gradients
+        return self.distance.between(self._embedded((images + 1.0) * 127.5), list(embedded))
 
     def _embedded(self, pictures):
         return self.distance.embed(seen(pictures))
 
     def _measured(self, w, embedded):
-        """Return the distance of w's picture with the network's own noise, with which a file of w is shown."""
-        return float(self.distance.between(self._embed(self._picture(tf.constant(w))), embedded))
+        """Return the distance of the picture of w [1 or rows, D] with the network's own noise, with which a file of w is shown.
+
+        It is what a step says before it is taken, so that nothing else is traced; the step itself leads nowhere.
+        """
+        self.w.assign(np.broadcast_to(w, self.w.shape.as_list()))
+        for name, variable in self.noises.items():
+            variable.assign(self.generator.network.variables[name])
+        return float(self._take(tf.zeros_like(self.w), *embedded)[0])

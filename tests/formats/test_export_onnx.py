@@ -6,6 +6,7 @@ from sg2ada_colab.formats.export_onnx import export_onnx
 from sg2ada_colab.formats.read import read_snapshot
 from sg2ada_colab.networks.config import GeneratorConfig
 from tests.conftest import DATA
+from tests.oracles.forms import FORMS, picture_shape
 from tests.oracles.small_snapshots import small_snapshot
 
 
@@ -44,6 +45,20 @@ def test_other_architectures_and_kernels(architecture, kernel, form, relmax, tmp
     G = Generator(GeneratorConfig.from_kwargs(network.kwargs), network.variables, num_fp16_res=0)
     expected = np.transpose(G(z, labels, truncation_psi=0.7).numpy(), [0, 3, 1, 2])
     assert relmax(run_onnx(tmp_path / "Gs.onnx", z=z, psi=0.7, labels=labels)[1], expected) < 2e-5
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_it_makes_the_pictures_that_generate_writes(form, tmp_path):
+    pytest.importorskip("onnx")
+    from sg2ada_colab.generate.generator import TrainedGenerator
+
+    network = small_snapshot(**FORMS[form]).Gs
+    generator = TrainedGenerator(network, xla=False)
+    export_onnx(tmp_path / "Gs.onnx", network)
+    theirs = run_onnx(tmp_path / "Gs.onnx", z=generator.latents(range(4)), psi=0.7)[0].astype(int)
+    ours = generator.images(range(4), psi=0.7)
+    assert theirs.shape == ours.shape == (4,) + picture_shape(form)
+    assert np.abs(theirs - ours).max() <= 1 and (theirs != ours).mean() < 1e-3 and np.ptp(ours) > 50
 
 
 def test_a_fixed_truncation_is_no_input(relmax, tmp_path):

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from sg2ada_colab.errors import UserError
+from sg2ada_colab.formats.download import local_snapshot
 from sg2ada_colab.formats.network_data import NetworkData
 from sg2ada_colab.formats.read import read_snapshot
 from sg2ada_colab.generate.generator import TrainedGenerator
-from sg2ada_colab.generate.perceptual import Distance
+from sg2ada_colab.generate.perceptual import Distance, open_distance
 from sg2ada_colab.generate.projector import ProjectOptions, Projector, noise_regularisation, normalized, w_statistics
 from sg2ada_colab.networks.config import GeneratorConfig
 from sg2ada_colab.networks.variables import generator_specs, initial_values
@@ -123,6 +124,16 @@ def test_a_picture_of_the_network_is_found_again(form, space):
         return
     again = projector.project(target)
     assert np.array_equal(again.w, found.w) and again.distance == found.distance  # nothing is left of the first time
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 5])  # of seeds 0 to 7 those that come least close
+def test_a_picture_of_the_network_that_ships_is_found_within_a_tenth(seed):
+    shipped = TrainedGenerator(read_snapshot(local_snapshot("flags")).Gs, xla=False)
+    target = shipped.pictures(shipped.w([seed]))[0]
+    found = Projector(shipped, open_distance("efflite0", say=None)).project(target)
+    print(f"seed {seed}: {found.distance:.4f}, of the mean {found.distance_of_mean:.4f}")
+    assert found.distance <= found.distance_of_mean / 10
 
 
 def test_w_plus_comes_closer_and_seeds_matter(small):
