@@ -19,6 +19,7 @@ PLAIN_NAMES = {  # of the transforms, for people
     "hue": "other colours", "saturation": "stronger or weaker colours", "imgfilter": "sharper or softer", "noise": "with noise",
     "cutout": "with a piece cut out",
 }  # fmt: skip
+HALF_TURNS = "turned upside down"  # what rotate90 does to a rectangle, which does not fill its frame on its side
 _LABEL_PX, _GAP_PX = 14, 12
 _INK, _PAPER = (20, 20, 20), (255, 255, 255)
 
@@ -78,7 +79,9 @@ def panels(
     config.check_images(*images.shape[1:])
     members = [name for name in TRANSFORMS if config.has(name)]
     wanted = [("all together", config)]
-    wanted += [(f"{PLAIN_NAMES[name]} ({name})", _alone(config, name)) for name in members if len(members) > 1]
+    is_square = images.shape[1] == images.shape[2]
+    plain = PLAIN_NAMES if is_square else dict(PLAIN_NAMES, rotate90=HALF_TURNS)
+    wanted += [(f"{plain[name]} ({name})", _alone(config, name)) for name in members if len(members) > 1]
     return [
         (name, _panel(name, images, _columns(images, panel, strengths, seed), strengths, tile_px, label_px))
         for name, panel in (progress(wanted) if progress else wanted)

@@ -156,8 +156,14 @@ def run_pack(args: argparse.Namespace) -> None:
 def run_export(args: argparse.Namespace) -> None:
     """Export a dataset."""
     from ..dataset.classic.torch_format import export
+    from ..dataset.reading import open_dataset
+    from ..shape import size_words
 
     print(f"{export(args.dataset, args.destination, args.resolution, not args.quiet)} images written to {args.destination}")
+    data = open_dataset(args.dataset)
+    if not isinstance(data.size, int) or data.channels == 4:
+        form = size_words(data.size) + " pixels" if not isinstance(data.size, int) else "images with transparency"
+        print(f"Note: {form}: those programs train squares a power of two wide, RGB or grey, only; sg2ada reads it as it is.")
 
 
 def run_copy(args: argparse.Namespace) -> None:

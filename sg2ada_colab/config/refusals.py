@@ -204,9 +204,13 @@ def data_refusals(options: TrainOptions, data: DatasetInfo) -> List[UserError]:
 
 def _of_images(options, data, shape):
     where, size = f"The dataset {data.path}", size_text(shape.height, shape.width)
+    largest = NetworkShape(data.resolution, data.init_res)
+    sides = f"{data.resolution} pixels a side"
+    if data.init_res != (4, 4):
+        sides = f"{size_text(largest.height, largest.width)} pixels (width x height), resolution {data.resolution}"
     yield (
         options.res is not None and options.res > data.resolution,
-        f"--res={options.res} exceeds the dataset, whose largest images have {data.resolution} pixels a side.",
+        f"--res={options.res} exceeds the dataset, whose largest images have {sides}.",
         f"A resolution that the dataset has: at most {data.resolution}.",
         f"Pass --res={data.resolution} or leave it out; for larger images prepare the dataset anew.",
     )

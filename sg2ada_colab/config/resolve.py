@@ -366,13 +366,23 @@ def _snapshot_settings(options):
     )
 
 
+def _size_at(resolution, config):
+    shape = NetworkShape(resolution, config.shape.init_res)
+    return size_text(shape.height, shape.width)
+
+
 def _notes(config, options, metric_data):
     """Yield sentences on what is allowed but may surprise."""
     G, D = GeneratorConfig.from_kwargs(config.G), DiscriminatorConfig.from_kwargs(config.D)
     if metric_data and metric_data.resolution < config.resolution:
         yield (
-            f"The metrics' dataset has {metric_data.resolution} pixels a side and the networks make "
-            f"{config.resolution}: metrics that need it will fail."
+            f"The metrics' dataset has images of {_size_at(metric_data.resolution, config)} pixels and the networks make "
+            f"{_size_at(config.resolution, config)}: metrics that need it will fail."
+        )
+    if config.shape.height != config.shape.width and (config.augment.pipe or {}).get("rotate90"):
+        yield (
+            f"Images of {_size_at(config.resolution, config)} pixels (width x height) are no squares: where the augmentation "
+            "turns squares by quarters, it turns these upside down."
         )
     for name, network in (("generator", G), ("discriminator", D)):
         if network.fmap_base < 2 * network.fmap_max:

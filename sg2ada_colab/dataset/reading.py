@@ -144,9 +144,11 @@ def _open_torch_set(path, resolution, validation):
             "split one off with `sg2ada dataset pack`",
         )
     images, labels = open_torch_set(path)
-    if resolution not in (None, images.width):
+    own = images.shape.resolution
+    if resolution not in (None, own):
+        size = compact_size(images.height, images.width)
         raise UserError(
-            f"{path} has images of {images.width} pixels, not {resolution}",
+            f"{path} has images of {size_words(size)} pixels{'' if size == own else f', resolution {own}'}, not {resolution}",
             "its own resolution: such a set has one level",
             f"leave the resolution out, or prepare it: sg2ada prepare {path} FOLDER --resolution {resolution}",
         )

@@ -11,6 +11,7 @@ import numpy as np
 from .. import seeds
 from ..config.metric_names import MetricSpec, parse_metric
 from ..errors import UserError
+from ..shape import size_text
 from . import features
 from .backgrounds import OverBackgrounds, backgrounds_words
 from .diversity import collapse_warning, diversity_ratio
@@ -23,6 +24,7 @@ from .path_length import EPSILON, trimmed_mean
 from .precision_recall import precision_and_recall
 from .reals import dataset_digest, is_rgba, number_of_reals, real_images
 
+COLOURS = {1: "grey", 3: "RGB", 4: "RGBA"}  # of so many channels
 OUTPUTS = {"is": "probabilities"}  # what a metric takes from its network, if not the features
 
 
@@ -212,10 +214,13 @@ def check_images(specs: Sequence[MetricSpec], generate: Any, dataset: Any) -> No
         )
     real, fake = dataset.read(np.array([0])).shape[1:], np.shape(generate(1, 0))[1:]
     if real != fake:
-        text = "the generator makes images of {}x{}x{}, the dataset holds {}x{}x{}"
         raise UserError(
-            text.format(*fake, *real),
-            "the same height, width and channels",
+            f"the generator makes images of {_form(*fake)}, the dataset holds {_form(*real)} (width x height)",
+            "the same width, height and channels",
             "name with --metricdata the dataset that the network was trained on"
             + {(4, 3): ", prepared with --alpha keep", (3, 4): ", prepared without --alpha keep"}.get((fake[2], real[2]), ""),
         )
+
+
+def _form(height, width, channels):
+    return f"{size_text(height, width)} px in {COLOURS.get(channels, f'{channels} channels')}"

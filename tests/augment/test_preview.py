@@ -7,9 +7,11 @@ import pytest
 from PIL import Image
 
 from sg2ada_colab.augment.config import AugmentConfig
-from sg2ada_colab.augment.preview import preview, preview_dataset
+from sg2ada_colab.augment.preview import panels, preview, preview_dataset
 from sg2ada_colab.cli import augment as verb
 from sg2ada_colab.errors import UserError
+from sg2ada_colab.images.sheet import tile
+from tests.oracles.forms import FORMS, picture_shape
 
 TILE, HEAD, GAP = 16, 28, 12
 
@@ -33,6 +35,20 @@ def test_layout_and_the_column_of_strength_0():
             shown = tile_at(picture, panel % 3, panel // 3, 0, row, 3, 2).astype(int)
             assert np.abs(shown - images[row]).max() <= 1
     assert len(np.unique(np.asarray(picture)[2:10, :])) == 1  # the margin is plain
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_pictures_of_every_form_are_shown_whole_and_turned_as_they_can_be(form):
+    height, width, channels = picture_shape(form, 16)
+    images = np.random.RandomState(0).randint(0, 256, [2, height, width, channels]).astype(np.uint8)
+    names, shown = zip(*panels(images, AugmentConfig.from_pipe("blit"), strengths=(0, 1), tile_px=24))
+    turned = "turned by quarters (rotate90)" if height == width else "turned upside down (rotate90)"
+    assert names == ("all together", "mirrored (xflip)", turned, "moved (xint)")
+    for row, image in enumerate(images):
+        expected = tile(image, 24)
+        for picture in shown:
+            cell = np.asarray(picture)[HEAD + 24 * row :, :24][: expected.height, : expected.width].astype(int)
+            assert np.abs(cell - np.asarray(expected)).max() <= 1
 
 
 def test_panels_show_their_transform_alone():

@@ -8,9 +8,12 @@ from PIL import Image
 
 from sg2ada_colab.colab.grid_view import enlarged, excerpt_jpeg, excerpt_size
 from sg2ada_colab.previews.grid import grid_size, save_grid
+from tests.oracles.forms import FORMS, picture_shape
 
 
-@pytest.mark.parametrize("resolution", [8, 32, 64, 128, 256, 512, 1024])
+@pytest.mark.parametrize(
+    "resolution", [8, 32, 64, 128, 256, 512, 1024, (512, 64), (64, 512), (144, 256), (1536, 768), (256, 2048)]
+)
 def test_an_excerpt_is_part_of_every_grid_and_shows_each_image_at_50_px_or_more(resolution):
     columns, rows = excerpt_size(resolution)
     whole = grid_size(resolution)
@@ -27,6 +30,21 @@ def test_the_first_images_are_shown_and_no_others(tmp_path):
     middles = image[32::64, 32::64].astype(int)
     assert middles.max() <= 104, "no image of the rest of the grid"
     assert np.abs(middles[..., 0].ravel() - np.linspace(0, 100, 96)).max() <= 4, "in their order"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_each_cell_of_an_excerpt_is_a_picture_of_the_form(tmp_path, form):
+    height, width, channels = picture_shape(form)
+    columns, rows = grid_size((height, width))
+    cells = np.zeros([columns * rows, height, width, channels], np.uint8)
+    cells[..., 3:] = 255
+    cells[:, : height // 2] = 200  # the upper half of each picture is bright
+    save_grid(tmp_path / "grid.png", cells, 0, 255, columns)
+    image = np.asarray(Image.open(io.BytesIO(excerpt_jpeg(tmp_path / "grid.png", (height, width), 1280, 200000))))
+    factor = image.shape[1] // (12 * width)
+    assert image.shape == (8 * height * factor, 12 * width * factor, 3)
+    brightness = image[..., 1].reshape(8, 2, -1).mean(axis=2)
+    assert (brightness[:, 0] > 180).all() and (brightness[:, 1] < 20).all()
 
 
 def test_large_images_are_shrunk_to_the_limits(tmp_path):

@@ -90,6 +90,12 @@ CONTRADICTIONS = [
 
 DATA_CONTRADICTIONS = [
     ({"res": 128}, {}, "--res=128 exceeds the dataset, whose largest images have 64 pixels a side.", "at most 64"),
+    (
+        {"res": 128},
+        {"init_res": (9, 16)},
+        "--res=128 exceeds the dataset, whose largest images have 256x144 pixels (width x height), resolution 64.",
+        "at most 64",
+    ),
     ({}, {"resolution": 4}, "The dataset d/faces has images of 4x4 pixels.", "At least 8x8 pixels."),
     ({}, {"num_images": 0}, "The dataset d/faces has no images.", "At least one image"),
     ({"subset": 501}, {}, "--subset=501 exceeds the 500 images of the dataset.", "At most 500."),

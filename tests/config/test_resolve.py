@@ -193,12 +193,14 @@ def test_transfer_makes_adaptation_faster_and_drops_the_ramp():
     "options, data, words",
     [
         ({"cbase": 1024}, {}, "generator has fewer than 512 channels at 4x4"),
+        ({}, {"init_res": (4, 6)}, "Images of 96x64 pixels (width x height) are no squares: where the augmentation"),
     ],
 )
 def test_notes_say_what_may_surprise(options, data, words):
     notes = resolve(TrainOptions(**options), some_data(**data)).notes
     assert any(words in note for note in notes)
     assert resolve(TrainOptions(), some_data()).notes == []
+    assert resolve(TrainOptions(aug="noaug"), some_data(init_res=(4, 6))).notes == []
 
 
 def test_small_metric_data_is_a_note_as_nvidias_program_lets_it_pass():

@@ -1,29 +1,31 @@
 import numpy as np
 import pytest
 
-from sg2ada_colab.dataset.pyramid import is_power_of_two, pyramid, resolutions
+from sg2ada_colab.dataset.pyramid import is_power_of_two, level_sizes, pyramid, resolutions
 
 
-def oracle(image):
+def oracle(image, smallest=4):
     """Means of the unrounded level above, block by block, rounded half to even."""
     level = image.astype(np.float32)
     while True:
         yield np.array([round(float(v)) for v in level.reshape(-1)], np.uint8).reshape(level.shape)
-        if level.shape[-1] == 4:
+        if level.shape[-1] == smallest:
             return
         a, b, c, d = level[:, ::2, ::2], level[:, ::2, 1::2], level[:, 1::2, ::2], level[:, 1::2, 1::2]
         level = (a + b + c + d) * np.float32(0.25)
 
 
-@pytest.mark.parametrize("side", [4, 8, 64])
+@pytest.mark.parametrize(
+    "size, smallest", [((4, 4), 4), ((8, 8), 4), ((64, 64), 4), ((48, 32), 4), ((32, 48), 6), ((18, 32), 16)]
+)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_levels_equal_the_block_means(side, channels):
-    images = np.random.RandomState(side).randint(0, 256, (3, channels, side, side)).astype(np.uint8)
+def test_levels_equal_the_block_means(size, smallest, channels):
+    images = np.random.RandomState(size[0]).randint(0, 256, (3, channels) + size).astype(np.uint8)
     images[1] = images[1] % 2  # many exact halves
-    levels = list(pyramid(images))
-    assert [level.shape[-1] for level in levels] == resolutions(side)
+    levels = list(pyramid(images, smallest))
+    assert [level.shape[2:] for level in levels] == list(level_sizes(size).values())
     for i, image in enumerate(images):
-        for ours, expected in zip(levels, oracle(image)):
+        for ours, expected in zip(levels, oracle(image, smallest)):
             assert (ours[i] == expected).all()
 
 

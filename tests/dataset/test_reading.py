@@ -8,6 +8,7 @@ import pytest
 from sg2ada_colab import UserError
 from sg2ada_colab.dataset import PrepareOptions, open_dataset, prepare
 from sg2ada_colab.dataset.records import RecordLayout
+from tests.oracles.forms import FORMS
 
 
 def write_level(folder, images_nhwc, name=None, orders=None):
@@ -26,13 +27,15 @@ def random_images(count, side=8, channels=3, seed=0):
     return np.random.RandomState(seed).randint(0, 256, (count, side, side, channels)).astype(np.uint8)
 
 
+@pytest.mark.parametrize("small_set", FORMS, indirect=True)
 def test_reads_images_and_labels_in_any_order(small_set):
     path, images = small_set
     data = open_dataset(path)
-    assert (data.num_images, data.resolution, data.channels, data.label_size, data.name) == (11, 16, 3, 3, "small")
+    assert (data.num_images, data.resolution, data.label_size, data.name) == (11, 16, 3, "small")
+    assert (data.height, data.width, data.channels) == images.shape[1:]
     picks = [10, 0, 3, 3]
     assert (data.read(picks) == images[picks]).all()
-    assert data.read(picks).flags.c_contiguous and data.read([]).shape == (0, 16, 16, 3)
+    assert data.read(picks).flags.c_contiguous and data.read([]).shape == (0,) + images.shape[1:]
     assert data.labels.argmax(1).tolist() == [0] * 4 + [1] * 4 + [2] * 3
     with pytest.raises(IndexError):
         data.read([11])
@@ -59,9 +62,12 @@ def test_records_of_other_lengths_are_walked(tmp_path):
     assert (open_dataset(tmp_path / "set").read([0, 3, 2]) == images[[0, 0, 2]]).all()
 
 
+@pytest.mark.parametrize("small_set", FORMS, indirect=True)
 def test_a_smaller_level_and_fewer_label_components(small_set):
     data = open_dataset(small_set[0], resolution=8, max_label_size=2)
     assert (data.resolution, data.label_size) == (8, 2)
+    (height, width, channels), shown = small_set[1].shape[1:], data.read([0])
+    assert shown.shape == (1, height // 2, width // 2, channels) == (1, data.height, data.width, data.channels)
     assert open_dataset(small_set[0], max_label_size=0).labels.shape == (11, 0)
 
 
@@ -89,6 +95,7 @@ def test_the_validation_set_is_separate(tmp_path):
     assert validation.label_size == 0
 
 
+@pytest.mark.parametrize("small_set", ["square", "tall"], indirect=True)
 def test_the_digest_depends_on_content_alone(small_set, tmp_path):
     path, _ = small_set
     original = open_dataset(path).digest()

@@ -5,6 +5,7 @@ import pytest
 
 from sg2ada_colab.dataset import TrainingStream, open_dataset
 from sg2ada_colab.dataset.classic.torch_format import export
+from tests.oracles.forms import FORMS
 
 
 class Numbered:
@@ -57,6 +58,7 @@ def test_a_batch_may_be_larger_than_the_set():
     assert labels.dtype == np.float32 and images.dtype == np.uint8
 
 
+@pytest.mark.parametrize("small_set", FORMS, indirect=True)
 @pytest.mark.parametrize("kind", ["records", "zip"])
 def test_mirroring_flips_half_of_the_images_along_its_axis(small_set, tmp_path, kind):
     if kind == "zip":

@@ -11,6 +11,16 @@ from sg2ada_colab import UserError
 from sg2ada_colab.dataset import PrepareOptions, open_dataset, prepare
 from sg2ada_colab.dataset.classic.torch_format import export
 from sg2ada_colab.dataset.tools import compare, extract, info, verify
+from sg2ada_colab.shape import compact_size
+from tests.oracles.forms import FORMS
+
+in_every_form = pytest.mark.parametrize("small_set", FORMS, indirect=True)
+
+
+def as_they_are(images, factor=1):
+    """Return the PrepareOptions that keep the form and the order of uint8 images [N, H, W, C], `factor` times smaller."""
+    size = compact_size(images.shape[1] // factor, images.shape[2] // factor)
+    return PrepareOptions(resolution=size, alpha="keep" if images.shape[3] == 4 else "flatten", shuffle=False)
 
 
 def flip_bit(path, position):
@@ -19,14 +29,18 @@ def flip_bit(path, position):
     path.write_bytes(bytes(data))
 
 
+@in_every_form
 def test_info_tells_the_facts(small_set):
-    facts = info(small_set[0])
-    assert (facts["images"], facts["resolution"], facts["channels"], facts["label size"]) == (11, 16, 3, 3)
+    facts, (height, width, channels) = info(small_set[0]), small_set[1].shape[1:]
+    size = 16 if height == width else f"{width}x{height}"
+    assert (facts["images"], facts["resolution"], facts["label size"]) == (11, size, 3)
+    assert facts["channels"] == (3 if channels == 3 else "4 (RGBA)")
     assert facts["images per class"] == "4, 4, 3"
     assert facts["classes"] == "a, b, c"
     assert facts["manifest"] == "yes" and facts["mean label length"] == "1.000"
 
 
+@in_every_form
 def test_a_whole_set_verifies(small_set):
     result = verify(small_set[0], progress=False)
     assert result.problems == []
@@ -59,11 +73,10 @@ def test_all_problems_are_told_at_once(small_set):
     assert len([p for p in problems if "is missing" in p]) == 1
 
 
+@pytest.mark.parametrize("small_set", ["square", "tall", "wide"], indirect=True)  # RGBA is not taken without its manifest
 def test_a_level_of_other_images_is_found(small_set, tmp_path, make_folder):
     path, images = small_set
-    other = prepare(
-        make_folder(255 - images, folder="x"), tmp_path / "small2", PrepareOptions(shuffle=False), progress=False
-    ).path
+    other = prepare(make_folder(255 - images, folder="x"), tmp_path / "small2", as_they_are(images), progress=False).path
     shutil.copy(other + "/small2-r03.tfrecords", str(path / "small-r03.tfrecords"))
     (path / "manifest.json").unlink()
     problems = verify(path, progress=False).problems
@@ -77,6 +90,7 @@ def test_labels_that_do_not_fit_are_a_problem(small_set):
     assert any("holds (5, 2)" in problem for problem in verify(path, progress=False).problems)
 
 
+@in_every_form
 def test_extract_names_images_as_the_original_does(small_set, tmp_path):
     path, images = small_set
     assert extract(path, tmp_path / "out", progress=False) == 11
@@ -87,26 +101,28 @@ def test_extract_names_images_as_the_original_does(small_set, tmp_path):
         extract(path, tmp_path / "out", progress=False)
 
 
+@in_every_form
 def test_compare_counts_what_is_equal(small_set, tmp_path, make_folder):
     path, images = small_set
     assert compare(path, path, progress=False).equal
     changed = images.copy()
     changed[4] += 1
-    other = prepare(make_folder(changed, folder="x"), tmp_path / "other", PrepareOptions(shuffle=False), progress=False).path
+    other = prepare(make_folder(changed, folder="x"), tmp_path / "other", as_they_are(images), progress=False).path
     result = compare(path, other, ignore_labels=True, progress=False)
     assert (result.equal_images, result.equal_labels, result.equal) == (10, 11, False)
     assert compare(path, other, progress=False).equal_labels == 0
-    smaller = prepare(make_folder(images[:3], folder="y"), tmp_path / "third", PrepareOptions(resolution=8), progress=False).path
+    smaller = prepare(make_folder(images[:3], folder="y"), tmp_path / "third", as_they_are(images, 2), progress=False).path
     result = compare(path, smaller, progress=False)
     assert (result.images_b, result.compared, result.equal_images) == (3, 3, 0)
 
 
+@in_every_form
 def test_preparing_a_set_again_gives_the_same_set(small_set, tmp_path):
-    path, _ = small_set
-    again = prepare(path, tmp_path / "x" / "small", PrepareOptions(shuffle=False), progress=False)
+    path, images = small_set
+    again = prepare(path, tmp_path / "x" / "small", as_they_are(images), progress=False)
     old, new = json.loads((path / "manifest.json").read_text()), again.manifest
     assert old["files"] == new["files"]
-    smaller = prepare(path, tmp_path / "smaller", PrepareOptions(resolution=8, shuffle=False), progress=False)
+    smaller = prepare(path, tmp_path / "smaller", as_they_are(images, 2), progress=False)
     assert open_dataset(smaller.path).label_size == 3 and open_dataset(smaller.path).resolution == 8
 
 
@@ -130,6 +146,7 @@ def change(path, name, data):
             archive.writestr(member, content)
 
 
+@in_every_form
 def test_a_set_in_pytorchs_form_verifies(torch_set):
     result = verify(torch_set, progress=False)
     assert (result.problems, result.records, result.unit, result.checked) == ([], 11, "images", {"manifest": False})
@@ -149,7 +166,7 @@ def test_all_problems_of_a_set_in_pytorchs_form_are_told(torch_set):
     change(torch_set, "00000/img00000007.png", stream.getvalue()[:-20])
     problems = verify(torch_set, progress=False).problems
     assert len(problems) == 2
-    assert problems[0].endswith("00000/img00000003.png is 8 x 8, not 16 pixels wide")
+    assert problems[0].endswith("00000/img00000003.png is 8x8, not 16x16 pixels (width x height)")
     assert "00000/img00000007.png: truncated" in problems[1]
     change(torch_set, "dataset.json", b'{"labels": [["00000/img00000000.png", 0]]}')
     (problem,) = verify(torch_set, progress=False).problems

@@ -4,8 +4,11 @@ import pytest
 from sg2ada_colab.errors import UserError
 from sg2ada_colab.formats.convert import convert
 from sg2ada_colab.formats.embedded_source import embedded_source
+from sg2ada_colab.formats.network_pickle import write_network_pickle
 from sg2ada_colab.formats.read import read_snapshot
 from tests.conftest import DATA
+from tests.oracles.forms import FORMS
+from tests.oracles.small_snapshots import small_snapshot
 
 
 def assert_equal(one, other):
@@ -26,6 +29,16 @@ def test_round_trips_through_every_form_are_exact(tag, tmp_path):
     assert (tmp_path / "a.pkl").read_bytes() == (tmp_path / "c.pkl").read_bytes()
     assert embedded_source().encode() in (tmp_path / "a.pkl").read_bytes()
     assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_there_and_back_in_every_form_of_pictures(form, tmp_path):
+    original = small_snapshot(label_size=2, **FORMS[form])
+    write_network_pickle(tmp_path / "a.pkl", original)
+    convert(tmp_path / "a.pkl", tmp_path / "b.safetensors")
+    convert(tmp_path / "b.safetensors", tmp_path / "c.pkl")
+    for name in ("a.pkl", "b.safetensors", "c.pkl"):
+        assert_equal(read_snapshot(tmp_path / name), original)
 
 
 def test_unknown_forms_and_folders_are_named(tmp_path):

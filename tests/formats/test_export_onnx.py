@@ -31,7 +31,7 @@ def test_it_gives_the_reference_images(tag, reference, relmax, tmp_path):
         assert (images != expected).mean() < 1e-3
 
 
-@pytest.mark.parametrize("form", [{"num_channels": 1}, {"num_channels": 4}, {"init_res": (4, 6)}, {"init_res": (9, 16)}])
+@pytest.mark.parametrize("form", [{"num_channels": 1}, FORMS["rgba"], FORMS["tall"], FORMS["wide"], {"init_res": (9, 16)}])
 @pytest.mark.parametrize("architecture, kernel", [("orig", None), ("resnet", None), ("skip", [1, 2, 4, 3]), ("skip", [1, 1])])
 def test_other_architectures_and_kernels(architecture, kernel, form, relmax, tmp_path):
     pytest.importorskip("onnx")

@@ -12,6 +12,7 @@ from sg2ada_colab.errors import UserError
 from sg2ada_colab.formats.export_safetensors import _ordered, write_safetensors
 from sg2ada_colab.formats.read import read_snapshot
 from tests.conftest import DATA
+from tests.oracles.forms import FORMS
 from tests.oracles.small_snapshots import small_snapshot
 
 
@@ -44,9 +45,9 @@ def test_a_compact_file_holds_float16_and_no_g_and_is_read_as_float32(tmp_path):
     assert not (back.Gs.variables["dlatent_avg"] == 7).any(), "G and Gs are two networks"
 
 
-@pytest.mark.parametrize("form", [{"num_channels": 4}, {"init_res": (6, 4)}, {"num_channels": 4, "init_res": (4, 6)}])
-def test_rgba_and_rectangles_come_back(form, tmp_path):
-    original = small_snapshot(**form)
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_comes_back(form, tmp_path):
+    original = small_snapshot(**FORMS[form])
     write_safetensors(tmp_path / "n.safetensors", original)
     for one, other in zip(read_snapshot(tmp_path / "n.safetensors").networks(), original.networks()):
         assert one.config == other.config

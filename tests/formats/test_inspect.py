@@ -1,11 +1,13 @@
 import json
 
 import numpy as np
+import pytest
 
 from sg2ada_colab.formats.inspect import describe
 from sg2ada_colab.formats.network_pickle import write_network_pickle
 from sg2ada_colab.formats.read import read_snapshot
 from tests.conftest import DATA
+from tests.oracles.forms import FORMS, picture_shape
 from tests.oracles.small_snapshots import small_snapshot
 
 
@@ -42,6 +44,14 @@ def test_table_and_parameters():
     assert "1 (grey)" in "\n".join(lines)
     assert len([line for line in lines if line.startswith("Variable of")]) == 2
     assert not any(line.startswith("Variable of") for line in describe(snapshot, layers=False))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_form_of_the_pictures(form):
+    height, width, channels = picture_shape(form)
+    lines = {line.split("  ")[0]: line for line in describe(small_snapshot(**FORMS[form]), layers=False)}
+    assert f"{width}x{height}" in lines["Resolution"] and ("width x height" in lines["Resolution"]) == (width != height)
+    assert {3: "3 (RGB)", 4: "4 (RGBA)"}[channels] in "\n".join(lines.values())
 
 
 def test_embedded_code_is_counted_not_run(tmp_path):

@@ -80,7 +80,7 @@ def test_rgb_against_rgba_is_refused():
     specs = [parse_metric("kid64_efflite0")]
     with pytest.raises(UserError) as caught:
         measure_all(specs, rgba_by_number, MemoryDataset(images_by_number(9, 0)), MeasureOptions(networks=random_network))
-    assert "images of 16x16x4, the dataset holds 16x16x3" in caught.value.what
+    assert "images of 16x16 px in RGBA, the dataset holds 16x16 px in RGB" in caught.value.what
     assert caught.value.next_step.endswith("prepared with --alpha keep")
     with pytest.raises(UserError) as caught:
         measure_all(specs, images_by_number, rgba_dataset(9), MeasureOptions(networks=random_network))

@@ -14,6 +14,7 @@ from sg2ada_colab.metrics.fid import frechet_distance
 from sg2ada_colab.metrics.kid import kernel_distance
 from sg2ada_colab.metrics.reals import dataset_digest, flips_of
 from sg2ada_colab.seeds import random_state
+from tests.oracles.forms import FORMS, picture_shape
 
 from .conftest import MemoryDataset, images_by_number, random_network, statistics_of
 
@@ -42,29 +43,42 @@ def test_values_equal_a_direct_computation(size, tmp_path):
     assert (kid.num_reals, kid.num_fakes, kid_small.num_fakes) == (200, 300, 150)
 
 
-def test_each_metric_alone_gives_what_it_gives_in_company(tmp_path):
-    together = [result.values for result in run(tmp_path / "a")]
-    alone = [run(tmp_path / "b", [name])[0].values for name in reversed(METRICS)]
+def collection(form):
+    """Return (function that makes fakes, MemoryDataset) of images of a form."""
+    height, width, channels = picture_shape(form)
+    made = partial(images_by_number, size=(height, width), channels=channels)
+    reals = MemoryDataset(made(200, 0, stream="reals"))
+    reals.channels = channels
+    return made, reals
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_each_metric_alone_gives_what_it_gives_in_company(tmp_path, form):
+    fakes, reals = collection(form)
+    together = [result.values for result in run(tmp_path / "a", METRICS, fakes, reals)]
+    alone = [run(tmp_path / "b", [name], fakes, reals)[0].values for name in reversed(METRICS)]
     assert together == alone[::-1]
 
 
-def test_an_interrupted_measurement_goes_on_and_ends_the_same(tmp_path):
-    whole = [result.values for result in run(tmp_path / "whole")]
+@pytest.mark.parametrize("form", ["square", "tall", "wide rgba"])
+def test_an_interrupted_measurement_goes_on_and_ends_the_same(tmp_path, form):
+    fakes, reals = collection(form)
+    whole = [result.values for result in run(tmp_path / "whole", METRICS, fakes, reals)]
     asked, calls = [], []
 
     def generate(count, start):
         asked.append(start)
-        return images_by_number(count, start)
+        return fakes(count, start)
 
     for stop_after in (3, 4):
         calls.clear()
         with pytest.raises(KeyboardInterrupt):
             run(
-                tmp_path / "b", generate=generate, source="snapshot 1", partial_dir=tmp_path / "partial",
+                tmp_path / "b", generate=generate, dataset=reals, source="snapshot 1", partial_dir=tmp_path / "partial",
                 should_stop=lambda limit=stop_after: calls.append(1) or len(calls) == limit,
             )  # fmt: skip
     asked.clear()
-    resumed = run(tmp_path / "b", generate=generate, source="snapshot 1", partial_dir=tmp_path / "partial")
+    resumed = run(tmp_path / "b", generate=generate, dataset=reals, source="snapshot 1", partial_dir=tmp_path / "partial")
     assert [result.values for result in resumed] == whole
     # the first stop falls into the reals (7 batches), the second one ends them after 4 + 3 batches; asked[0] is the shape check
     assert 0 in asked
@@ -185,8 +199,9 @@ def test_few_images_give_a_warning(tmp_path):
 
 @pytest.mark.parametrize("images,text", [
     (images_by_number(1, 0), "1 image"),
-    (images_by_number(9, 0, size=32), "16x16x3, the dataset holds 32x32x3"),
-    (images_by_number(9, 0, channels=1), "16x16x3, the dataset holds 16x16x1"),
+    (images_by_number(9, 0, size=32), "of 16x16 px in RGB, the dataset holds 32x32 px in RGB"),
+    (images_by_number(9, 0, size=(24, 16)), r"of 16x16 px in RGB, the dataset holds 16x24 px in RGB \(width x height\)"),
+    (images_by_number(9, 0, channels=1), "of 16x16 px in RGB, the dataset holds 16x16 px in grey"),
 ])  # fmt: skip
 def test_a_dataset_that_does_not_fit_is_refused(tmp_path, images, text):
     with pytest.raises(UserError, match=text):

@@ -16,15 +16,16 @@ def frames(count, size=(65, 33)):
         yield (f"{number} kimg" if number % 2 else None), Image.new("RGB", size, (40 * number, 255 - 40 * number, 9))
 
 
+@pytest.mark.parametrize("size, shown", [((65, 33), (324, 164)), ((33, 65), (164, 324)), ((64, 64), (320, 320))])
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])
-def test_frames_come_back(tmp_path, suffix):
+def test_frames_come_back(tmp_path, suffix, size, shown):
     path = tmp_path / ("history" + suffix)
-    assert save_animation(path, frames(5), 10) == 5
+    assert save_animation(path, frames(5, size), 10) == 5
     with Image.open(str(path)) as image:
-        assert image.n_frames == 5 and image.size == (324, 164), "small pictures are enlarged, to even sides"
+        assert image.n_frames == 5 and image.size == shown, "small pictures are enlarged, to even sides"
         image.seek(4)
         image.load()
-        assert list(map(int, np.asarray(image.convert("RGB"))[100, 200])) == pytest.approx([160, 95, 9], abs=12)
+        assert list(map(int, np.asarray(image.convert("RGB"))[100, 120])) == pytest.approx([160, 95, 9], abs=12)
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
 
 

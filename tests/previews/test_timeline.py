@@ -38,14 +38,15 @@ def test_a_file_that_is_being_written_is_an_os_error(tmp_path):
         as_jpeg(path)
 
 
-def test_spread_is_zero_for_one_image_over_and_over_and_falls_as_images_become_alike(tmp_path):
+@pytest.mark.parametrize("height, width", [(8, 8), (12, 8), (8, 12)])
+def test_spread_is_zero_for_one_image_over_and_over_and_falls_as_images_become_alike(tmp_path, height, width):
     random = np.random.RandomState(1)
-    colours = np.repeat(np.repeat(random.randint(0, 256, [32 * 32, 1, 1, 3]), 8, 1), 8, 2)
+    colours = np.repeat(np.repeat(random.randint(0, 256, [32 * 32, 1, 1, 3]), height, 1), width, 2)
     paths = []
     for share in (1.0, 0.25, 0.0):
         paths.append(tmp_path / f"{share}.png")
         save_grid(paths[-1], 128 + share * (colours - 128), 0, 255, 32)
-    spreads = [grid_diversity(path, 8) for path in paths]
+    spreads = [grid_diversity(path, (height, width)) for path in paths]
     oracle = colours.reshape(1024, -1).astype(float).std(axis=0).mean()
     assert spreads[0] == pytest.approx(oracle, rel=0.01)
     assert spreads[1] == pytest.approx(0.25 * oracle, rel=0.02) and spreads[2] == 0

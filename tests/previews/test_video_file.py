@@ -11,27 +11,28 @@ from sg2ada_colab.previews import video_file
 from sg2ada_colab.previews.video_file import check_video_path, video_suffix, write_video
 
 
-def frames(count, channels=3):
+def frames(count, channels=3, size=(32, 48)):
     for number in range(count):
-        frame = np.zeros([32, 48, channels], np.uint8)
+        frame = np.zeros([*size, channels], np.uint8)
+        frame[..., 3:] = 255
         frame[:, 2 * number : 2 * number + 8] = 255
         yield frame
 
 
 @pytest.mark.parametrize("suffix, unit", [(".webp", 1), (".gif", 10)])
-@pytest.mark.parametrize("channels", [1, 3])
-def test_frames_and_times_come_back(tmp_path, suffix, unit, channels):
+@pytest.mark.parametrize("channels, size", [(1, (32, 48)), (3, (32, 48)), (3, (48, 32)), (4, (32, 32))])
+def test_frames_and_times_come_back(tmp_path, suffix, unit, channels, size):
     path = tmp_path / ("a" + suffix)
-    write_video(path, frames(12, channels), 12, 30, hold_s=0.5)
+    write_video(path, frames(12, channels, size), 12, 30, hold_s=0.5)
     times = []
     with Image.open(str(path)) as image:
-        assert image.n_frames == 12 and image.size == (48, 32) and image.info["loop"] == 0
+        assert image.n_frames == 12 and image.size == size[::-1] and image.info["loop"] == 0
         for number in range(12):
             image.seek(number)
             image.load()
             times.append(image.info["duration"])
             bright = np.asarray(image.convert("L"), int)
-            assert bright[16, 2 * number + 4] > 150 and bright[16, (2 * number + 30) % 48] < 100, number
+            assert bright[16, 2 * number + 4] > 150 and bright[16, (2 * number + 20) % size[1]] < 100, number
     assert sum(times) == 400 + 500 and set(times[:-1]) <= {30, 33, 34, 40} and times[-1] - 500 in (30, 33, 34, 40)
     assert all(time % unit == 0 for time in times)
     assert [one.name for one in tmp_path.iterdir()] == [path.name]

@@ -159,5 +159,5 @@ def test_metrics_of_a_rectangle_see_the_complete_picture(dataset):
     data = open_dataset(dataset)
     specs = [parse_metric("kid50_efflite0")]
     check_images(specs, lambda count, start: np.zeros([count, 16, 24, 3], np.uint8), data)
-    with pytest.raises(UserError, match="the generator makes images of 16x16x3, the dataset holds 16x24x3"):
+    with pytest.raises(UserError, match="the generator makes images of 16x16 px in RGB, the dataset holds 24x16 px"):
         check_images(specs, lambda count, start: np.zeros([count, 16, 16, 3], np.uint8), data)

@@ -13,6 +13,7 @@ from sg2ada_colab.training import comparison_losses as terms
 from sg2ada_colab.training.comparison_phases import METHODS, ComparisonPhases
 from sg2ada_colab.training.state import TrainState
 from sg2ada_colab.training.steps import to_float
+from tests.oracles.forms import FORMS, picture_shape
 
 from .test_steps import REPORTS
 from .tiny_config import config_of
@@ -20,15 +21,21 @@ from .tiny_config import config_of
 BATCH, SIZE, P = 4, 8, 0.4
 SEED = tf.constant([3, 4])
 LABELS = tf.zeros([BATCH, 0])
-REALS = tf.constant(np.random.RandomState(0).randint(0, 256, [BATCH, SIZE, SIZE, 3]).astype(np.uint8))
 
 
-def make(method, loss_kwargs=None, w_avg_beta=0.995):
+def reals_of(form):
+    return tf.constant(np.random.RandomState(0).randint(0, 256, (BATCH,) + picture_shape(form, SIZE)).astype(np.uint8))
+
+
+REALS = reals_of("square")
+
+
+def make(method, loss_kwargs=None, w_avg_beta=0.995, form="square"):
     """Return phases over a tiny network, with the extra variables of the method added by hand."""
     weights = dict(COMPARISON_METHODS[method].loss_kwargs, **(loss_kwargs or {}))
-    G = GeneratorConfig(resolution=SIZE, num_channels=3, latent_size=8, dlatent_size=8, mapping_fmaps=8, mapping_layers=2,
-                        fmap_base=32, fmap_max=8, w_avg_beta=w_avg_beta)  # fmt: skip
-    D = DiscriminatorConfig(resolution=SIZE, num_channels=3, fmap_base=32, fmap_max=8, score_max=5 if method == "auxrot" else 1)
+    size = dict(resolution=SIZE, fmap_base=32, fmap_max=8, **FORMS[form])
+    G = GeneratorConfig(latent_size=8, dlatent_size=8, mapping_fmaps=8, mapping_layers=2, w_avg_beta=w_avg_beta, **size)
+    D = DiscriminatorConfig(score_max=5 if method == "auxrot" else 1, **size)
     losses = {"r1_gamma": 1.0, "method": method, "method_kwargs": weights}
     config = config_of(G, D, BATCH, seed=1, losses=losses)
     state = TrainState(config, num_fp16_res=0)
@@ -53,13 +60,16 @@ def untouched(phases, name, inputs):
     return {key for key, g in zip(trainable, gradients) if g is None or not (np.all(np.isfinite(g)) and np.any(g.numpy() != 0))}
 
 
-@pytest.mark.parametrize("method", [m for m in METHODS if m != "adropout"])
-def test_every_phase_has_gradients(method):
-    phases = make(method)
+@pytest.mark.parametrize(
+    "method, form",
+    [(method, "square") for method in METHODS if method != "adropout"] + [("bcr", "wide rgba"), ("pagan", "tall")],
+)
+def test_every_phase_has_gradients(method, form):
+    phases, reals = make(method, form=form), reals_of(form)
     assert (phases["G_reg"].interval is not None) == METHODS[method].has_path_length
     assert untouched(phases, "_G_main", (SEED, LABELS, tf.constant(P))) == set()
-    assert untouched(phases, "_D_main", (SEED, LABELS, REALS, LABELS, tf.constant(P))) <= {"Output/bias"}  # WGAN's cancels
-    left = untouched(phases, "_D_reg", (SEED, REALS, LABELS, tf.constant(P)))
+    assert untouched(phases, "_D_main", (SEED, LABELS, reals, LABELS, tf.constant(P))) <= {"Output/bias"}  # WGAN's cancels
+    left = untouched(phases, "_D_reg", (SEED, reals, LABELS, tf.constant(P)))
     assert all("bias" in key for key in left), left  # slopes do not depend on the last biases
 
 

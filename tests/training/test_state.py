@@ -7,22 +7,23 @@ import pytest
 
 from sg2ada_colab.networks.config import DiscriminatorConfig, GeneratorConfig
 from sg2ada_colab.training.state import REST, Counters, RunningMeans, TrainState, flat
+from tests.oracles.forms import FORMS
 
 from .tiny_config import config_of
 
 ADA = {"heuristic": "rt", "tune_kimg": 1.0}
 
 
-def tiny_state(seed=3, networks=None, augment=()):
+def tiny_state(seed=3, networks=None, augment=(), form="square"):
     """Return a TrainState of tiny networks, whose optimisers keep both moments; not augmented but for settings `augment`."""
-    size = {"resolution": 8, "fmap_base": 32, "fmap_max": 8}
+    size = dict({"resolution": 8, "fmap_base": 32, "fmap_max": 8}, **FORMS[form])
     G, D = GeneratorConfig(latent_size=16, dlatent_size=16, **size), DiscriminatorConfig(**size)
     return TrainState(config_of(G, D, seed=seed, optimizer={"beta1": 0.5}, augment=dict(augment)), 0, networks)
 
 
-def trained_state():
+def trained_state(form="square"):
     """Return a state in which everything differs from a fresh one, and that lies in the middle of a tick."""
-    state = tiny_state(augment=ADA)
+    state = tiny_state(augment=ADA, form=form)
     random = np.random.RandomState(1)
     for variable in flat(state.variables()):
         variable.assign(random.uniform(0.1, 0.9, variable.shape.as_list()).astype(np.float32))
@@ -43,17 +44,18 @@ def assert_equal(one, other):
     assert meta == its_meta and sorted(networks) == ["D", "G", "Gs"]
 
 
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("built_with_networks", [False, True])
-def test_what_is_saved_is_loaded_into_another_state_bit_for_bit(built_with_networks):
-    state = trained_state()
+def test_what_is_saved_is_loaded_into_another_state_bit_for_bit(built_with_networks, form):
+    state = trained_state(form)
     networks, arrays, meta = saved = state.save()
     meta = json.loads(json.dumps(meta))  # as a file holds it
     assert meta == saved[2] and meta["nimg"] == 4096 and meta["means"] == {"Loss/G/loss": [0.7 + 0.1, 2]}
     if built_with_networks:
-        other = tiny_state(seed=4, networks=networks, augment=ADA)
+        other = tiny_state(seed=4, networks=networks, augment=ADA, form=form)
         other.load(arrays, meta)
     else:
-        other = tiny_state(seed=4, augment=ADA)
+        other = tiny_state(seed=4, augment=ADA, form=form)
         other.load(arrays, meta, networks)
     assert_equal(other.save(), saved)
     assert other.controller.update() == state.controller.update()

@@ -11,6 +11,7 @@ from sg2ada_colab.tf import IS_TF1, compiling_for, tf
 from sg2ada_colab.training.optimizer import gradient_scale
 from sg2ada_colab.training.state import TrainState, flat
 from sg2ada_colab.training.steps import Phases
+from tests.oracles.forms import FORMS, picture_shape
 from tests.training.tiny_config import config_of
 
 BATCH, LABELS = 8, 2
@@ -24,9 +25,20 @@ REPORTS = {  # by NVIDIA's names, in the order in which they are computed
 }
 
 
-def make(rounds=1, xla=False, group=4, batch=BATCH, num_fp16_res=0, seed=3, freeze_layers=0, lecam_weight=0.0, pseudo=False):
-    g = GeneratorConfig(resolution=8, fmap_base=32, fmap_max=8, mapping_layers=2, label_size=LABELS, conv_clamp=256)
-    d = DiscriminatorConfig(resolution=8, fmap_base=32, fmap_max=8, label_size=LABELS, mbstd_group_size=group, conv_clamp=256)
+def make(
+    rounds=1,
+    xla=False,
+    group=4,
+    batch=BATCH,
+    num_fp16_res=0,
+    seed=3,
+    freeze_layers=0,
+    lecam_weight=0.0,
+    pseudo=False,
+    form="square",
+):
+    size = dict(resolution=8, fmap_base=32, fmap_max=8, label_size=LABELS, conv_clamp=256, **FORMS[form])
+    g, d = GeneratorConfig(mapping_layers=2, **size), DiscriminatorConfig(mbstd_group_size=group, **size)
     config = config_of(
         g, d, batch * rounds, batch, seed=seed, optimizer={"freeze_layers": freeze_layers}, engine={"xla": xla},
         losses={"r1_gamma": 2.0, "lecam_weight": lecam_weight}, augment={"pseudo": pseudo},
@@ -35,30 +47,31 @@ def make(rounds=1, xla=False, group=4, batch=BATCH, num_fp16_res=0, seed=3, free
     return state, Phases(state, config)
 
 
-def reals(count=BATCH):
+def reals(count=BATCH, form="square"):
     random = np.random.RandomState(1)
     labels = np.eye(LABELS, dtype=np.float32)[random.randint(0, LABELS, count)]
-    return tf.constant(random.randint(0, 255, [count, 8, 8, 3]).astype(np.uint8)), tf.constant(labels)
+    return tf.constant(random.randint(0, 255, (count,) + picture_shape(form, 8)).astype(np.uint8)), tf.constant(labels)
 
 
 def seed(name="x", step=0):
     return tf.constant(step_seed(3, name, step), SEED_DTYPE)
 
 
-@pytest.mark.parametrize("group", [4, 2, None])
-def test_one_pass_over_both_kinds_equals_two(group, relmax):
-    state, phases = make(group=group)
+@pytest.mark.parametrize("group, form", [(4, form) for form in FORMS] + [(2, "square"), (None, "square")])
+def test_one_pass_over_both_kinds_equals_two(group, form, relmax):
+    state, phases = make(group=group, form=form)
     random = np.random.RandomState(2)
-    fakes, images = (tf.constant(np.float32(random.randn(BATCH, 8, 8, 3))) for _ in range(2))
+    fakes, images = (tf.constant(np.float32(random.randn(BATCH, *picture_shape(form, 8)))) for _ in range(2))
     labels, real_labels = reals()[1], tf.reverse(reals()[1], [0])
     fake_scores, real_scores = phases._judge_both(fakes, labels, images, real_labels, tf.constant(0.0), seed())
     assert relmax(fake_scores, state.D(fakes, labels)) < 1e-5
     assert relmax(real_scores, state.D(images, real_labels)) < 1e-5
 
 
-def test_every_phase_reports_and_moves_its_network():
-    state, phases = make()
-    images, labels = reals()
+@pytest.mark.parametrize("form", ["square", "wide rgba"])
+def test_every_phase_reports_and_moves_its_network(form):
+    state, phases = make(form=form)
+    images, labels = reals(form=form)
     p = tf.constant(0.0)
     inputs = {
         "G_main": (labels, p),
@@ -81,21 +94,21 @@ def test_every_phase_reports_and_moves_its_network():
 class OneStep:
     """One round of a phase in the form for a target, from the weights of any seed: its graph is made once for all of them."""
 
-    def __init__(self, name, target, num_fp16_res=0):
-        self.name, self.target = name, target
-        self.state, self.phases = make(num_fp16_res=num_fp16_res)
+    def __init__(self, name, target, num_fp16_res=0, form="square"):
+        self.name, self.target, self.form = name, target, form
+        self.state, self.phases = make(num_fp16_res=num_fp16_res, form=form)
 
     def __call__(self, seed_of_all=3):
         """Return its report, and what it did to the second moments, by name."""
         name, state = self.name, self.state
-        images, labels = reals()
+        images, labels = reals(form=self.form)
         inputs = {
             "G_main": (labels,),
             "G_reg": (labels[:4],),
             "D_main": (labels, images, labels),
             "D_reg": (images, labels),
         }[name]
-        fresh = flat(make(seed=seed_of_all)[0].variables())
+        fresh = flat(make(seed=seed_of_all, form=self.form)[0].variables())
         for variable, value in zip(flat(state.variables()), fresh):
             variable.assign(value)
         state.G.variables["synthesis/8x8/Conv1/noise_strength"].assign(0.3)
@@ -119,9 +132,13 @@ def differences(moments, expected):
 
 
 @pytest.mark.skipif(IS_TF1, reason="TensorFlow 1 compiles nothing")
-@pytest.mark.parametrize("name", ["G_main", "G_reg", "D_main", "D_reg"])
-def test_the_forms_for_a_gpu_give_the_same_gradients(name, relmax):
-    (gpu_report, gpu), (report, plain) = OneStep(name, "gpu")(), OneStep(name, None)()
+@pytest.mark.parametrize(
+    "name, form",
+    [(name, "square") for name in ("G_main", "G_reg", "D_main", "D_reg")]
+    + [pytest.param("G_main", "tall", marks=pytest.mark.once), pytest.param("D_main", "wide rgba", marks=pytest.mark.once)],
+)
+def test_the_forms_for_a_gpu_give_the_same_gradients(name, form, relmax):
+    (gpu_report, gpu), (report, plain) = OneStep(name, "gpu", form=form)(), OneStep(name, None, form=form)()
     assert relmax(gpu_report, report) < 2e-5 and max(differences(gpu, plain)) < 2e-5
 
 

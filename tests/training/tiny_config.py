@@ -15,7 +15,7 @@ def config_of(G, D, minibatch=8, minibatch_gpu=None, **parts):
         parts: Other values for settings of its parts, such as optimizer={"beta1": 0.5}; or for `seed`.
     """
     options = TrainOptions(batch=minibatch, batch_gpu=minibatch_gpu or minibatch, mbstd_group=1, no_xla=True, aug="noaug")
-    config = resolve(options, DatasetInfo("d", "d", G.resolution, G.num_channels, G.label_size, 10))
+    config = resolve(options, DatasetInfo("d", "d", G.resolution, G.num_channels, G.label_size, 10, init_res=G.init_res))
     config = replace(config, G=G.to_kwargs(), D=D.to_kwargs())
     return replace(config, **{name: changed(getattr(config, name), value) for name, value in parts.items()})
 

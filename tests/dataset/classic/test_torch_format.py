@@ -9,6 +9,8 @@ from PIL import Image
 from sg2ada_colab import UserError
 from sg2ada_colab.dataset import PrepareOptions, TrainingStream, open_dataset, prepare
 from sg2ada_colab.dataset.classic.torch_format import export
+from sg2ada_colab.images.transparency import over
+from tests.oracles.forms import FORMS
 
 
 def write_zip(path, images, labels=None, names=None):
@@ -62,9 +64,12 @@ def test_a_zip_and_the_records_made_from_it_have_one_digest(tmp_path):
     assert open_dataset(prepared).digest() == open_dataset(path).digest()
 
 
+@pytest.mark.parametrize("small_set", FORMS, indirect=True)
 @pytest.mark.parametrize("target", ["out.zip", "out"])
 def test_export_and_back(small_set, tmp_path, target):
     path, images = small_set
+    if images.shape[3] == 4:
+        images = over(images, 255)  # such a set is opened as RGB; `prepare --alpha keep` keeps what is transparent
     assert export(path, tmp_path / target, progress=False) == 11
     data = open_dataset(tmp_path / target)
     assert (data.read(range(11)) == images).all()
@@ -94,14 +99,19 @@ def test_exported_label_vectors_stay_vectors(small_set, tmp_path):
 
 
 def test_errors_say_what_to_do(tmp_path):
-    with pytest.raises(UserError, match="is 8 x 6(.|\n)*sg2ada prepare"):
-        open_dataset(write_zip(tmp_path / "a.zip", [np.zeros((6, 8, 3), np.uint8)]))
+    with pytest.raises(UserError, match="is 90 x 50(.|\n)*sg2ada prepare(.|\n)*--resolution auto keeps the shape"):
+        open_dataset(write_zip(tmp_path / "a.zip", [np.zeros((50, 90, 3), np.uint8)]))
     mixed = [np.zeros((8, 8, 3), np.uint8), np.zeros((4, 4, 3), np.uint8)]
-    with pytest.raises(UserError, match="img00000001.png is 4 x 4, not 8 pixels wide"):
-        open_dataset(write_zip(tmp_path / "b.zip", mixed)).read([0, 1])
+    with pytest.raises(UserError, match=r"img00000001.png is 4x4, not 8x8 pixels \(width x height\)"):
+        open_dataset(write_zip(tmp_path / "b.zip", mixed))
+    images = [np.zeros((8, 8, 3), np.uint8)] * 3000 + [np.zeros((8, 12, 3), np.uint8)] + [np.zeros((8, 8, 3), np.uint8)] * 30
+    with pytest.raises(UserError, match="img00003000.png is 12x8, not 8x8 pixels"):  # not among those that are looked at first
+        open_dataset(write_zip(tmp_path / "b.zip", images)).read([3000])
     with pytest.raises(UserError, match="no validation set"):
         open_dataset(write_zip(tmp_path / "c.zip", random_images()), validation=True)
     with pytest.raises(UserError, match="images of 8 pixels, not 16"):
         open_dataset(tmp_path / "c.zip", resolution=16)
+    with pytest.raises(UserError, match="images of 12x8 pixels, resolution 8, not 4"):
+        open_dataset(write_zip(tmp_path / "e.zip", [np.zeros((8, 12, 3), np.uint8)]), resolution=4)
     with pytest.raises(UserError, match="5 of 6 images without a label"):
         open_dataset(write_zip(tmp_path / "d.zip", random_images(), [["00000/img00000000.png", 1]]))
