@@ -82,6 +82,9 @@ def parse(argv=None):
     parser = make_parser(__doc__)
     parser.add_argument("--xla", type=int, action="append", choices=[0, 1], help="may be given again (default 1)")
     parser.add_argument("--repeats", type=int, default=6, help="timed calls of each phase (default 6)")
+    parser.add_argument(
+        "--processor-time", action="store_true", help="count processor seconds instead of those of the clock: on a shared machine"
+    )
     parser.add_argument("--cache", help="folder of compiled programs, filled and used as training does (default none)")
     parser.add_argument("--serial", action="store_true", help="compile one phase after another instead of side by side")
     parser.add_argument("--profile", help="folder for a list of kernels of each phase (default none)")
@@ -171,10 +174,12 @@ def measure(args, size, aug, xla, only_first_step=False):
         report, _ = phases[name].run(last, tf.constant(step_seed(0, name, step), SEED_DTYPE), *inputs[name])
         return report.numpy()
 
+    clock = time.process_time if args.processor_time else time.perf_counter
+
     def timed(call):
-        began = time.perf_counter()
+        began = clock()
         call()
-        return time.perf_counter() - began
+        return clock() - began
 
     if xla and not args.serial:
         ready = warm_up(phases.programs(), flat(state.variables()) + phases.variables(), cache)
@@ -192,7 +197,7 @@ def measure(args, size, aug, xla, only_first_step=False):
         return {"first step": first_step_s}
     ms = {name: 1000 * min(timed(lambda n=name, i=i: run(n, i)) for i in range(args.repeats)) for name in inputs}
     ms["average"] = 1000 * min(timed(lambda: phases.update_average(tf.constant(0.5))) for _ in range(args.repeats))
-    loop_s = min(train_sixteen(config, state, phases, stream, p) for _ in range(2))
+    loop_s = min(train_sixteen(config, state, phases, stream, p, clock) for _ in range(2))
     if args.profile:
         write_profiles(args.profile, f"{size_words(size)}-{aug}", {name: lambda n=name: run(n, 1) for name in inputs})
     rounds = config.schedule.rounds
@@ -218,20 +223,24 @@ def measure(args, size, aug, xla, only_first_step=False):
     return row
 
 
-def train_sixteen(config, state, phases, stream, p):
-    """Return the seconds that the training loop takes for 16 minibatches, which have every phase in its proper share."""
+def train_sixteen(config, state, phases, stream, p, clock=time.perf_counter):
+    """Return the seconds that the training loop takes for 16 minibatches, which have every phase in its proper share.
+
+    Args:
+        clock: Function that returns seconds: of the clock, or of the processors.
+    """
     from sg2ada_colab.tf import tf
     from sg2ada_colab.training.loop import MINIBATCHES_PER_GROUP, Batches, draw_calls, read_ahead, read_reports, run_minibatch
 
     beta, done = tf.constant(0.5), state.counters.minibatch
     with read_ahead(stream, done * config.schedule.rounds, MINIBATCHES_PER_GROUP * config.schedule.rounds) as batches:
-        began = time.perf_counter()
+        began = clock()
         for start in range(done, done + 16, MINIBATCHES_PER_GROUP):
             results = []
             for calls in draw_calls(range(start, start + MINIBATCHES_PER_GROUP), phases, stream, config.seed):
                 results += run_minibatch(state, phases, calls, Batches(batches, None), p, beta)
             read_reports(results)
-        return time.perf_counter() - began
+        return clock() - began
 
 
 def write_profiles(folder, name, calls):

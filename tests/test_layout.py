@@ -215,10 +215,10 @@ TESTED_WITH_OTHERS = """
 # Tests of more than one module, by what they are about.
 TESTS_OF_SEVERAL = """
     colab/notebook_size dataset/copy_from_drive dataset/damage dataset/full_disk dataset/memory formats/real_torch
-    images/real_material layout main metrics/reference metrics/stamps metrics/torch_oracles networks/modulated_conv
-    networks/networks networks/rectangles packaging runs/does_not_fit runs/drive runs/ended_early runs/grids runs/methods
-    runs/old_run runs/out_of_memory runs/rectangles runs/resume runs/several_processes runs/transparency storage/damage
-    storage/identity
+    images/real_material layout main metrics/reference metrics/real_collections metrics/stamps metrics/torch_oracles
+    networks/modulated_conv networks/networks networks/rectangles packaging runs/does_not_fit runs/drive
+    runs/ended_early runs/grids runs/methods runs/old_run runs/out_of_memory runs/rectangles runs/resume
+    runs/several_processes runs/transparency storage/damage storage/identity
 """.split()
 
 

@@ -161,9 +161,11 @@ def run_export(args: argparse.Namespace) -> None:
 
     print(f"{export(args.dataset, args.destination, args.resolution, not args.quiet)} images written to {args.destination}")
     data = open_dataset(args.dataset)
-    if not isinstance(data.size, int) or data.channels == 4:
-        form = size_words(data.size) + " pixels" if not isinstance(data.size, int) else "images with transparency"
-        print(f"Note: {form}: those programs train squares a power of two wide, RGB or grey, only; sg2ada reads it as it is.")
+    if not isinstance(data.size, int):
+        size = size_words(data.size)
+        print(f"Note: those programs train squares a power of two wide only; these images are {size} (width x height).")
+    if data.channels == 4:
+        print("Note: the images are RGBA; sg2ada puts this form of them on white, unless `sg2ada prepare --alpha keep` reads it.")
 
 
 def run_copy(args: argparse.Namespace) -> None:

@@ -127,7 +127,7 @@ def resolve(options: TrainOptions, data: DatasetInfo, metric_data: Optional[Data
         engine=_engine_settings(options),
         **_plain(options, ""),
     )
-    return replace(config, notes=list(_notes(config, options, metric_data)))
+    return replace(config, notes=list(_notes(config, data, metric_data)))
 
 
 def _refuse_any(problems):
@@ -371,13 +371,18 @@ def _size_at(resolution, config):
     return size_text(shape.height, shape.width)
 
 
-def _notes(config, options, metric_data):
+def _notes(config, data, metric_data):
     """Yield sentences on what is allowed but may surprise."""
     G, D = GeneratorConfig.from_kwargs(config.G), DiscriminatorConfig.from_kwargs(config.D)
     if metric_data and metric_data.resolution < config.resolution:
         yield (
             f"The metrics' dataset has images of {_size_at(metric_data.resolution, config)} pixels and the networks make "
             f"{_size_at(config.resolution, config)}: metrics that need it will fail."
+        )
+    if data.is_flattened:
+        yield (
+            f"The images of {data.path} have transparency, which is put on white. To train on it: "
+            f"sg2ada prepare {data.path} FOLDER --alpha keep."
         )
     if config.shape.height != config.shape.width and (config.augment.pipe or {}).get("rotate90"):
         yield (

@@ -44,6 +44,7 @@ class DatasetInfo:
     has_validation: bool = False
     digest: Optional[str] = None  # tells datasets apart wherever they lie; None: not known
     init_res: Tuple[int, int] = (4, 4)  # what networks for its images begin with, height and width, px
+    is_flattened: bool = False  # whether its files have transparency that is put on white
 
     @classmethod
     def open(cls, path: FilePath) -> "DatasetInfo":
@@ -52,7 +53,10 @@ class DatasetInfo:
         has_validation = os.path.isdir(path) and bool(record_files(path, validation=True))
         shape = (dataset.resolution, dataset.channels, dataset.label_size, dataset.num_images)
         init_res = image_shape(dataset.size).init_res
-        return cls(str(path), dataset.name, *shape, has_validation=has_validation, digest=dataset.digest(), init_res=init_res)
+        return cls(
+            str(path), dataset.name, *shape, has_validation=has_validation, digest=dataset.digest(), init_res=init_res,
+            is_flattened=dataset.is_flattened,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

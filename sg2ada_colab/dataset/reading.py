@@ -30,6 +30,7 @@ class Dataset:
         resolution: The side of a square; of other images the nominal resolution, a power of two, see `shape.py`.
         size: The side of a square of a power of two, or (height, width).
         labels: float32 [num_images, label_size]; label_size 0 where there are none.
+        is_flattened: Whether the files have transparency that is put on white when they are read.
     """
 
     def __init__(self, path: FilePath, name: str, images: Any, labels: np.ndarray, rows: Optional[np.ndarray] = None) -> None:
@@ -38,6 +39,7 @@ class Dataset:
         self.labels = np.ascontiguousarray(labels if rows is None else labels[rows], dtype=np.float32)
         self.num_images = len(self.labels)
         self.height, self.width, self.channels = images.height, images.width, images.channels
+        self.is_flattened = bool(getattr(images, "is_transparent", False))
         self.size, self.label_size = compact_size(self.height, self.width), self.labels.shape[1]
         self.resolution = image_shape(self.size).resolution
 

@@ -45,7 +45,7 @@ def info(path: FilePath) -> Dict[str, Any]:
         "size on disk": size_text(sum(file.stat().st_size for file in files)),
         "files": len(files),
     }
-    if not (Path(path).is_dir() and has_records(Path(path))) and open_torch_images(path).is_transparent:
+    if data.is_flattened:
         facts["transparency"] = "put on white; sg2ada prepare --alpha keep makes an RGBA dataset of it"
     if data.label_size:
         facts["label range"] = f"{data.labels.min():g} .. {data.labels.max():g}"

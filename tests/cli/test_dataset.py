@@ -84,6 +84,18 @@ def test_duplicates_are_left_out_when_asked(folder, tmp_path, capsys):
     assert "y/z.bmp: the same as x/0.png" in capsys.readouterr().out
 
 
+def test_an_export_says_what_other_programs_do_not_take(folder, tmp_path, capsys):
+    main("prepare", folder, tmp_path / "square", "--resolution=16", "--quiet")
+    main("prepare", folder, tmp_path / "wide", "--resolution=24x16", "--alpha=keep", "--quiet")
+    for name, notes in (("square", 0), ("wide", 2)):
+        capsys.readouterr()
+        assert main("dataset", "export", tmp_path / name, tmp_path / (name + ".zip"), "--quiet") == 0
+        out = capsys.readouterr().out
+        assert out.startswith("10 images written to ") and out.count("Note: ") == notes
+    assert "a power of two wide only; these images are 24x16 (width x height)" in out
+    assert "puts this form of them on white" in out
+
+
 def test_the_doctor_reports_in_three_forms(folder, tmp_path, capsys):
     sheet, report = tmp_path / "sheet.png", tmp_path / "report.json"
     assert main("dataset", "doctor", folder, "--quiet", "--json", report, "--sheet", sheet) == 0

@@ -193,6 +193,7 @@ def test_transfer_makes_adaptation_faster_and_drops_the_ramp():
     "options, data, words",
     [
         ({"cbase": 1024}, {}, "generator has fewer than 512 channels at 4x4"),
+        ({}, {"is_flattened": True}, "sg2ada prepare d/faces FOLDER --alpha keep"),
         ({}, {"init_res": (4, 6)}, "Images of 96x64 pixels (width x height) are no squares: where the augmentation"),
     ],
 )

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from sg2ada_colab.errors import UserError
 from sg2ada_colab.formats.torch_file import read_torch_weights
@@ -63,6 +64,18 @@ def test_folding_changes_nothing(network, weights_path, relmax):
     expected, logits = plain_efficientnet(images.astype(np.float32), read_torch_weights(weights_path))
     assert relmax(network(images), expected) < 1e-5
     assert relmax(network(images, "logits"), logits) < 1e-5
+
+
+@pytest.mark.parametrize("size", [(36, 64), (96, 64)])
+def test_all_of_a_rectangle_is_seen_resized_as_squares_are(size, network, weights_path, relmax):
+    images = np.random.RandomState(2).randint(0, 256, [2, *size, 3]).astype(np.uint8)
+    floats = images.astype(np.float32)
+    resized = [
+        [np.asarray(Image.fromarray(image[:, :, c]).resize((224, 224), Image.Resampling.BILINEAR)) for c in range(3)]
+        for image in floats
+    ]
+    expected, _ = plain_efficientnet(np.transpose(resized, [0, 2, 3, 1]), read_torch_weights(weights_path))
+    assert relmax(network(images), expected) < 1e-5
 
 
 def test_what_is_written_for_xla_computes_the_same(network, weights_path, relmax):

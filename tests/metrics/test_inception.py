@@ -126,10 +126,15 @@ def test_other_files_are_refused(tmp_path):
 
 def legacy_resize(images, size):
     """TF 1's ResizeBilinear: sample i reads position i * in / out, without antialiasing."""
-    position = np.arange(size, dtype=np.float32) * np.float32(images.shape[1] / size)
-    low = np.floor(position).astype(int)
-    high, part = np.minimum(low + 1, images.shape[1] - 1), (position - low)[:, None]
+
+    def neighbours(side):
+        position = np.arange(size, dtype=np.float32) * np.float32(side / size)
+        low = np.floor(position).astype(int)
+        return low, np.minimum(low + 1, side - 1), (position - low)[:, None]
+
+    low, high, part = neighbours(images.shape[1])
     rows = images[:, low] * (1 - part[:, :, None]) + images[:, high] * part[:, :, None]
+    low, high, part = neighbours(images.shape[2])
     return rows[:, :, low] * (1 - part) + rows[:, :, high] * part
 
 
@@ -215,8 +220,9 @@ def test_features_equal_an_implementation_in_numpy(arrays, archive, images, relm
     features, probabilities = numpy_inception(images, arrays)
     assert relmax(network(images), features) < 2e-5
     assert relmax(network(images, "probabilities"), probabilities) < 2e-4
-    larger = np.random.RandomState(4).randint(0, 256, [1, 512, 512, 3]).astype(np.uint8)
-    assert relmax(network(larger), numpy_inception(larger, arrays)[0]) < 2e-5
+    for size in ((512, 512), (144, 256)):
+        others = np.random.RandomState(4).randint(0, 256, [1, *size, 3]).astype(np.uint8)
+        assert relmax(network(others), numpy_inception(others, arrays)[0]) < 2e-5
 
 
 # Run by another Python that has torch: argv = weights (.npz), images (.npy), features to write (.npz)

@@ -13,16 +13,17 @@ from sg2ada_colab.metrics.report import read_measurements
 from sg2ada_colab.metrics.snapshots import SnapshotMetrics, SnapshotOptions, best_snapshots, run_snapshots
 from sg2ada_colab.networks.config import DiscriminatorConfig
 from sg2ada_colab.networks.variables import discriminator_specs, initial_values
+from tests.oracles.forms import FORMS, picture_shape
 
 from .conftest import MemoryDataset, images_by_number, random_network
 from .test_fakes import tiny_generator
 
 
-def write_snapshot(path, broken=False):
-    network = tiny_generator()
+def write_snapshot(path, broken=False, form="square"):
+    network = tiny_generator(**FORMS[form])
     if broken:
         network.variables["synthesis/4x4/Const/const"][...] = np.nan
-    config = DiscriminatorConfig.from_kwargs({"resolution": 8, "fmap_base": 64, "fmap_max": 16})
+    config = DiscriminatorConfig.from_kwargs(dict({"resolution": 8, "fmap_base": 64, "fmap_max": 16}, **FORMS[form]))
     discriminator = NetworkData("D", config.to_kwargs(), initial_values(discriminator_specs(config), 1, "D"))
     with open(str(path), "wb") as file:
         generator = NetworkData("G", network.kwargs, network.variables)
@@ -77,6 +78,21 @@ def test_what_is_measured_is_not_measured_again(measuring, run_dir, said):
     record = json.loads((run_dir / "metric-fd64_efflite0.jsonl").read_text())
     assert record["num_fakes"] == 64 and record["num_reals"] == 90 and "biased" in " ".join(record["notes"])
     assert list(run_dir.glob("events.out.tfevents.*.metrics")) and not (run_dir / "metric-partial").exists()
+
+
+@pytest.mark.parametrize("form", ["tall", "wide rgba"])
+def test_snapshots_of_every_form_are_measured_under_the_same_name_and_rgba_says_over_what(measuring, tmp_path, form):
+    height, width, channels = picture_shape(form, 8)
+    path = tmp_path / "network-snapshot-000040.pkl"
+    write_snapshot(path, form=form)
+    dataset = MemoryDataset(images_by_number(90, 0, size=(height, width), channels=channels, stream="reals"))
+    dataset.channels = channels
+    (result,) = measuring(["kid64_efflite0"], dataset=dataset).measure(path)
+    record = json.loads((tmp_path / "metric-kid64_efflite0.jsonl").read_text())
+    assert record["results"] == {"kid64_efflite0": result.values[""]}
+    assert any(note.startswith("RGBA over one colour each") for note in record["notes"]) == (channels == 4)
+    with pytest.raises(UserError, match=f"images of {width}x{height} px"):
+        measuring(["kid64_efflite0"]).measure(path, again=True)
 
 
 def test_an_interrupted_snapshot_goes_on(measuring, run_dir):

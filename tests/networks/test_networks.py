@@ -10,6 +10,8 @@ from sg2ada_colab.networks.discriminator import Discriminator
 from sg2ada_colab.networks.generator import Generator, broadcast, to_uint8, truncate
 from sg2ada_colab.tf import tf
 from sg2ada_colab.training import losses
+from tests.oracles.forms import FORMS, picture_shape
+from tests.oracles.small_snapshots import small_snapshot
 
 NETS = "abcd"
 FORWARD, FIRST_ORDER, SECOND_ORDER = 2e-5, 5e-5, 2e-4
@@ -158,6 +160,23 @@ def test_images_do_not_depend_on_the_batch(net, relmax):
     z, labels = net.tensor("z"), net.tensor("labels")
     alone = tf.concat([net.G(z[:1], labels[:1]), net.G(z[1:], labels[1:])], 0)
     assert relmax(alone, net.G(z, labels)) < FORWARD  # matrix products of other sizes sum in another order
+
+
+@pytest.mark.parametrize("form", ["square", "tall", "wide rgba"])
+def test_pictures_of_every_form_do_not_depend_on_the_batch_and_half_precision_stays_near(form, relmax):
+    snapshot, random = small_snapshot(label_size=2, **FORMS[form]), np.random.RandomState(3)
+    G, half_G = (Generator(snapshot.Gs.config, snapshot.Gs.variables, num_fp16_res=n) for n in (0, 4))
+    D, half_D = (Discriminator(snapshot.D.config, snapshot.D.variables, num_fp16_res=n) for n in (0, 4))
+    z, labels = np.float32(random.randn(4, 5)), np.eye(2, dtype=np.float32)[[0, 1, 1, 0]]
+    images = G(z, labels).numpy()
+    assert images.shape[1:] == picture_shape(form)
+    assert relmax(np.concatenate([G(z[:1], labels[:1]), G(z[1:], labels[1:])]), images) < FORWARD
+    assert relmax(half_G(z, labels), images) < 0.05 and np.any(half_G(z, labels).numpy() != images)
+    scores = D(images, labels).numpy()
+    assert relmax(half_D(images, labels), scores) < 0.05
+    # Groups of the minibatch statistics are {j, j + n/2}: pairs stay together.
+    pairs = np.concatenate([D(images[rows], labels[rows]).numpy() for rows in ([0, 2], [1, 3])])
+    assert relmax(pairs, scores[[0, 2, 1, 3]]) < FORWARD
 
 
 def test_random_noise_is_a_function_of_the_seed(net):

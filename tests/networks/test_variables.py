@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from sg2ada_colab.errors import UserError
 from sg2ada_colab.networks.config import DiscriminatorConfig, GeneratorConfig
 from sg2ada_colab.networks.summary import layer_rows, layer_table
 from sg2ada_colab.networks.variables import discriminator_specs, generator_specs, initial_values, parameter_count
+from tests.oracles.forms import FORMS, picture_shape
 
 # What NVIDIA's program counts: (resolution, fmap_base, mapping layers, labels, D architecture) → parameters of G and D.
 COUNTS = {
@@ -68,6 +70,26 @@ def test_golden_shapes_at_256():
 def test_variable_counts_at_1024():
     g, d = configs(1024, 16384, 8)
     assert (len(generator_specs(g)), len(discriminator_specs(d))) == (156, 48)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_a_form_changes_in_the_file(form):
+    """Constant, noise and D's first dense layer know the shape, what touches the image knows alpha; nothing else does."""
+    (height, width, channels), settings = picture_shape(form, 64), {"resolution": 64, "fmap_base": 1024, "fmap_max": 32}
+    for kind, specs_of in ((GeneratorConfig, generator_specs), (DiscriminatorConfig, discriminator_specs)):
+        square, config = kind(**settings), kind(**settings, **FORMS[form])
+        expected = OrderedDict((spec.name, spec.shape) for spec in specs_of(square))
+        for name, shape in expected.items():
+            if name.startswith("synthesis/noise"):
+                expected[name] = (1, 1, shape[2] * height // 64, shape[3] * width // 64)
+            elif name.endswith("/Const/const"):
+                expected[name] = (1, 32, height // 16, width // 16)
+            elif name == "4x4/Dense0/weight":
+                expected[name] = (shape[0] * height * width // 64**2, 32)
+            elif "RGB/" in name:
+                expected[name] = tuple(channels if count == 3 else count for count in shape)
+        assert [(spec.name, spec.shape) for spec in specs_of(config)] == list(expected.items())
+        assert kind.from_kwargs(config.to_kwargs()) == config and (config == square) == (form == "square")
 
 
 @pytest.mark.parametrize("resolution", [8, 16, 64])

@@ -25,7 +25,7 @@ from sg2ada_colab.runs.start import start
 
 from .test_resume import StopAfter, assert_equal_runs
 
-WIDE = (16, 24)  # height and width: R 16, [4, 6]
+WIDE, TALL = (16, 24), (24, 16)  # height and width: R 16, [4, 6] and [6, 4]
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +39,10 @@ def pictures(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def dataset(pictures, tmp_path_factory):
-    path = tmp_path_factory.mktemp("sets") / "wide"
-    prepare(str(pictures), str(path), PrepareOptions(resolution=WIDE, workers=1), progress=False)
+@pytest.fixture(scope="module", params=[WIDE, TALL], ids=["wide", "tall"])
+def dataset(request, pictures, tmp_path_factory):
+    path = tmp_path_factory.mktemp("sets") / "pictures"
+    prepare(str(pictures), str(path), PrepareOptions(resolution=request.param, workers=1), progress=False)
     return str(path)
 
 
@@ -56,27 +56,30 @@ def config_of(dataset, **options):
 
 def test_the_levels_are_halves_down_to_the_begin_of_the_network(dataset):
     data = open_dataset(dataset)
-    assert (data.height, data.width, data.resolution, data.size) == (16, 24, 16, WIDE)
+    full = height, width = data.size
+    assert (data.height, data.width, data.resolution) == full + (16,) and full in (WIDE, TALL)
     assert [os.path.basename(path) for path in sorted(glob.glob(dataset + "/*.tfrecords"))] == [
-        "wide-r02.tfrecords", "wide-r03.tfrecords", "wide-r04.tfrecords"]  # fmt: skip
+        "pictures-r02.tfrecords", "pictures-r03.tfrecords", "pictures-r04.tfrecords"]  # fmt: skip
     images = data.read(np.arange(40))
-    assert images.shape == (40, 16, 24, 3)
-    assert images[:, :, :7].mean() > images[:, :, 9:].mean() + 80  # the left edge is left
-    for level, (height, width) in ((8, (8, 12)), (4, (4, 6))):
+    assert images.shape == (40, *full, 3)
+    bright = 7 if full == WIDE else 1  # the left edge is left; a tall picture has its end alone
+    assert images[:, :, :bright].mean() > images[:, :, bright + 2 :].mean() + 80
+    for level in (8, 4):
+        factor = 16 // level
+        height, width = (side // factor for side in full)
         smaller = open_dataset(dataset, level).read(np.arange(40))
         assert smaller.shape == (40, height, width, 3)
-        factor = 16 // level
         means = images.reshape(40, height, factor, width, factor, 3).astype(np.float64).mean(axis=(2, 4))
         assert np.abs(smaller - means).max() <= 0.5
     assert verify(dataset, progress=False).problems == []
-    assert info(dataset)["resolution"] == "24x16"
+    assert info(dataset)["resolution"] == ("24x16" if full == WIDE else "16x24")
 
 
 def test_there_and_back_in_other_forms(dataset, tmp_path):
     data = open_dataset(dataset)
     export(dataset, tmp_path / "torch.zip", progress=False)
     for source, name in ((tmp_path / "torch.zip", "a"), (dataset, "b")):
-        prepare(source, tmp_path / name, PrepareOptions(resolution=WIDE, shuffle=False, workers=1), progress=False)
+        prepare(source, tmp_path / name, PrepareOptions(resolution=data.size, shuffle=False, workers=1), progress=False)
         assert compare(dataset, tmp_path / name, progress=False).equal
     unpack(dataset, tmp_path / "unpacked", progress=False)
     pack(tmp_path / "unpacked", tmp_path / "packed", progress=False)
@@ -85,7 +88,7 @@ def test_there_and_back_in_other_forms(dataset, tmp_path):
     with Image.open(str(tmp_path / "files" / "img00000007.png")) as image:
         np.testing.assert_array_equal(np.asarray(image), data.read([7])[0])
     page = sheet(dataset, 4)
-    assert page.mode == "RGB" and page.width > page.height
+    assert page.mode == "RGB" and compare(dataset, tmp_path / "torch.zip", progress=False).equal
 
 
 @pytest.mark.parametrize("mode", ["crop", "pad", "stretch"])
@@ -136,6 +139,7 @@ def test_a_network_of_the_shape_has_the_channels_of_the_nearest_square(tmp_path)
 
 
 @pytest.mark.once
+@pytest.mark.parametrize("dataset", [WIDE], ids=["wide"], indirect=True)
 @pytest.mark.usefixtures("kept_programs")
 def test_a_killed_run_goes_on_exactly_and_its_network_makes_rectangles(dataset, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -158,6 +162,6 @@ def test_metrics_of_a_rectangle_see_the_complete_picture(dataset):
 
     data = open_dataset(dataset)
     specs = [parse_metric("kid50_efflite0")]
-    check_images(specs, lambda count, start: np.zeros([count, 16, 24, 3], np.uint8), data)
-    with pytest.raises(UserError, match="the generator makes images of 16x16 px in RGB, the dataset holds 24x16 px"):
+    check_images(specs, lambda count, start: np.zeros([count, *data.size, 3], np.uint8), data)
+    with pytest.raises(UserError, match="the generator makes images of 16x16 px in RGB, the dataset holds (24x16|16x24) px"):
         check_images(specs, lambda count, start: np.zeros([count, 16, 16, 3], np.uint8), data)
