@@ -7,6 +7,7 @@ from ..dataset.manifest import read_manifest
 from ..errors import UserError
 from ..generate.find_network import snapshot_titles
 from ..run_files import order_of, pickle_name
+from ..shape import size_words
 from ..storage.choose import RunFolder
 from ..storage.which_run import runs_of
 from ..words import shown
@@ -64,7 +65,8 @@ def _dataset_row(folder, name):
         return name, "-", "-", error.what
     return (
         shown(name),
-        *(str(manifest.get(key, "not known")) for key in ("num_images", "resolution")),
+        str(manifest.get("num_images", "not known")),
+        size_words(manifest["resolution"]) if manifest.get("resolution") else "not known",
         "the flags that come along" if manifest.get("source") == DEMO else shown(manifest.get("source", "-")),
     )
 

@@ -7,6 +7,7 @@ from typing import List, Optional, Tuple, Union
 from ..config.train_config import TrainConfig
 from ..dataset.reading import Dataset
 from ..errors import UserError
+from ..shape import size_words
 from ..storage.choose import newest_good
 from ..storage.saved_config import saved_config
 from ..storage.which_run import runs_of
@@ -37,7 +38,7 @@ def start_network(here: Workspace, data: Dataset, value: Union[str, int, None]) 
         found = earlier_run(here, data)
         if found is None:
             raise UserError(
-                f"There is no earlier run on a dataset called {shown(data.name)} with images of {data.resolution} px.",
+                f"There is no earlier run on a dataset called {shown(data.name)} with images of {size_words(data.size)} px.",
                 "a run on this dataset before it changed",
                 "leave start_from empty, or write a run's number or the path of a .pkl",
             )

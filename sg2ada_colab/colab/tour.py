@@ -66,7 +66,7 @@ def own_run(dataset: str, resolution: Optional[int] = None) -> Optional[str]:
     for name, folders in runs_of(workspace().places()):
         with suppress(UserError):  # another program's run, or its options are not there
             config = saved_config(folders)[0]
-            if config.data.name == dataset and resolution in (None, config.resolution):
+            if config.data.name == dataset and resolution in (None, config.size):
                 return name
     return None
 

@@ -40,6 +40,12 @@ def test_datasets_and_snapshots_are_listed(home, run, capsys):
     assert lines[4] == f"  00000-images-auto1, … 8, 12, 16, 20, 24, 28, {run / 'network-snapshot-000028.pkl'}"
 
 
+def test_the_size_of_a_rectangle_is_said_width_first(home, capsys):
+    sg2.prepare_dataset(str(home / "images"), "wide", "12x8", upscale=True, workers=1)
+    sg2.list_choices()
+    assert f"  wide, 24, 12x8, {home / 'images'}" in capsys.readouterr().out
+
+
 @pytest.fixture
 def lists(monkeypatch):
     """A notebook's front end, whose lists are there to choose from."""

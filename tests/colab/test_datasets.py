@@ -98,6 +98,8 @@ def test_a_set_that_has_grown_is_made_anew(home, capsys):
     "asked, words",
     [
         ({"resolution": 4}, "resolution: 8 px before, 4 px now"),
+        ({"resolution": "12x8", "upscale": True}, "resolution: 8 px before, 12x8 px now"),
+        ({"alpha": "keep"}, "alpha: flatten before, keep now"),
         ({"fit": "pad"}, "fit: crop before, pad now"),
         ({"upscale": True}, "upscale: no before, yes now"),
         ({"drop_duplicates": "exact"}, "drop_duplicates: none before, exact now"),

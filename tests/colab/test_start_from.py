@@ -18,10 +18,14 @@ from sg2ada_colab.storage.store import RunStore
 SMALL = {"kimg": 100, "batch": 16, "cbase": 64, "cmax": 8, "metrics": "none"}
 
 
+FORMS = {"square": {"resolution": 8}, "wide": {"resolution": "12x8"}, "tall rgba": {"resolution": "8x12", "alpha": "keep"}}
+
+
 @pytest.fixture
-def grown(home):
-    """Return (the dataset after it has grown, the newest network of the run before)."""
-    path = sg2.prepare_dataset(str(home / "images"), "", 8, workers=1)
+def grown(request, home):
+    """Return (the dataset after it has grown, the newest network of the run before), in one of the FORMS."""
+    form = dict(FORMS[getattr(request, "param", "square")], upscale=True, workers=1)
+    path = sg2.prepare_dataset(str(home / "images"), "", **form)
     plan = plan_run(session.workspace(), path, SMALL, new_run=True)
     store = RunStore(plan.run_dir)
     Path(plan.run_dir, "training_options.json").write_text(options_text(plan.config, plan.run_dir, ours=True))
@@ -30,10 +34,11 @@ def grown(home):
         store.wait()
     assert earlier_run(session.workspace(), open_dataset(path)) is None, "the images are those of the run"
     save_images(home / "images", 30)
-    path = sg2.prepare_dataset(str(home / "images"), "", 8, workers=1)
+    path = sg2.prepare_dataset(str(home / "images"), "", **form)
     return open_dataset(path), str(Path(plan.run_dir, "network-snapshot-000008.pkl"))
 
 
+@pytest.mark.parametrize("grown", FORMS, indirect=True)
 def test_the_newest_network_of_the_run_before_is_found(grown):
     data, network = grown
     name, _, config = earlier_run(session.workspace(), data)
@@ -49,10 +54,11 @@ def test_other_values_are_taken_as_they_are_and_noise_is_none(grown):
     assert start_network(session.workspace(), data, "noise") is None and start_network(session.workspace(), data, "") is None
 
 
-def test_a_set_of_another_size_is_no_earlier_one(grown, home):
-    path = sg2.prepare_dataset(str(home / "images"), "", 4, workers=1)
+@pytest.mark.parametrize("size", ["4", "8x12"])
+def test_a_set_of_another_size_is_no_earlier_one(grown, home, size):
+    path = sg2.prepare_dataset(str(home / "images"), "", size, upscale=True, workers=1)
     assert earlier_run(session.workspace(), open_dataset(path)) is None
-    with pytest.raises(UserError, match="no earlier run on a dataset called images with images of 4 px"):
+    with pytest.raises(UserError, match=f"no earlier run on a dataset called images with images of {size} px"):
         start_network(session.workspace(), open_dataset(path), "newest")
 
 
