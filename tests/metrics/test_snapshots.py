@@ -125,7 +125,7 @@ def test_failures_are_told_and_do_not_stop_training(measuring, run_dir, said):
     assert metrics.measure_or_say(run_dir / "network-snapshot-009999.pkl") == [] and "009999" in said[-1]
     other = measuring(["kid64_efflite0"], dataset=MemoryDataset(images_by_number(9, 0, size=16)))
     assert other.measure_or_say(run_dir / "network-snapshot-000040.pkl") == []
-    assert "images of 8x8x3, the dataset holds 16x16x3" in said[-1]
+    assert "images of 8x8 px in RGB, the dataset holds 16x16 px in RGB" in said[-1]
 
 
 def test_without_inception_the_small_network_measures(measuring, said):
