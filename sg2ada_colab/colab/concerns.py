@@ -5,7 +5,7 @@ import os
 from typing import Any, List, Mapping, Optional, Sequence
 
 from ..augment.adapt import LEAK_P
-from ..previews.timeline import grid_diversity
+from ..previews.timeline import grid_diversity, grid_likeness
 from ..shape import Size
 from ..words import size_text
 from .form_words import as_fields
@@ -13,6 +13,10 @@ from .run_view import RunView
 
 DECIDED_SIGN, DECIDED_TICKS = 0.97, 5  # the discriminator is never wrong, for this many ticks
 ALIKE, ALIKE_KIMG = 0.3, 40.0  # diversity of the fakes as a share of the reals', and from which kimg on it is judged
+# How far the fakes are on the way from the reals' likeness of outlines to one outline for all. A good run may have one outline at 41 kimg
+# and be at 0.40 at 102; at 123 to 331 kimg collapsed ones were at 0.46 to 0.9, good ones at 0.1 at most (benchmarks/LEARNING.md).
+ONE_OUTLINE, ONE_OUTLINE_KIMG = 0.4, 120.0
+COLLAPSE = "a collapse is suspected. Look at the grid; if it is so, go back to an earlier snapshot with a larger gamma."
 SILENT_S = 900.0  # training says nothing for so long: longer than compiling takes
 SNAPSHOTS_THAT_MUST_FIT = 3
 
@@ -104,27 +108,27 @@ def fakes_collapsed(view: RunView, resolution: Optional[Size]) -> Optional[str]:
     fakes, reals = view.fakes(), view.reals()
     if not resolution or not reals or not fakes or fakes[-1][0] < ALIKE_KIMG:
         return None
-    ratio = _diversity(fakes[-1][1], resolution) / max(_diversity(reals, resolution), 1e-6)
-    if ratio >= ALIKE:
-        return None
-    return (
-        f"The fakes look much alike ({ratio:.0%} of the variety of your images, roughly): a collapse is suspected. Look "
-        "at the grid; "
-        "if it is so, go back to an earlier snapshot with a larger gamma."
-    )
-
-
-_diversities: dict = {}  # path and size -> diversity; a grid is large, and is read once
-
-
-def _diversity(path, resolution):
+    kimg, newest = fakes[-1]
     try:
-        key = (path, os.path.getmtime(path), resolution)
-        if key not in _diversities:
-            _diversities[key] = grid_diversity(path, resolution)
-        return _diversities[key]
-    except OSError:  # it is just being replaced
-        return 1.0
+        ratio = _measured(grid_diversity, newest, resolution) / max(_measured(grid_diversity, reals, resolution), 1e-6)
+        own, usual = (_measured(grid_likeness, path, resolution) for path in (newest, reals))
+    except OSError:  # one is just being replaced
+        return None
+    if ratio < ALIKE:
+        return f"The fakes look much alike ({ratio:.0%} of the variety of your images, roughly): {COLLAPSE}"
+    if kimg >= ONE_OUTLINE_KIMG and own - usual > ONE_OUTLINE * (1 - usual):
+        return f"The fakes have much the same outline, in other colours: {COLLAPSE}"
+    return None
+
+
+_results: dict = {}  # function, path, time and size -> what it found; a grid is large, and is read once
+
+
+def _measured(function, path, resolution):
+    key = (function, path, os.path.getmtime(path), resolution)
+    if key not in _results:
+        _results[key] = function(path, resolution)
+    return _results[key]
 
 
 def metric_worsened(view: RunView) -> Optional[str]:

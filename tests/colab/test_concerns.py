@@ -1,11 +1,15 @@
 """Each concern: said when there is reason, silent otherwise."""
 
+from pathlib import Path
+
 import pytest
+from PIL import Image
 from run_folders import add_grid, add_snapshots, add_ticks
 
 from sg2ada_colab.colab.concerns import concerns, drive_lags, gpu_changed, no_progress
 from sg2ada_colab.colab.run_view import RunView
 
+ROOT = Path(__file__).parents[2]
 STATUS = {"state": "idle", "sentence": "All is there.", "waiting": 0, "waiting_bytes": 0, "behind_s": 0.0}
 
 
@@ -55,6 +59,28 @@ def test_fakes_that_are_alike_are_suspected_but_not_at_the_beginning(tmp_path):
     add_grid(tmp_path, "fakes000080.png", 0.05, seed=1)
     found = concerns(view_of(tmp_path), resolution=8)
     assert len(found) == 1 and "5% of the variety" in found[0] and "collapse is suspected" in found[0]
+
+
+@pytest.mark.parametrize(
+    "picture, kimg, size, alike",
+    [
+        ("training-collapse.jpg", 331, 64, True),  # fakes of runs that collapsed, and of runs that did not
+        ("emoji-auto.jpg", 147, 64, True),
+        ("emoji-auto.jpg", 100, 64, False),  # a good run may look so, so early
+        ("emoji-gamma.jpg", 344, 64, False),
+        ("emoji-fakes.jpg", 328, 64, False),
+        ("training-good.jpg", 327, 64, False),
+    ],
+)
+def test_one_outline_in_many_colours_is_a_collapse_and_good_fakes_are_none(tmp_path, picture, kimg, size, alike):
+    with Image.open(str(ROOT / "docs" / "pictures" / picture)) as image:
+        if picture == "training-good.jpg":
+            image = image.crop((0, 4 * size, image.width, 5 * size))  # the last of five moments
+        image.convert("RGB").save(str(tmp_path / f"fakes{kimg:06}.png"))
+    with Image.open(str(ROOT / "docs" / "pictures" / "emoji-gamma.jpg")) as image:
+        image.convert("RGB").save(str(tmp_path / "reals.png"))  # stands for the emoji, whose outlines are as unlike
+    found = concerns(view_of(tmp_path), resolution=size)
+    assert ["same outline" in sentence for sentence in found] == [True] * alike
 
 
 def test_a_disk_without_room_for_snapshots(tmp_path):

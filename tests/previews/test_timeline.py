@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from sg2ada_colab.previews.grid import save_grid
-from sg2ada_colab.previews.timeline import as_jpeg, grid_diversity, shrunk, thinned
+from sg2ada_colab.previews.timeline import as_jpeg, grid_diversity, grid_likeness, shrunk, thinned
 
 
 def noise(width, height, seed=0):
@@ -50,6 +50,41 @@ def test_spread_is_zero_for_one_image_over_and_over_and_falls_as_images_become_a
     oracle = colours.reshape(1024, -1).astype(float).std(axis=0).mean()
     assert spreads[0] == pytest.approx(oracle, rel=0.01)
     assert spreads[1] == pytest.approx(0.25 * oracle, rel=0.02) and spreads[2] == 0
+
+
+@pytest.mark.parametrize("height, width", [(16, 16), (24, 16), (16, 24)])
+def test_likeness_is_one_for_one_outline_in_any_colours_and_none_for_outlines_anywhere(tmp_path, height, width):
+    random = np.random.RandomState(1)
+    colours = random.randint(0, 256, [32 * 32, 2, 1, 1, 3])
+    same = np.zeros([1024, height, width, 1], bool)
+    same[:, height // 4 : height // 2, width // 4 : width // 2] = True
+    blocks = random.rand(1024, 8, 8, 1) < 0.5
+    anywhere = np.repeat(np.repeat(blocks, height // 8, 1), width // 8, 2)
+    found = []
+    for name, inside in (("same", same), ("anywhere", anywhere)):
+        path = tmp_path / f"{name}.png"
+        save_grid(path, np.where(inside, colours[:, 0], colours[:, 1]), 0, 255, 32)
+        found.append(grid_likeness(path, (height, width)))
+    pairs = [np.corrcoef(one, other)[0, 1] for one, other in _pairs_of_edges(tmp_path / "anywhere.png", height, width)]
+    assert found[0] == pytest.approx(1, abs=0.02) and abs(found[1]) < 0.1
+    assert found[1] == pytest.approx(np.mean(pairs), abs=0.03)
+
+
+def _pairs_of_edges(path, height, width, count=400):
+    """Yield pairs of images of a grid of 32 columns, as the strength of their edges, computed one by one."""
+    random = np.random.RandomState(2)
+    with Image.open(str(path)) as grid:
+        grid = grid.convert("RGB")
+        for _ in range(count):
+            one, other = random.choice(1024, 2, replace=False)
+            pair = []
+            for index in (one, other):
+                left, top = index % 32 * width, index // 32 * height
+                cell = grid.crop((left, top, left + width, top + height)).resize((8, 8), Image.Resampling.BOX)
+                pixels = np.asarray(cell, float)
+                across, down = np.abs(pixels[:-1, 1:] - pixels[:-1, :-1]), np.abs(pixels[1:, :-1] - pixels[:-1, :-1])
+                pair.append(np.hypot(across.sum(-1), down.sum(-1)).ravel())
+            yield pair
 
 
 def test_thinned_keeps_both_ends():
