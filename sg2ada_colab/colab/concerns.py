@@ -14,7 +14,7 @@ from .run_view import RunView
 DECIDED_SIGN, DECIDED_TICKS = 0.97, 5  # the discriminator is never wrong, for this many ticks
 ALIKE, ALIKE_KIMG = 0.3, 40.0  # diversity of the fakes as a share of the reals', and from which kimg on it is judged
 # How far the fakes are on the way from the reals' likeness of outlines to one outline for all. A good run may have one outline at
-# 41 kimg and be at 0.40 at 102; from 123 kimg on collapsed ones were at 0.46 to 0.9, good ones at most 0.1 (benchmarks/LEARNING.md).
+# 41 kimg and be at 0.40 at 102; later, collapsed ones were at 0.46 to 0.9, good ones at 0.1 at most (benchmarks/LEARNING.md).
 ONE_OUTLINE, ONE_OUTLINE_KIMG = 0.4, 120.0
 COLLAPSE = "a collapse is suspected. Look at the grid; if it is so, go back to an earlier snapshot with a larger gamma."
 SILENT_S = 900.0  # training says nothing for so long: longer than compiling takes
