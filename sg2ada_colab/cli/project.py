@@ -36,6 +36,11 @@ def register(verbs: Any) -> None:
         help="w: one vector for all layers; w+: one for each, which comes closer and edits worse (default: w)",
     )  # fmt: skip
     how.add_argument("--keep-noise", action="store_true", help="leave the network's stored noise as it is while searching")
+    how.add_argument(
+        "--w-noise", type=float, default=0.05, metavar="F",
+        help="noise added to w while searching, times the spread of w; 0 comes closer to pictures that the network made itself, "
+        "and less close to most photographs (default: 0.05)",
+    )  # fmt: skip
     how.add_argument("--class", dest="class_", metavar="CLASS", help="class whose mean w is begun with (default: none)")
     how.add_argument(
         "--distance", default="auto", metavar="NAME",
@@ -61,7 +66,9 @@ def run_project(args: argparse.Namespace) -> int:
     from ..generate.project import project_target
     from ..generate.projector import ProjectOptions, Projector
 
-    options = ProjectOptions(steps=args.num_steps, seed=args.seed, space=args.space, optimise_noise=not args.keep_noise)
+    options = ProjectOptions(
+        steps=args.num_steps, seed=args.seed, space=args.space, w_noise=args.w_noise, optimise_noise=not args.keep_noise
+    )
     options.check()
     targets = [read_target(path, generator, args.enlarge) for path in paths]  # all of them before the first takes its minutes
     distance = open_distance(args.distance, args.features)

@@ -67,6 +67,7 @@ def project_target(
     recipe = PictureSettings().recipe(
         generator, "project", target=target.digest, steps=options.steps, project_seed=options.seed, space=options.space,
         distance=projector.distance.name, noise=options.optimise_noise, tuning=pti_steps,
+        w_noise=None if options.w_noise == type(options).w_noise else options.w_noise,  # as files of before have none
     )  # fmt: skip
     last = os.path.join(outdir, TUNED if pti_steps else FOUND)
     video = video and os.path.join(outdir, "proj" + video)
@@ -119,10 +120,11 @@ def _is_there(outdir, recipe, last):
     if not os.path.exists(path) or not is_complete(path):
         return False
     there = read_recipe(path) or {}
-    wanted = ("network", "target", "steps", "project_seed", "space", "distance", "noise", "tuning")
+    wanted = ("network", "target", "steps", "project_seed", "space", "distance", "noise", "tuning", "w_noise")
     names = [name for name in wanted if there.get(name) != recipe[name]]
     if names:
-        raise UserError(f"{outdir} holds another projection, with another {' and '.join(names[:3]).replace('project_', '')}.",
+        differs = " and ".join(names[:3]).replace("project_", "").replace("_", " ")
+        raise UserError(f"{outdir} holds another projection, with another {differs}.",
                         "a new folder, or one that the same command has filled", "name another folder with --outdir")  # fmt: skip
     return os.path.exists(last) and is_complete(last)
 

@@ -56,6 +56,8 @@ def test_files_tuning_video_and_a_second_call(folder, capsys):
     assert project(folder, *words) == 0 and "is in" in capsys.readouterr().out
     assert project(folder, *words, "--seed=1") == 1
     assert "holds another projection, with another seed" in capsys.readouterr().err
+    assert project(folder, *words, "--w-noise=0") == 1
+    assert "holds another projection, with another w noise" in capsys.readouterr().err
 
 
 def test_of_a_picture_of_the_networks_own_the_error_of_w_is_said(folder, tmp_path, capsys):

@@ -126,6 +126,14 @@ def test_a_picture_of_the_network_is_found_again(form, space):
     assert np.array_equal(again.w, found.w) and again.distance == found.distance  # nothing is left of the first time
 
 
+def test_without_noise_added_to_w_the_steps_are_those_of_no_draws(small):
+    target, options = small.pictures(small.w([5]))[0], ProjectOptions(steps=10, w_noise=0.0)
+    found = Projector(small, MeanSquare(), options).project(target)
+    none = Projector(small, MeanSquare(), ProjectOptions(steps=10)).project(target, w_noise=np.zeros([10, 1, 12], np.float32))
+    noise = Projector(small, MeanSquare(), ProjectOptions(steps=10)).project(target)
+    assert np.abs(found.path[0] - none.path[0]).max() < 1e-5 and np.abs(found.path - noise.path).max() > 1e-3
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 5])  # of seeds 0 to 7 those that come least close
 def test_a_picture_of_the_network_that_ships_is_found_within_a_tenth(seed):
@@ -149,7 +157,13 @@ def test_w_plus_comes_closer_and_seeds_matter(small):
 
 @pytest.mark.parametrize(
     "options, words",
-    [({"space": "z"}, "There is no space 'z'"), ({"steps": 0}, "The number of steps is 0"), ({"seed": -1}, "The seed is -1")],
+    [
+        ({"space": "z"}, "There is no space 'z'"),
+        ({"steps": 0}, "The number of steps is 0"),
+        ({"seed": -1}, "The seed is -1"),
+        ({"w_noise": -0.1}, "The noise added to w is -0.1"),
+        ({"w_noise": float("nan")}, "The noise added to w is nan"),
+    ],
 )
 def test_bad_numbers(small, options, words):
     with pytest.raises(UserError, match=words):
