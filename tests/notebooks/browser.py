@@ -19,7 +19,8 @@ if chromium() is None:
 from .conftest import TINY  # noqa: E402
 
 WAIT_MS = 900000
-SIZES = dict(TINY, prepare_dataset={"resolution": 32}, train=dict(TINY["train"], kimg=3))
+FULL = {"resolution": 32}
+SIZES = dict(TINY, preview_dataset=FULL, prepare_dataset=FULL, train=dict(TINY["train"], kimg=3))
 
 HANDLE = ".sg2-panel [role=slider], .sg2-panel .noUi-handle, .sg2-panel .ui-slider-handle"
 # Before a page is opened: what it plays to its end, as [seconds, whether the player is hidden].

@@ -16,8 +16,8 @@ ROOT = HERE.parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 # What a call is given in place of the form's values, so that a test can wait for it.
 TINY = {
-    "prepare_dataset": {"resolution": 32, "max_images": 64},
-    "preview_dataset": {"resolution": 32},
+    "prepare_dataset": {"resolution": 16, "max_images": 64},
+    "preview_dataset": {"resolution": 16},
     "preview_augment": {"num_images": 1, "strengths": (0.0, 0.5)},
     "train": {
         "kimg": 1, "batch": 32, "cbase": 256, "cmax": 8, "tick": 0.2, "snap": 2, "snap_minutes": 0, "no_xla": True,
@@ -81,7 +81,7 @@ class Home:
     def add_dataset(self, name="my-images"):
         """Put a small dataset into the workspace, as notebook 2 does."""
         flags = os.path.join(sg2ada_colab.__path__[0], "demo_images", "flags.zip")
-        prepare(flags, str(self.workspace / "datasets" / name), PrepareOptions(resolution=32, max_images=64))
+        prepare(flags, str(self.workspace / "datasets" / name), PrepareOptions(resolution=16, max_images=64))
 
     def run_dir(self):
         """Return the newest run's folder, or None."""
