@@ -31,13 +31,14 @@ def test_it_parses_and_needs_only_numpy_and_tensorflow():
 
 
 TAGS = ["tf_uncond", "tf_cond", "pt_uncond", "pt_cond"]
-ARCHITECTURES = {"orig": ("orig", "orig"), "other": ("resnet", "skip"), "rgba": ("skip", "skip"), "tall": ("skip", "resnet")}
-STARTS = {"tall": (6, 3)}  # height and width of what synthesis begins with
+ARCHITECTURES = {"orig": ("orig", "orig"), "other": ("resnet", "skip"), "rgba": ("skip", "skip"), "tall": ("skip", "resnet"),
+                 "wide rgba": ("skip", "resnet")}  # fmt: skip
+STARTS = {"tall": (6, 3), "wide rgba": (4, 6)}  # height and width of what synthesis begins with
 
 
 def other_snapshot(name):
     G, D = ARCHITECTURES[name]
-    shape = {"init_res": STARTS.get(name, (4, 4)), "num_channels": 4 if name == "rgba" else 1}
+    shape = {"init_res": STARTS.get(name, (4, 4)), "num_channels": 4 if "rgba" in name else 1}
     return small_snapshot(g_architecture=G, d_architecture=D, label_size=3, resolution=32, **shape)
 
 
@@ -57,7 +58,7 @@ def original_way(tmp_path_factory, reference):
     """Return dict name → what a program with TensorFlow 1.14 makes of our files, in one process of its own."""
     folders, numbers = {}, reference("pickles")
     for name in TAGS + sorted(ARCHITECTURES):
-        folder = folders[name] = tmp_path_factory.mktemp(name)
+        folder = folders[name] = tmp_path_factory.mktemp(name.replace(" ", "-"))
         if name in TAGS:
             snapshot = read_snapshot(DATA / f"network_{name}.pkl")
             keys = {"z": ".z", "labels": ".labels", "images": ".D_images", "D_labels": ".D_labels"}
