@@ -14,7 +14,7 @@ from tests.conftest import DATA
 
 README = Path(__file__).parents[2] / "README.md"
 # What a command is made smaller with: words in its place, and options behind it, of which the last one counts.
-SMALLER = {"--resolution 256": "--resolution 32", "--resolution 64": "--resolution 32", "--count=100": "--count=4",
+SMALLER = {"--resolution 256": "--resolution 32", "--resolution 128": "--resolution 32", "--count=100": "--count=4",
            "--w-frames=60": "--w-frames=2"}  # fmt: skip
 SMALL_RUN = "--kimg=1 --batch=32 --cbase=256 --cmax=8 --tick=1 --snap=1 --no-xla --metrics=none --augpipe=blit"
 MORE_OPTIONS = {"train": SMALL_RUN, "resume": "--kimg=2", "metrics": "--metrics=kid100_efflite0 --every=10 --no-xla",
@@ -62,7 +62,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SG2ADA_CACHE_DIR", str(tmp_path / "cache"))
     random = np.random.RandomState(3)
-    for name, channels in (("photos", 3), ("emoji", 3), ("sprites", 4)):
+    for name, channels in (("photos", 3), ("eyes", 3), ("others", 3), ("sprites", 4)):
         Path(name).mkdir()
         for number in range(12):
             Image.fromarray(random.randint(0, 256, (40, 36, channels), np.uint8)).save(f"{name}/{number}.png")
