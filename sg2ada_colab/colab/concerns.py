@@ -111,13 +111,14 @@ def fakes_collapsed(view: RunView, resolution: Optional[Size]) -> Optional[str]:
     kimg, newest = fakes[-1]
     try:
         ratio = _measured(grid_diversity, newest, resolution) / max(_measured(grid_diversity, reals, resolution), 1e-6)
-        own, usual = (_measured(grid_likeness, path, resolution) for path in (newest, reals))
+        if ratio < ALIKE:
+            return f"The fakes look much alike ({ratio:.0%} of the variety of your images, roughly): {COLLAPSE}"
+        if kimg >= ONE_OUTLINE_KIMG:
+            own, usual = (_measured(grid_likeness, path, resolution) for path in (newest, reals))
+            if own - usual > ONE_OUTLINE * (1 - usual):
+                return f"The fakes have much the same outline, in other colours: {COLLAPSE}"
     except OSError:  # one is just being replaced
-        return None
-    if ratio < ALIKE:
-        return f"The fakes look much alike ({ratio:.0%} of the variety of your images, roughly): {COLLAPSE}"
-    if kimg >= ONE_OUTLINE_KIMG and own - usual > ONE_OUTLINE * (1 - usual):
-        return f"The fakes have much the same outline, in other colours: {COLLAPSE}"
+        pass
     return None
 
 
