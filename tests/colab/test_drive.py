@@ -119,7 +119,7 @@ def test_pending_uploads_are_counted(fake_colab):
         drive = ColabDrive(fuse.mount)
         path = fuse.mount / "network-snapshot-000004.pkl"
         path.write_bytes(b"x")
-        assert drive.pending_uploads(fuse.mount) == [str(path)]
+        wait_until(lambda: drive.pending_uploads(fuse.mount) == [str(path)])  # FUSE tells it of a closed file a moment later
         fuse.set(upload_delay_s=0)
         fuse.wait_until_uploaded()
         wait_until(lambda: drive.pending_uploads(fuse.mount) == [])
