@@ -13,10 +13,15 @@ from .run_view import RunView
 
 DECIDED_SIGN, DECIDED_TICKS = 0.97, 5  # the discriminator is never wrong, for this many ticks
 ALIKE, ALIKE_KIMG = 0.3, 40.0  # diversity of the fakes as a share of the reals', and from which kimg on it is judged
-# How far the fakes are on the way from the reals' likeness of outlines to one outline for all. A good run may have one outline at
-# 41 kimg and be at 0.40 at 102; later, collapsed ones were at 0.46 to 0.9, good ones at 0.1 at most (benchmarks/LEARNING.md).
-ONE_OUTLINE, ONE_OUTLINE_KIMG = 0.4, 120.0
+# How far the fakes are on the way from the reals' likeness of outlines to one outline for all. A run that ended well was at 0.7
+# up to 147 kimg and at 0.13 at 221; one that stayed so was at 0.7 at 331 (benchmarks/LEARNING.md).
+ONE_OUTLINE, ONE_OUTLINE_KIMG, ONE_OUTLINE_TOO_LONG_KIMG = 0.4, 120.0, 200.0
 COLLAPSE = "a collapse is suspected. Look at the grid; if it is so, go back to an earlier snapshot with a larger gamma."
+ONE_OUTLINE_SO_FAR = (
+    "The fakes have much the same outline so far, in other colours. Some runs leave this by 200 kimg; if this one does not, "
+    "begin again with a larger gamma, or another seed."
+)
+ONE_OUTLINE_LATE = f"The fakes still have much the same outline, in other colours: {COLLAPSE}"
 SILENT_S = 900.0  # training says nothing for so long: longer than compiling takes
 SNAPSHOTS_THAT_MUST_FIT = 3
 
@@ -116,7 +121,7 @@ def fakes_collapsed(view: RunView, resolution: Optional[Size]) -> Optional[str]:
         if kimg >= ONE_OUTLINE_KIMG:
             own, usual = (_measured(grid_likeness, path, resolution) for path in (newest, reals))
             if own - usual > ONE_OUTLINE * (1 - usual):
-                return f"The fakes have much the same outline, in other colours: {COLLAPSE}"
+                return ONE_OUTLINE_LATE if kimg >= ONE_OUTLINE_TOO_LONG_KIMG else ONE_OUTLINE_SO_FAR
     except OSError:  # one is just being replaced
         pass
     return None
