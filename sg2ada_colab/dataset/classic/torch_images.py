@@ -12,7 +12,7 @@ from ...images.read import TRANSPARENCY, ReadOptions, UnreadableImage, read_head
 from ...images.source import Source
 from ...shape import image_shape, size_text
 
-_HEADERS = 64  # of a set, spread over it, are looked at when it is opened
+LOOKED_AT = 64  # of a set, spread over it, are looked at when it is opened
 
 
 class TorchImages:
@@ -48,7 +48,7 @@ class TorchImages:
 
     def check_sizes(self) -> None:
         """Raise UserError where one of some images spread over the set has another size than the first: before any is read."""
-        for index in np.unique(np.linspace(0, len(self) - 1, min(len(self), _HEADERS)).round().astype(int)):
+        for index in np.unique(np.linspace(0, len(self) - 1, min(len(self), LOOKED_AT)).round().astype(int)):
             header = self._header(index)
             self._check_size(index, (header.width, header.height))
 
