@@ -1,5 +1,6 @@
 """Real processes that train together on this machine's processors and are given work; run as a program it is one of them."""
 
+import faulthandler
 import importlib
 import json
 import os
@@ -11,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
+STUCK_S = 3  # of one call, after which a process prints where its threads are
 
 
 class RemoteError(Exception):
@@ -100,10 +102,12 @@ def main():
         except EOFError:
             os._exit(0)  # TensorFlow's own end takes seconds
         module, _, name = function.rpartition(".")
+        faulthandler.dump_traceback_later(STUCK_S)
         try:
             result = getattr(importlib.import_module(module), name)(ranks, *args)
         except Exception as error:  # noqa: BLE001 - the test looks at it
             result = RemoteError(type(error).__name__, str(error))
+        faulthandler.cancel_dump_traceback_later()
         pickle.dump(result, out)
         out.flush()
 
