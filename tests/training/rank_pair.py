@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-STUCK_S = 3  # of one call, after which a process prints where its threads are
+STUCK_S = 240  # of one call, after which a process prints where its threads are
 
 
 class RemoteError(Exception):
