@@ -19,7 +19,7 @@ ONE_OUTLINE, ONE_OUTLINE_KIMG, ONE_OUTLINE_TOO_LONG_KIMG = 0.4, 120.0, 200.0
 COLLAPSE = "a collapse is suspected. Look at the grid; if it is so, go back to an earlier snapshot with a larger gamma."
 ONE_OUTLINE_SO_FAR = (
     "The fakes have much the same outline so far, in other colours. Some runs leave this by 200 kimg; if this one does not, "
-    "begin again with a larger gamma, or another seed."
+    "begin again with a larger gamma."
 )
 ONE_OUTLINE_LATE = f"The fakes still have much the same outline, in other colours: {COLLAPSE}"
 SILENT_S = 900.0  # training says nothing for so long: longer than compiling takes
