@@ -11,6 +11,7 @@ from .cli.parser import Parser
 from .compile.cache import use_for_pictures
 from .errors import UserError
 from .escape import TerminalStream
+from .native_log import filtered
 from .system_errors import user_error
 
 # One module a group of verbs, in the order of the work: images, training, snapshots, quality, pictures.
@@ -45,14 +46,20 @@ def build_parser() -> Parser:
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Run one verb; return 0 when done, 1 for an error that the user can fix, 130 after an interruption."""
+    """Run one verb; return 0 when done, 1 for an error that the user can fix, 130 after an interruption.
+
+    Args:
+        argv: The verb and its arguments; None takes this process's, and keeps TensorFlow's own lines from its terminal.
+    """
     parser = build_parser()
     args = parser.parse_args(argv)
     if args.verb is None:
         parser.print_help()
         return 0
     with contextlib.redirect_stdout(TerminalStream(sys.stdout)), contextlib.redirect_stderr(TerminalStream(sys.stderr)):
-        return run(args)
+        filtering = argv is None and getattr(args, "imports_tensorflow", False)  # training has a filter of its own, see --quiet
+        with filtered(quiet=True) if filtering else contextlib.nullcontext():
+            return run(args)
 
 
 def run(args: Any) -> int:

@@ -1,9 +1,12 @@
 """The command line's frame: what the system refuses is told in three parts, and nothing from outside steers a terminal."""
 
+import argparse
 import errno
 import os
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -85,6 +88,49 @@ def test_verbs_that_make_pictures_keep_what_they_compile(flags, kept, capsys, mo
     assert program.run(SimpleNamespace(run=lambda _: calls.append("run"), **flags)) == 0
     assert calls == (["use", "run", "keep"] if kept else ["run"])
     assert capsys.readouterr().err == ("Not taken.\n" if kept else "")
+
+
+@pytest.mark.parametrize("own, flags, filtered", [
+    (True, {"imports_tensorflow": True}, True), (False, {"imports_tensorflow": True}, False), (True, {}, False),
+])  # fmt: skip
+def test_what_tensorflow_prints_on_its_own_is_not_shown(own, flags, filtered, capfd, monkeypatch):
+    line = b"2026-11-29 10:00:00.123456: I tensorflow/core/util/port.cc:153] oneDNN custom operations are on.\n"
+
+    def verb(_):
+        os.write(2, line)
+        print("a sentence", file=sys.stderr)
+        return 3
+
+    parsed = SimpleNamespace(verb="x", run=verb, **flags)
+    monkeypatch.setattr(program, "build_parser", lambda: SimpleNamespace(parse_args=lambda _: parsed))
+    assert program.main(None if own else []) == 3
+    assert capfd.readouterr().err == ("" if filtered else line.decode()) + "a sentence\n"
+
+
+def test_the_verbs_that_import_tensorflow_are_known():
+    known = {name for name, parser in verbs_of(program.build_parser()) if parser.get_default("imports_tensorflow")}
+    pictures = {"generate", "style-mixing", "video", "project", "publish"}
+    directions = {"directions " + name for name in ("find", "between", "apply", "list", "rename")}
+    assert known == pictures | directions | {"metrics", "augment-preview", "export", "doctor"}
+    for name, parser in verbs_of(program.build_parser()):
+        assert parser.get_default("imports_tensorflow") or not parser.get_default("keeps_programs"), name
+
+
+def verbs_of(parser, before=""):
+    """Yield (name, parser) of the verbs of a parser, and of theirs."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, below in action.choices.items():
+                yield before + name, below
+                yield from verbs_of(below, before + name + " ")
+
+
+@pytest.mark.slow
+def test_a_verb_that_imports_tensorflow_says_nothing_else(tmp_path):
+    words = [sys.executable, "-m", "sg2ada_colab", "generate", "--network=flags", "--seeds=0", "--outdir=pictures", "--quiet"]
+    settings = dict(os.environ, PYTHONPATH=str(Path(__file__).parent.parent))
+    process = subprocess.run(words, cwd=str(tmp_path), env=settings, capture_output=True)
+    assert (process.returncode, process.stderr) == (0, b"")
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def register(verbs: Any) -> None:
     parser.add_argument("--p", default="0,0.2,0.4,0.6,0.8,1", metavar="LIST", help="strengths (default: 0,0.2,0.4,0.6,0.8,1)")
     parser.add_argument("--tile", type=int, default=96, metavar="PX", help="width of an image in the picture (default: 96)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the draws (default: 0)")
-    parser.set_defaults(run=run_augment_preview)
+    parser.set_defaults(run=run_augment_preview, imports_tensorflow=True)
 
 
 def parse_strengths(text: str) -> Tuple[float, ...]:

@@ -67,7 +67,7 @@ def add_verb(verbs: Any, name: str, help_text: str, description: str) -> argpars
 
 def add_source(parser: argparse.ArgumentParser) -> None:
     """Add the flags that every verb of a trained network has; such a verb keeps the programs that it compiles."""
-    parser.set_defaults(keeps_programs=True)
+    parser.set_defaults(keeps_programs=True, imports_tensorflow=True)
     parser.add_argument("--network", metavar="NAME", help=NETWORK_HELP)
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     parser.add_argument("--no-xla", action="store_true", help="do not compile with XLA")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Optional, Sequence,
 
 from ..errors import UserError
 from ..files import atomic_path
-from ..native_log import filtered
 from ..run_files import metric_picture, neighbours_name
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def register(verbs: Any) -> None:
         "--neighbours", type=int, default=0, metavar="N", help="also draw N fakes beside their nearest training images"
     )
     parser.add_argument("--no-xla", action="store_true", help="do not compile with XLA")
-    parser.set_defaults(run=run_metrics, keeps_programs=True)
+    parser.set_defaults(run=run_metrics, keeps_programs=True, imports_tensorflow=True)
 
 
 def run_metrics(args: argparse.Namespace) -> int:
@@ -57,10 +56,9 @@ def run_metrics(args: argparse.Namespace) -> int:
     if not targets:
         raise UserError("no snapshot and no run is named", "at least one PATH", "sg2ada metrics RESULTS/00000-name")
     failed = []
-    with filtered(quiet=True):  # TensorFlow's own lines
-        for run_dir, snapshots in targets:
-            if not args.show:
-                failed += measure_target(args, run_dir, snapshots)
+    for run_dir, snapshots in targets:
+        if not args.show:
+            failed += measure_target(args, run_dir, snapshots)
     show_results([run_dir for run_dir, _ in targets])
     for snapshot, error in failed:
         print(f"Not measured: {snapshot}: {error}", file=sys.stderr)

@@ -57,7 +57,7 @@ def register(verbs: Any) -> None:
         "--network", choices=("Gs", "G"), default="Gs", help="Gs: the moving average, G: as last trained (default: Gs)"
     )
     parser.add_argument("--trunc", type=float, metavar="PSI", help="a fixed truncation, instead of the input psi")
-    parser.set_defaults(run=run_export)
+    parser.set_defaults(run=run_export, imports_tensorflow=True)
 
 
 def _verb(verbs, name, help_text, description, usage):

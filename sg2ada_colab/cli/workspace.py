@@ -18,7 +18,7 @@ def register(verbs: Any) -> None:
     runs.set_defaults(run=run_runs)
     doctor = verbs.add_parser("doctor", help="examine this machine and say what to fix", description=run_doctor.__doc__)
     _add_folder(doctor)
-    doctor.set_defaults(run=run_doctor)
+    doctor.set_defaults(run=run_doctor, imports_tensorflow=True)
 
 
 def _add_folder(parser):
