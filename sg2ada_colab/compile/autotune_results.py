@@ -1,8 +1,9 @@
 """Algorithms that XLA timed on GPUs like this one, shipped with the package; imports no TensorFlow.
 
 A first start spends most of its time on them: each convolution is tried with all that cuDNN offers. The results that XLA writes
-name the GPU (clock, cores, memory), the version of cuDNN, the operation and its shapes, and XLA uses a result only where all of
-these agree; everything else it times as if there were no results. The files are `benchmarks/keep_algorithms.py`'s.
+name the GPU (clock, cores, memory), the operation and its shapes and, from TensorFlow 2.21 on, the version of cuDNN, and XLA uses
+a result only where all of these agree; everything else it times as if there were no results. For those that name no cuDNN the
+file's name does, and they are taken where it is the only one there. The files are `benchmarks/keep_algorithms.py`'s.
 """
 
 import gzip
@@ -13,9 +14,21 @@ from typing import Dict, Tuple
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "timed_algorithms")
 
 
-def file_name(device: str, version: str) -> str:
-    """Return the name of the file for a GPU, as nvidia-smi calls it, and a TensorFlow; the format may change with 2.x."""
-    return "{}-tf{}.pbtxt.gz".format(re.sub(r"[^A-Za-z0-9.]+", "-", device), ".".join(version.split(".")[:2]))
+def file_name(device: str, version: str, cudnn: str = "") -> str:
+    """Return the name of the file for a GPU, as nvidia-smi calls it, and a TensorFlow; the format may change with 2.x.
+
+    Args:
+        device: Name of the GPU from nvidia-smi.
+        version: Of TensorFlow.
+        cudnn: Of results that do not name theirs, as those of TensorFlow 2.20; "" for results that do.
+    """
+    name = "{}-tf{}".format(re.sub(r"[^A-Za-z0-9.]+", "-", device), ".".join(version.split(".")[:2]))
+    return name + ("-cudnn" + three_numbers(cudnn) if cudnn else "") + ".pbtxt.gz"
+
+
+def three_numbers(cudnn: str) -> str:
+    """Return a version of cuDNN as XLA names it: "9.19.0.56" is "9.19.0"."""
+    return ".".join(cudnn.split(".")[:3])
 
 
 def shipped(device: str, version: str, cudnn: str = "") -> str:
@@ -24,16 +37,25 @@ def shipped(device: str, version: str, cudnn: str = "") -> str:
     Args:
         device: Name of the GPU from nvidia-smi, such as "NVIDIA H100 80GB HBM3".
         version: Of TensorFlow, such as "2.21.0".
-        cudnn: Of cuDNN, such as "9.19.0.56", or several joined by "-"; "" returns those of all.
+        cudnn: Of cuDNN, such as "9.19.0.56", or several joined by "-", of which one is used: XLA takes those results that name
+            it, and results that name none are returned only where all are one version. "" returns those that name theirs.
     """
-    path = os.path.join(FOLDER, file_name(device, version))
+    there = sorted({three_numbers(one) for one in cudnn.split("-") if one})
+    text = read(file_name(device, version))
+    if there:
+        text = of_device(text, "DNN version: (?:{})".format("|".join(map(re.escape, there))))
+    unnamed = read(file_name(device, version, there[0])) if len(there) == 1 else ""
+    found = merged(text, unnamed)
+    return found if count(found) else ""
+
+
+def read(name: str) -> str:
+    """Return the text of a file that is shipped, "" where there is none of this name."""
+    path = os.path.join(FOLDER, name)
     if not os.path.isfile(path):
         return ""
     with gzip.open(path, "rt", encoding="utf-8") as file:
-        text = file.read()
-    wanted = [re.escape(".".join(one.split(".")[:3])) for one in cudnn.split("-") if one]
-    found = of_device(text, "DNN version: (?:{})".format("|".join(wanted))) if wanted else text
-    return found if count(found) else ""
+        return file.read()
 
 
 def merged(*texts: str) -> str:

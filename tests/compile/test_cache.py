@@ -1,5 +1,6 @@
 """Compiled programs that outlive their process: what is trusted, what is thrown away, which flags are set."""
 
+import gzip
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -120,6 +122,27 @@ def test_what_is_shipped_for_a_gpu_is_there_from_the_start(machine, tmp_path):
         cache.keep()
     assert "for NVIDIA-H100-80GB-HBM3-tf2.21.0-cudnn9.19.0.56-9.8.0, " in cache.sentence()
     assert f"0 programs and the fastest algorithms of {known_algorithms.count(timed_here)} operations" in cache.sentence()
+
+
+@pytest.mark.parametrize("device, version, cudnn, agree", [
+    ("NVIDIA L4", "2.20.0", "9.8.0.87", True), ("NVIDIA L4", "2.20.1", "9.8.0", True),
+    ("NVIDIA L4", "2.20.0", "9.8.0.1-9.8.0.2", True),
+    ("NVIDIA L4", "2.20.0", "9.8.0-9.19.0", False), ("NVIDIA L4", "2.20.0", "9.8.1", False), ("NVIDIA L4", "2.20.0", "", False),
+    ("NVIDIA L4", "2.21.0", "9.8.0", False), ("Tesla T4", "2.20.0", "9.8.0", False),
+])  # fmt: skip
+def test_results_that_name_no_cudnn_are_taken_where_all_agrees(device, version, cudnn, agree, machine, tmp_path):
+    text, folder = results(("L4", "a", 1), ("L4", "b", 2)), tmp_path / "shipped"
+    folder.mkdir()
+    machine.setattr(known_algorithms, "FOLDER", str(folder))
+    with gzip.open(str(folder / known_algorithms.file_name("NVIDIA L4", "2.20.0", "9.8.0.87")), "wt") as file:
+        file.write(text)
+    machine.setattr(compile_cache, "device_name", lambda: device)
+    machine.setattr(compile_cache, "tensorflow_version", lambda: version)
+    machine.setattr(compile_cache, "cudnn_version", lambda: cudnn)
+    cache = compile_cache.use(str(tmp_path / "cache"))
+    path = Path(cache.folder) / compile_cache.AUTOTUNE_FILE
+    assert (path.read_text() == text) if agree else not path.exists()
+    assert ("--xla_gpu_load_autotune_results_from=" + str(path) in os.environ["XLA_FLAGS"].split()) is agree
 
 
 @pytest.mark.parametrize(
