@@ -193,7 +193,9 @@ def main():
     nvidia = json.loads(subprocess.run([args.jax, "-c", find], stdout=subprocess.PIPE, check=True).stdout.decode())[0]
     with tempfile.TemporaryDirectory() as scratch:
         config = make_config(args, sizes_of(args)[0], (args.aug or ["noaug"])[0], xla=True)
-        write_programs(Path(scratch), config if args.precision == "fp32" else dataclasses.replace(config, precision="fp16"))
+        if args.precision != "fp32":
+            config = dataclasses.replace(config, engine=dataclasses.replace(config.engine, precision="fp16"))
+        write_programs(Path(scratch), config)
         for program in sorted(Path(scratch).glob("*.hlo")):
             if args.phase and program.stem not in args.phase:
                 continue

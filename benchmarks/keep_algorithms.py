@@ -44,8 +44,8 @@ def cudnn_of_file(parser, text, cudnn):
         return ""
     if named or not cudnn or "-" in cudnn:
         parser.error(
-            f"{named} of {count} results name their cuDNN, and there is {cudnn or 'none'} here. Take results that all name it, or "
-            "results that do not, and say which it was, such as --cudnn 9.8.0"
+            f"{named} of {count} results name their cuDNN, and there is {cudnn or 'none'} here. Take results that all name it, "
+            "or results that do not, and say which it was, such as --cudnn 9.8.0"
         )
     return cudnn
 
