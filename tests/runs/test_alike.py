@@ -14,7 +14,7 @@ from ..training.rank_pair import RankPair
 from ..training.shared_work import started
 from .test_resume import ADA, assert_equal_runs, statistics
 
-STARTED = "tests.training.shared_work.started"
+STARTED, WATCHED = ("tests.training.shared_work." + name for name in ("started", "started_and_watched"))
 TWO_ROUNDS = dict(ADA, batch_gpu=8)
 
 
@@ -82,44 +82,40 @@ def test_the_others_stay_until_the_first_has_finished_its_copies(pair, tiny_conf
     assert nothing is None and ended_at > copied
 
 
-@pytest.mark.once
-@pytest.mark.skipif(IS_TF1, reason="TensorFlow 1.14 compiles nothing")
-def test_one_process_of_a_machine_compiles_and_the_other_finds_it(tmp_path):
-    with RankPair(TF_XLA_FLAGS=f"--tf_xla_persistent_cache_directory={tmp_path}") as pair:
-        (traced, count, _), (traced_too, _, files) = pair.call("tests.training.shared_work.compiled_once", str(tmp_path))
-    assert traced == traced_too
-    before, after = files  # when the second one looks for its programs, and when it has them
-    assert before == after and len(before) == count
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(IS_TF1, reason="TF 1.14 waits for a process that has ended: what started it has to end the others")
-def test_one_is_killed_and_both_resumed(tiny_config, tmp_path):
-    """The first process in one run, the second in another; both are compared with the same undisturbed run.
+def test_one_compiles_and_the_other_finds_it_and_killed_they_are_resumed(tiny_config, tmp_path):
+    """Killed is the first process in one run, the second in another; both are compared with the same undisturbed run.
 
     Under XLA, whose programs are kept: that those compiled again are the same, test_resume.py shows. Without XLA,
     test_several_processes.py does all this with the launcher and the real steps.
     """
-    kept = {"TF_XLA_FLAGS": f"--tf_xla_persistent_cache_directory={tmp_path / 'programs'}"}
+    programs = str(tmp_path / "programs")
+    os.mkdir(programs)
+    kept = {"TF_XLA_FLAGS": f"--tf_xla_persistent_cache_directory={programs}"}
     config = tiny_config(deterministic=True, **dict(TWO_ROUNDS, no_xla=False)).to_json()
     undisturbed, runs = str(tmp_path / "a"), [str(tmp_path / "b"), str(tmp_path / "c")]
 
     def kill(pair, killed):
-        pair.start(STARTED, *[(config, runs[killed], None, 9 if rank == killed else 0, True) for rank in range(2)])
+        pair.start(STARTED, *[(config, runs[killed], None, 9 if rank == killed else 0, True, programs) for rank in range(2)])
         assert pair.processes[killed].wait(300) == -9
         kind, text = pair.results_of(1 - killed).args
         assert kind == "OtherRankEnded" and "Another process of this run has ended" in text
 
     def resume(pair, run):
-        assert ended(pair, (saved(run), run, True), (saved(run), run)) == [0, 0]
+        assert ended(pair, *[(saved(run), run, True, 0, False, programs)] * 2) == [0, 0]
         assert_equal_runs(run, undisturbed)
 
     with RankPair(**kept) as pair:
-        assert ended(pair, (config, undisturbed), (config, undisturbed)) == [0, 0]
+        (code, (traced, count, _)), (code_too, (traced_too, count_too, files)) = pair.call(WATCHED, config, undisturbed, programs)
+        assert code == code_too == 0
+        assert len(set(traced) - set(traced_too)) == 1 == count - count_too  # the first one alone makes pictures, too
+        assert set(traced_too) < set(traced)
+        before, after = files  # when the second one looks for its programs, and when it has them
+        assert before == after and len(before) == count >= 4
         kill(pair, 0)
     with RankPair(**kept) as pair:
         resume(pair, runs[0])
         kill(pair, 1)
     with RankPair(**kept) as pair:
         resume(pair, runs[1])
-    assert len(list((tmp_path / "programs").glob("*.pb"))) >= 4

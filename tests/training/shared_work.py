@@ -159,13 +159,15 @@ class StopAfter(Callback):
             os.kill(os.getpid(), self.number)
 
 
-def started(ranks, config, run_dir, resume=None, groups=0, kill=False):
+def started(ranks, config, run_dir, resume=None, groups=0, kill=False, programs=None):
     """Begin a run or go on with one, with light steps; return the exit code.
 
     Args:
         config: As JSON.
         groups: Of four minibatches, after which this process gets a signal; 0: never.
+        programs: Folder that keeps what is compiled, or None.
     """
+    from sg2ada_colab.compile.cache import CompileCache
     from sg2ada_colab.metrics import features
     from sg2ada_colab.runs import start as start_module
 
@@ -176,7 +178,8 @@ def started(ranks, config, run_dir, resume=None, groups=0, kill=False):
     try:
         callbacks = [StopAfter(groups, kill)]
         config = TrainConfig.from_json(config)
-        return start_module.start(config, run_dir, resume, quiet=True, extra_callbacks=callbacks, ranks=ranks)
+        cache = programs and CompileCache(programs, b"key", leads=ranks.leads)
+        return start_module.start(config, run_dir, resume, quiet=True, extra_callbacks=callbacks, cache=cache, ranks=ranks)
     finally:
         start_module.build_phases, features.open_network = heavy, real
 
@@ -202,22 +205,31 @@ def ends(ranks, config, run_dir):
     return done[0] if done else None, time.monotonic()
 
 
-def compiled_once(ranks, folder):
-    """Get the programs of a run ready; return (digests of what was traced, number of programs, files after each message)."""
+def started_and_watched(ranks, config, run_dir, folder):
+    """Begin a run whose programs are kept in a folder, and look at how they get ready before its first step.
+
+    Returns:
+        (exit code, (digests of what was traced, number of programs, files after each message)).
+    """
     from pathlib import Path
 
-    from sg2ada_colab.compile.cache import CompileCache
-    from sg2ada_colab.compile.warm_up import warm_up_together
-    from sg2ada_colab.training.state import flat
+    from sg2ada_colab.runs import start as start_module
 
-    config, files = config_of(no_xla=False, batch_gpu=4), []
-    state = build_state(config)
-    phases = with_light_steps(build_phases(config, state, ranks))
-    cache = CompileCache(folder, b"key", leads=ranks.leads)
+    found, real = [], start_module.warm_up_together
 
-    def meet():
-        ranks.gather([0.0])
-        files.append({path.name: path.stat().st_ino for path in Path(folder).glob("*.pb")})
+    def watched(programs, variables, cache, leads, meet, tell):
+        files = []
 
-    warm_up_together(phases.programs(), flat(state.variables()) + phases.variables(), cache, ranks.leads, meet)
-    return sorted(cache.programs), len(phases.programs()), files
+        def meet_and_look():
+            meet()
+            files.append({path.name: path.stat().st_ino for path in Path(folder).glob("*.pb")})
+
+        ready = real(programs, variables, cache, leads, meet_and_look, tell)
+        found.append((sorted(cache.programs), len(programs), files))
+        return ready
+
+    start_module.warm_up_together = watched
+    try:
+        return (started(ranks, config, run_dir, programs=folder), *found)
+    finally:
+        start_module.warm_up_together = real
