@@ -5,10 +5,6 @@ from pathlib import Path
 
 import pytest
 
-nbformat = pytest.importorskip("nbformat")
-nbclient = pytest.importorskip("nbclient")
-pytest.importorskip("ipykernel")
-
 HERE = Path(__file__).parent
 CODE = """
 import json, sys
@@ -20,6 +16,7 @@ print(json.dumps(run({folder!r})))
 
 @pytest.mark.soak
 def test_twelve_hours_leave_a_notebook_of_a_few_megabytes(tmp_path):
+    nbformat, nbclient, _ = map(pytest.importorskip, ("nbformat", "nbclient", "ipykernel"))  # here, for it takes five seconds
     code = CODE.format(root=str(HERE.parent.parent), here=str(HERE), folder=str(tmp_path / "run"))
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     nbclient.NotebookClient(notebook, timeout=900, kernel_name="python3", store_widget_state=True).execute()
