@@ -78,10 +78,10 @@ class Home:
             JUPYTER_CONFIG_DIR=str(self.folder / "jupyter"), TF_CPP_MIN_LOG_LEVEL="2", CUDA_VISIBLE_DEVICES="-1", **self.variables
         )  # fmt: skip
 
-    def add_dataset(self, name="my-images"):
+    def add_dataset(self, name="my-images", resolution=16):
         """Put a small dataset into the workspace, as notebook 2 does."""
         flags = os.path.join(sg2ada_colab.__path__[0], "demo_images", "flags.zip")
-        prepare(flags, str(self.workspace / "datasets" / name), PrepareOptions(resolution=16, max_images=64))
+        prepare(flags, str(self.workspace / "datasets" / name), PrepareOptions(resolution=resolution, max_images=64))
 
     def run_dir(self):
         """Return the newest run's folder, or None."""

@@ -77,7 +77,7 @@ class FrontEnd:
         path = self.folder / (name + ".ipynb")
         content = json.loads(path.read_text(encoding="utf-8"))
         for cell in content["cells"]:
-            cell["source"] = [_filled(line, fields) for line in cell["source"]]
+            cell["source"] = [filled(line, fields) for line in cell["source"]]
         path.write_text(json.dumps(content), encoding="utf-8")
 
     def end_sessions(self):
@@ -92,7 +92,7 @@ class FrontEnd:
         return os.path.getsize(str(self.folder / (name + ".ipynb")))
 
 
-def _filled(line, fields):
+def filled(line, fields):
     """Return a line of a form with its field filled in, where it is one of `fields`."""
     match = re.match(r"(\w+) = .*?(  #@param.*)", line, flags=re.S)
     return f"{match.group(1)} = {fields[match.group(1)]!r}{match.group(2)}" if match and match.group(1) in fields else line

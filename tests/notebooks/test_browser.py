@@ -267,7 +267,7 @@ def test_the_panel_of_a_training_names_the_programs_while_they_are_compiled(fron
     """For how long, and in a second start how long it took the last time; the line of text below the panel says it, too."""
     sizes = {name: value for name, value in SIZES["train"].items() if name != "no_xla"}
     sizes["augpipe"] = "noise"  # the augmentation that is compiled fastest
-    home.add_dataset()
+    home.add_dataset(resolution=8)
     home.set_sizes(dict(SIZES, train=dict(sizes, kimg=1)))
     train_until_it_compiles(front_end, page, "panel-while-compiling")
     see(page, "Training finished", ".sg2-panel")

@@ -142,6 +142,7 @@ def test_the_forms_for_a_gpu_give_the_same_gradients(name, form, relmax):
     assert relmax(gpu_report, report) < 2e-5 and max(differences(gpu, plain)) < 2e-5
 
 
+@pytest.mark.once
 @pytest.mark.skipif(IS_TF1, reason="TensorFlow 1 compiles nothing")
 @pytest.mark.parametrize("name", ["G_main", "G_reg", "D_main", "D_reg"])
 def test_in_float16_the_forms_for_a_gpu_are_as_near_to_float32_as_the_plain_ones(name, monkeypatch):
