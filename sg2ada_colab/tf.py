@@ -3,6 +3,7 @@
 import functools
 import itertools
 import os
+import sys
 import threading
 import zlib
 from contextlib import contextmanager, suppress
@@ -13,7 +14,15 @@ import numpy as np
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # oneDNN's kernels sum in other orders on other machines, and greet on the terminal; XLA's programs do not use them.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-import tensorflow as _tensorflow  # noqa: E402
+# Keras, which nothing here uses, is a third of TensorFlow's start: TensorFlow asks for its optimizers, and does without where
+# they are not to be had. It comes at its first use all the same.
+_KERAS = "keras.src.optimizers"
+_hides_keras = sys.modules.setdefault(_KERAS, None) is None  # type: ignore[arg-type]
+try:
+    import tensorflow as _tensorflow  # noqa: E402
+finally:
+    if _hides_keras:
+        del sys.modules[_KERAS]
 
 IS_TF1 = _tensorflow.__version__.startswith("1.")
 if IS_TF1:

@@ -210,7 +210,7 @@ TESTED_WITH_OTHERS = """
     metrics/statistics metrics/vgg metrics/weight_files networks/activations networks/config networks/discriminator
     networks/generator networks/gpu_forms networks/layers networks/shared_programs networks/summary networks/weights
     numpy_pickle previews/compare previews/sample runs/build seeds storage/check_files storage/manifest storage/mirror
-    storage/verified_copy system_errors tf training/status
+    storage/verified_copy system_errors training/status
 """.split()
 # Tests of more than one module, by what they are about.
 TESTS_OF_SEVERAL = """
