@@ -65,7 +65,7 @@ def main(argv=None):
     if not known_algorithms.count(text):
         parser.error("there are no results: name files that have some, or --time on a machine with a GPU")
     name = known_algorithms.file_name(device, version, cudnn_of_file(parser, text, args.cudnn or cudnn_version()))
-    text = known_algorithms.merged(text, known_algorithms.read(name))
+    text = known_algorithms.merged(text, known_algorithms.shipped_text(name))
     path = os.path.join(known_algorithms.FOLDER, name)
     with open(path, "wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as file:
         file.write(text.encode())

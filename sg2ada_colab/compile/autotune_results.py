@@ -41,15 +41,15 @@ def shipped(device: str, version: str, cudnn: str = "") -> str:
             it, and results that name none are returned only where all are one version. "" returns those that name theirs.
     """
     there = sorted({three_numbers(one) for one in cudnn.split("-") if one})
-    text = read(file_name(device, version))
+    text = shipped_text(file_name(device, version))
     if there:
         text = of_device(text, "DNN version: (?:{})".format("|".join(map(re.escape, there))))
-    unnamed = read(file_name(device, version, there[0])) if len(there) == 1 else ""
+    unnamed = shipped_text(file_name(device, version, there[0])) if len(there) == 1 else ""
     found = merged(text, unnamed)
     return found if count(found) else ""
 
 
-def read(name: str) -> str:
+def shipped_text(name: str) -> str:
     """Return the text of a file that is shipped, "" where there is none of this name."""
     path = os.path.join(FOLDER, name)
     if not os.path.isfile(path):

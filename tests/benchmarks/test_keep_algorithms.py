@@ -43,7 +43,7 @@ def test_the_name_of_a_file_has_the_cudnn_that_its_results_lack(folder, tmp_path
     kept(tmp_path, result(NAMED, "b"), "--tensorflow=2.21.3")
     names = ["NVIDIA-L4-tf2.20-cudnn9.8.0.pbtxt.gz", "NVIDIA-L4-tf2.20-cudnn9.8.1.pbtxt.gz", "NVIDIA-L4-tf2.21.pbtxt.gz"]
     assert sorted(one.name for one in folder.iterdir()) == names
-    assert [known_algorithms.count(known_algorithms.read(name)) for name in names] == [1, 1, 2]
+    assert [known_algorithms.count(known_algorithms.shipped_text(name)) for name in names] == [1, 1, 2]
     assert known_algorithms.shipped("NVIDIA L4", "2.20.0", "9.8.0.87") == result(UNNAMED, "a")
 
 
