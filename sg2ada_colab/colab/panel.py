@@ -166,8 +166,9 @@ class LinePanel:
                 self._told.add(sentence)
                 self.out("Note: " + sentence)
 
-    def finish(self, ending: Ending) -> None:
+    def finish(self, ending: Ending, pulse: Optional[Mapping[str, Any]] = None) -> None:
         self.view.update()
+        self.starting.update(pulse)
         self.out("{}{}".format(ending.sentence, " " + ending.advice if ending.advice else ""))
 
 
@@ -259,9 +260,15 @@ class WidgetPanel:
         if ticked and self._is_due("curves", CURVES_EVERY_S[later]):
             self._show_curves()
 
-    def finish(self, ending: Ending) -> None:
-        """Show the end: what is there now, and nothing of what was about to come."""
+    def finish(self, ending: Ending, pulse: Optional[Mapping[str, Any]] = None) -> None:
+        """Show the end: what is there now, and nothing of what was about to come.
+
+        Args:
+            ending: `Ending` of the process.
+            pulse: Its newest, as for `refresh`: a short training can begin and end between two of them.
+        """
         self.view.update()
+        self.starting.update(pulse)
         saved = self.numbers.kimg if ending.state in ("done", "stopped") else 0.0  # since the newest tick, too
         self.numbers.update(max(self.view.kimg, saved), None)
         kind = {"done": "good", "stopped": "stop"}.get(ending.state, "bad")

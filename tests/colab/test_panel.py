@@ -12,8 +12,10 @@ from run_folders import add_grid, add_snapshots, add_ticks, config
 from sg2ada_colab.colab import panel as panel_module
 from sg2ada_colab.colab.panel import LinePanel, Numbers, WidgetPanel, open_panel, thinned_by_gaps
 from sg2ada_colab.colab.run_view import RunView
+from sg2ada_colab.colab.starting import StartTimes
 from sg2ada_colab.colab.status_line import StatusLine
 from sg2ada_colab.colab.supervisor import Ending
+from sg2ada_colab.compile.durations import Durations
 from sg2ada_colab.storage.manifest import read_manifest
 
 DONE = Ending("done", "Training finished.")
@@ -381,3 +383,15 @@ def test_lines_instead_of_widgets(tmp_path, clock):
 def test_without_a_notebook_there_are_lines(tmp_path):
     plan = types.SimpleNamespace(config=config(), drive_dir=None, processes=1)
     assert isinstance(open_panel(RunView(tmp_path), plan), LinePanel)
+
+
+@pytest.mark.parametrize("kind", [LinePanel, WidgetPanel])
+def test_a_training_shorter_than_the_time_between_two_looks_leaves_the_time_of_its_start(kind, tmp_path, clock, monkeypatch):
+    pytest.importorskip("ipywidgets")
+    monkeypatch.setattr("IPython.display.display", lambda *args, **kwargs: None)
+    times = StartTimes(Durations("x", [tmp_path / "kept"]), 32, "Tesla T4")
+    panel = kind(RunView(tmp_path), config(), start_times=times)
+    refresh(panel, clock)
+    clock.s += 30
+    panel.finish(DONE, pulse(0.5, 1.0))
+    assert times.last_s() == 90.0
