@@ -167,7 +167,6 @@ class LinePanel:
                 self.out("Note: " + sentence)
 
     def finish(self, ending: Ending, pulse: Optional[Mapping[str, Any]] = None) -> None:
-        self.view.update()
         self.starting.update(pulse)
         self.out("{}{}".format(ending.sentence, " " + ending.advice if ending.advice else ""))
 
@@ -261,12 +260,7 @@ class WidgetPanel:
             self._show_curves()
 
     def finish(self, ending: Ending, pulse: Optional[Mapping[str, Any]] = None) -> None:
-        """Show the end: what is there now, and nothing of what was about to come.
-
-        Args:
-            ending: `Ending` of the process.
-            pulse: Its newest, as for `refresh`: a short training can begin and end between two of them.
-        """
+        """Show the end and what is there now; a short training's only pulse can come after the last `refresh`."""
         self.view.update()
         self.starting.update(pulse)
         saved = self.numbers.kimg if ending.state in ("done", "stopped") else 0.0  # since the newest tick, too
@@ -274,7 +268,6 @@ class WidgetPanel:
         kind = {"done": "good", "stopped": "stop"}.get(ending.state, "bad")
         self._set(self.head, notice(kind, ending.sentence, ending.advice))
         self.bar.bar_style = {"done": "success", "stopped": ""}.get(ending.state, "danger")
-        self._show_numbers([self.numbers.done_sentence()])
         self.line.finish(f"{ending.sentence}  {self.numbers.done_sentence()}")
         self._show_lists()
         self._show_numbers([self.numbers.done_sentence()])  # with the newest snapshot

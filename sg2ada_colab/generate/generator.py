@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # Pictures of 256x256, or as many pixels, from which a program compiled by XLA is ready sooner than operations run one by one.
 COMPILE_FROM, COMPILE_FROM_ON_GPU = 16, 5000
 ONE_BY_ONE = 3  # times that operations run one by one take longer than a program, on a processor
+TRACE_FROM = 3  # single pictures from which a graph is traced, for half a second, so that Python does not call each operation
 NOISE = "synthesis/noise"
 MAP_BATCH = 1000
 
@@ -60,7 +61,7 @@ class TrainedGenerator(NamedNetwork):
         self.num_fp16_res = self.config.num_fp16_res if gpus() else 0
         self.weights = device_weights(network.variables, self.specs)
         self.w_avg = np.asarray(network.variables["dlatent_avg"], np.float32)
-        self._compiling = bool(xla)
+        self._compiling, self._singles = bool(xla), 0
         self._centres: Dict[Tuple[int, bytes], np.ndarray] = {}
 
     @classmethod
@@ -217,7 +218,7 @@ class TrainedGenerator(NamedNetwork):
         Returns:
             Function that waits and returns uint8 [N,H,W,C]; it raises a UserError for a network that gives no finite numbers.
         """
-        function, count, settings = function or _uint8_images, len(w), (self.config, self.num_fp16_res)
+        function, count = function or _uint8_images, len(w)
         own: Any = seeds  # modes that draw noise need them
         drawn = noise if isinstance(noise, dict) else noise_arrays(noise, self.stored_noise(), own, self.config.latent_size)
         # A compiled program takes complete batches, so that on a processor a few pictures are made sooner without it.
@@ -227,8 +228,7 @@ class TrainedGenerator(NamedNetwork):
         for name, value in drawn.items():
             shared = noise == "none" or len(value) != count
             weights[name] = tf.constant(value if shared else _filled(value, missing))
-        run = shared_program(function, settings) if compiling else functools.partial(function, settings)
-        packed = run(weights, _filled_tensor(w, missing))
+        packed = self._program(function, compiling, count)(weights, _filled_tensor(w, missing))
         shape = [-1, self.config.height, self.config.width, self.config.num_channels]
 
         def wait():
@@ -239,6 +239,13 @@ class TrainedGenerator(NamedNetwork):
             return values[:-1].reshape(shape)[:count]
 
         return wait
+
+    def _program(self, function, compiling, count):
+        """Return (weights, w) → packed images: compiled, as a graph, or operation by operation where few are asked for."""
+        self._singles += count == 1
+        if compiling or (count == 1 and self._singles >= TRACE_FROM):
+            return shared_program(function, (self.config, self.num_fp16_res), compiling)
+        return functools.partial(function, (self.config, self.num_fp16_res))
 
     def placed(self, w: np.ndarray) -> Any:
         """Return w as `launch` takes it without waiting: a tensor on the GPU, or the array itself without one."""

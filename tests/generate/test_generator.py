@@ -157,6 +157,20 @@ def test_many_pictures_are_worth_compiling_and_few_are_not(monkeypatch):
     assert len(asked) == 4
 
 
+def test_a_person_who_asks_for_one_picture_after_another_gets_them_from_a_graph(monkeypatch):
+    """Python calls a thousand operations a picture else, which takes longer than a GPU does; the pictures are the same."""
+    traced = []
+    monkeypatch.setattr(generator_module, "synthesize", counting(traced))
+    generator = small(0, fmap_max=7)  # of no other test, so that it is not traced yet
+    first = [generator.images([seed], psi=0.7) for seed in (1, 2)]
+    assert len(traced) == 2
+    later = [generator.images([seed], psi=0.7) for seed in (3, 1, 2)]
+    assert len(traced) == 3, "traced once, then run as it is"
+    np.testing.assert_array_equal(later[1:], first)
+    generator.images([1, 2])
+    assert len(traced) == 4, "several at once are not worth a graph"
+
+
 def test_a_second_snapshot_compiles_nothing_and_leaves_the_first_as_it_is(monkeypatch):
     traced = []
     monkeypatch.setattr(generator_module, "synthesize", counting(traced))
