@@ -150,7 +150,7 @@ def watch(plan: RunPlan, environment: Optional[Environment] = None, sound: bool 
     panel = open_panel(view, plan, session_left_s, StartTimes(known, size_words(plan.config.size)))
     process.start()
     ending = supervise(process, ending_in_time(lambda: panel.refresh(process.pulse()), session_left_s), panel.say)
-    panel.finish(ending, process.pulse())
+    panel.finish(ending)
     if sound:
         announce(ending.state)
     if ending.error is not None:

@@ -166,8 +166,8 @@ class LinePanel:
                 self._told.add(sentence)
                 self.out("Note: " + sentence)
 
-    def finish(self, ending: Ending, pulse: Optional[Mapping[str, Any]] = None) -> None:
-        self.starting.update(pulse)
+    def finish(self, ending: Ending) -> None:
+        self.starting.update(ending.pulse)
         self.out("{}{}".format(ending.sentence, " " + ending.advice if ending.advice else ""))
 
 
@@ -259,10 +259,10 @@ class WidgetPanel:
         if ticked and self._is_due("curves", CURVES_EVERY_S[later]):
             self._show_curves()
 
-    def finish(self, ending: Ending, pulse: Optional[Mapping[str, Any]] = None) -> None:
-        """Show the end and what is there now; a short training's only pulse can come after the last `refresh`."""
+    def finish(self, ending: Ending) -> None:
+        """Show the end and what is there now; the first pulse of a short training can come after the last `refresh`."""
         self.view.update()
-        self.starting.update(pulse)
+        self.starting.update(ending.pulse)
         saved = self.numbers.kimg if ending.state in ("done", "stopped") else 0.0  # since the newest tick, too
         self.numbers.update(max(self.view.kimg, saved), None)
         kind = {"done": "good", "stopped": "stop"}.get(ending.state, "bad")

@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from .. import run_files
@@ -36,6 +36,7 @@ class Ending:
     sentence: str
     advice: str = ""
     error: Optional[UserError] = None
+    pulse: Optional[Dict[str, Any]] = None  # the last one, see `TrainingProcess.pulse`; None if training never began
 
 
 class TrainingProcess:
@@ -113,7 +114,8 @@ class TrainingProcess:
     def ending(self) -> Ending:
         """Return the `Ending`; the process must have ended. A start that was refused leaves no folder of a run."""
         code: Any = self.poll()
-        ending = describe_ending(code, _read_json(os.path.join(self.folder, OUTCOME_FILE)), self.last_words())
+        described = describe_ending(code, _read_json(os.path.join(self.folder, OUTCOME_FILE)), self.last_words())
+        ending = replace(described, pulse=self.pulse())
         if ending.state == "error" and self._made_run_dir and not run_folder.has_begun(self.run_dir):
             shutil.rmtree(self.run_dir, ignore_errors=True)
         return ending

@@ -393,5 +393,5 @@ def test_a_training_shorter_than_the_time_between_two_looks_leaves_the_time_of_i
     panel = kind(RunView(tmp_path), config(), start_times=times)
     refresh(panel, clock)
     clock.s += 30
-    panel.finish(DONE, pulse(0.5, 1.0))
+    panel.finish(Ending("done", "Training finished.", pulse=pulse(0.5, 1.0)))
     assert times.last_s() == 90.0

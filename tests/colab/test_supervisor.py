@@ -32,6 +32,8 @@ if "outcome" in job:
     json.dump(job["outcome"], open(os.path.join(folder, child.OUTCOME_FILE), "w"))
 for line in job.get("words", []):
     print(line)
+if "pulse" in job:
+    json.dump(job["pulse"], open(os.path.join(folder, child.PULSE_FILE), "w"))
 if "code" in job:
     sys.exit(job["code"])
 if "signal" in job:
@@ -196,3 +198,11 @@ def test_a_pulse_that_is_half_written_is_none(tmp_path):
         Path(process.folder, PULSE_FILE).write_text(text)
         assert process.pulse() == pulse
     process.forget()
+
+
+def test_the_last_pulse_outlives_the_folder_that_it_came_through(tmp_path):
+    """Of a training that is over before anybody has looked, it is all that says how fast and how far it went."""
+    process = process_for(tmp_path / "run", code=0, pulse={"kimg": 1.0, "images_per_second": 9.0}).start()
+    ending = supervise(process, lambda: None, lambda sentence: None, poll_s=0.01)
+    assert ending.state == "done" and ending.pulse == {"kimg": 1.0, "images_per_second": 9.0}
+    assert process.pulse() is None, "its folder is gone"
