@@ -148,10 +148,10 @@ class TrainOptions:
         "(default: false)", setting="metrics.aside", usual=False)
 
     cfg: Optional[str] = _nvidia("base", str, None,
-        "base configuration; small is ours: auto with a larger gamma, for small collections (default: auto)",
+        "base configuration; small is ours: auto with a larger gamma up to 256x256, for small collections (default: auto)",
         choices=CONFIG_NAMES)
     gamma: Optional[float] = _nvidia("base", float, "FLOAT",
-        "weight of the R1 penalty (default: by --cfg; auto: 0.0002 * resolution^2 / batch; small: eight times that)",
+        "weight of R1 (default: by --cfg; auto: 0.0002 * resolution^2 / batch; small: eight times that up to 256x256)",
         allowed=_FROM_0)
     kimg: Optional[int] = _nvidia("base", int, "KIMG",
         "total length of the training in thousands of images (default: by --cfg, 25000 for auto)", sets="schedule.total_kimg",

@@ -31,6 +31,7 @@ BASE_CONFIGS = {  # "auto" and "small" are formulas, see `formula_config`
 # fmt: on
 # "small" is ours, for small collections: NVIDIA's rule gives R1 so little weight that fakes stay alike (benchmarks/LEARNING.md).
 GAMMA_FACTORS = {"auto": 0.0002, "small": 0.0016}
+MEASURED_PX = 256  # the largest images that "small" was tried with: above, where the rule gives much more, it is "auto"
 CONFIG_NAMES = tuple(GAMMA_FACTORS) + tuple(BASE_CONFIGS)
 GAMMA_RULE = "{factor} * {resolution}^2 / {minibatch}"
 
@@ -45,8 +46,13 @@ def is_formula(cfg: Optional[str]) -> bool:
     return (cfg or "auto") in GAMMA_FACTORS
 
 
+def gamma_factor(cfg: Optional[str], resolution: int) -> float:
+    """Return what `--cfg=auto` (or None) and `--cfg=small` multiply by resolution² / minibatch for gamma."""
+    return GAMMA_FACTORS["auto" if resolution > MEASURED_PX else cfg or "auto"]
+
+
 def formula_config(cfg: Optional[str], resolution: int, gpus: int, minibatch: Optional[int] = None) -> BaseConfig:
-    """Return the `BaseConfig` of `--cfg=auto`, NVIDIA's, or `--cfg=small`, which differs in gamma.
+    """Return the `BaseConfig` of `--cfg=auto`, NVIDIA's, or `--cfg=small`, which differs in gamma up to 256×256.
 
     Args:
         cfg: Key of `GAMMA_FACTORS`; None is "auto".
@@ -62,7 +68,7 @@ def formula_config(cfg: Optional[str], resolution: int, gpus: int, minibatch: Op
         mbstd=max(min(minibatch // gpus, 4), 1),
         fmaps=1 if resolution >= 512 else 0.5,
         learning_rate=0.002 if resolution >= 1024 else 0.0025,
-        gamma=GAMMA_FACTORS[cfg or "auto"] * resolution**2 / minibatch,
+        gamma=gamma_factor(cfg, resolution) * resolution**2 / minibatch,
         ema_kimg=minibatch * 10 / 32,
         ema_rampup=0.05,
         mapping_layers=2,

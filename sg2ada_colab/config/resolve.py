@@ -13,7 +13,6 @@ from .options import KIMG_PER_TICK, TrainOptions
 from .presets import (
     BASE_CONFIGS,
     COMPARISON_METHODS,
-    GAMMA_FACTORS,
     GAMMA_RULE,
     PSEUDO_AUGMENTS,
     PSEUDO_MAX_P,
@@ -22,6 +21,7 @@ from .presets import (
     BaseConfig,
     auto_minibatch_per_gpu,
     formula_config,
+    gamma_factor,
     is_formula,
 )
 from .refusals import contradictions, data_refusals, metric_refusals, minibatch_refusals, range_refusals, together
@@ -273,7 +273,7 @@ def _loss_settings(options, base, minibatch, side):
     cfg = options.cfg or "auto"
     gamma, rule = base.gamma, f"--cfg={cfg}"
     if is_formula(cfg):
-        words = GAMMA_RULE.format(factor=GAMMA_FACTORS[cfg], resolution=side, minibatch=minibatch.minibatch_size)
+        words = GAMMA_RULE.format(factor=gamma_factor(cfg, side), resolution=side, minibatch=minibatch.minibatch_size)
         rule = f"{rule}: {words}"
     if options.gamma is not None:
         gamma, rule = options.gamma, "--gamma"

@@ -87,10 +87,10 @@ def test_gamma_comes_with_its_rule(options, rule, gamma):
     assert (config.losses.gamma_rule, config.losses.r1_gamma) == (rule, gamma)
 
 
-@pytest.mark.parametrize("options", [{}, {"batch": 8}, {"gpus": 4}])
-def test_small_is_auto_but_for_gamma(options):
-    auto, small = (resolve(TrainOptions(cfg=cfg, **options), some_data()) for cfg in ("auto", "small"))
-    assert small.losses.r1_gamma == pytest.approx(8 * auto.losses.r1_gamma, rel=1e-12)
+@pytest.mark.parametrize("options, px, times", [({}, 64, 8), ({"batch": 8}, 256, 8), ({"gpus": 4}, 64, 8), ({}, 512, 1)])
+def test_small_is_auto_but_for_gamma_up_to_256_pixels(options, px, times):
+    auto, small = (resolve(TrainOptions(cfg=cfg, **options), some_data(resolution=px)) for cfg in ("auto", "small"))
+    assert small.losses.r1_gamma == pytest.approx(times * auto.losses.r1_gamma, rel=1e-12)
     losses = replace(small.losses, r1_gamma=auto.losses.r1_gamma, gamma_rule=auto.losses.gamma_rule)
     assert replace(small, losses=losses, run_description=auto.run_description, options=auto.options) == auto
 
