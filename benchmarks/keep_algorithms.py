@@ -60,6 +60,10 @@ def main(argv=None):
     parser.add_argument("--only", default="", help="regular expression for XLA's description of the device")
     args = parser.parse_args(argv)
     device, version = args.device or device_name(), args.tensorflow or tensorflow_version()
+    if args.time and not args.cudnn and ("-" in cudnn_version() or not cudnn_version()):
+        parser.error(
+            f"there is {cudnn_version() or 'no'} cuDNN here; before anything is timed, say which one is used: --cudnn 9.8.0"
+        )
     texts = (time_here(args.time) if args.time else []) + [read(path) for path in args.files]
     text = known_algorithms.merged(*(known_algorithms.of_device(one, args.only) for one in texts))
     if not known_algorithms.count(text):

@@ -1,5 +1,6 @@
 """The machine this runs on: is it Colab, which GPU, memory, disk, versions, cache folder; imports no TensorFlow."""
 
+import glob
 import hashlib
 import importlib.util
 import os
@@ -186,13 +187,32 @@ def tensorflow_version() -> Optional[str]:
 
 
 def cudnn_version() -> str:
-    """Return the version of cuDNN, "" where there is none: a kept program names its algorithms by numbers of one version.
+    """Return the version of the cuDNN that TensorFlow loads, "" where there is none: programs name algorithms by its numbers.
 
-    TensorFlow takes pip's or the system's. Which of them is not known before it is imported, so both are named.
+    It is the one that the dynamic linker finds first: in LD_LIBRARY_PATH, in pip's package beside TensorFlow, where its libraries
+    say to look, or among the system's. Where several are the system's, all are named, joined by "-".
     """
-    found = [package_version(name) for name in ("nvidia-cudnn-cu12", "nvidia-cudnn-cu13")]
-    with suppress(OSError, subprocess.SubprocessError):
-        listed = subprocess.run(["ldconfig", "-p"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=30).stdout.decode()
-        paths = re.findall(r"libcudnn\.so\.\d+ .*=> (\S+)", listed)
-        found += [os.path.basename(os.path.realpath(path)).partition(".so.")[2] for path in paths]
+    folders = [folder for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder]
+    beside = [folder for folder in sys.path if os.path.isdir(os.path.join(folder, "tensorflow"))]
+    folders += [os.path.join(folder, "nvidia", "cudnn", "lib") for folder in beside[:1]]
+    paths = [path for folder in folders for path in sorted(glob.glob(os.path.join(glob.escape(folder), "libcudnn.so.[0-9]*")))]
+    found = [version for version in map(_cudnn_of, paths) if version][:1]
+    if not found:
+        with suppress(OSError, subprocess.SubprocessError):
+            listed = subprocess.run(["ldconfig", "-p"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=30).stdout
+            found = [_cudnn_of(path) for path in re.findall(r"libcudnn\.so\.\d+ .*=> (\S+)", listed.decode())]
     return "-".join(sorted({version for version in found if version}))
+
+
+def _cudnn_of(path):
+    """Return the version of cuDNN's library, "" where it is unknown: its file's name ends in it, or a header beside it has it."""
+    library = os.path.realpath(path)
+    named = os.path.basename(library).partition(".so.")[2]
+    if "." in named:
+        return named
+    header = os.path.join(os.path.dirname(os.path.dirname(library)), "include", "cudnn_version.h")
+    with suppress(OSError, KeyError):
+        with open(header, encoding="utf-8", errors="replace") as file:
+            numbers = dict(re.findall(r"#define CUDNN_(MAJOR|MINOR|PATCHLEVEL) (\d+)", file.read()))
+        return "{MAJOR}.{MINOR}.{PATCHLEVEL}".format(**numbers)
+    return package_version("nvidia-cudnn-cu12") or package_version("nvidia-cudnn-cu13") or ""

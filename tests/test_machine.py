@@ -59,16 +59,39 @@ def test_the_cache_folder_is_the_users_or_the_one_that_is_named(monkeypatch, tmp
     assert machine.cache_folder("downloads") == str(tmp_path / "mine")
 
 
-def test_cudnn_is_found_in_packages_and_in_the_system(monkeypatch, tmp_path):
-    (tmp_path / "libcudnn.so.9.8.0").write_bytes(b"")
-    (tmp_path / "libcudnn.so.9").symlink_to(tmp_path / "libcudnn.so.9.8.0")
+@pytest.fixture
+def cudnns(monkeypatch, tmp_path):
+    """Three of them: 9.10.1 in LD_LIBRARY_PATH, 9.19.0 in pip's package beside TensorFlow, 9.8.0.87 among the system's."""
+    named, system = tmp_path / "libcudnn.so.9.8.0.87", tmp_path / "libcudnn.so.9"
+    named.write_bytes(b"")
+    system.symlink_to(named)
     listed = "\tlibcudnn_ops.so.9 (libc6,x86-64) => /x/libcudnn_ops.so.9\n\tlibcudnn.so.9 (libc6,x86-64) => {}\n"
-    script = tmp_path / "ldconfig"
-    script.write_text("#!/bin/sh\nprintf '{}'\n".format(listed.format(tmp_path / "libcudnn.so.9")))
-    script.chmod(0o755)
+    (tmp_path / "ldconfig").write_text(f"#!/bin/sh\nprintf '{listed.format(system)}'\n")
+    (tmp_path / "ldconfig").chmod(0o755)
     monkeypatch.setenv("PATH", "{}:{}".format(tmp_path, os.environ["PATH"]))
-    monkeypatch.setattr(machine, "package_version", lambda name: {"nvidia-cudnn-cu12": "9.10.2.21"}.get(name))
-    assert machine.cudnn_version() == "9.10.2.21-9.8.0"
-    script.write_text("#!/bin/sh\nexit 1\n")
+    site = tmp_path / "site-packages"
+    for folder, minor, patch in ((tmp_path / "mine", 10, 1), (site / "nvidia" / "cudnn", 19, 0)):
+        for name in ("lib", "include"):
+            (folder / name).mkdir(parents=True)
+        (folder / "lib" / "libcudnn.so.9").write_bytes(b"")
+        header = "#define CUDNN_MAJOR 9\n#define CUDNN_MINOR {}\n#define CUDNN_PATCHLEVEL {}\n"
+        (folder / "include" / "cudnn_version.h").write_text(header.format(minor, patch))
+    monkeypatch.setenv("LD_LIBRARY_PATH", ":/nowhere:{}".format(tmp_path / "mine" / "lib"))
+    (site / "tensorflow").mkdir()
+    monkeypatch.setattr(machine.sys, "path", ["/nowhere", str(site)])
     monkeypatch.setattr(machine, "package_version", lambda name: None)
+    return tmp_path
+
+
+def test_cudnn_is_the_one_that_the_linker_finds_first(cudnns, monkeypatch):
+    """As TensorFlow's libraries are searched for: RUNPATH, which names pip's package, comes after LD_LIBRARY_PATH."""
+    assert machine.cudnn_version() == "9.10.1"
+    monkeypatch.delenv("LD_LIBRARY_PATH")
+    assert machine.cudnn_version() == "9.19.0"
+    (cudnns / "site-packages" / "nvidia" / "cudnn" / "include" / "cudnn_version.h").unlink()
+    monkeypatch.setattr(machine, "package_version", lambda name: {"nvidia-cudnn-cu12": "9.19.0.56"}.get(name))
+    assert machine.cudnn_version() == "9.19.0.56"
+    (cudnns / "site-packages" / "tensorflow").rmdir()
+    assert machine.cudnn_version() == "9.8.0.87"
+    (cudnns / "ldconfig").write_text("#!/bin/sh\nexit 1\n")
     assert machine.cudnn_version() == ""

@@ -3,7 +3,7 @@
 A first start spends most of its time on them: each convolution is tried with all that cuDNN offers. The results that XLA writes
 name the GPU (clock, cores, memory), the operation and its shapes and, from TensorFlow 2.21 on, the version of cuDNN, and XLA uses
 a result only where all of these agree; everything else it times as if there were no results. For those that name no cuDNN the
-file's name does, and they are taken where it is the only one there. The files are `benchmarks/keep_algorithms.py`'s.
+file's name does, and they are taken where TensorFlow loads that one. The files are `benchmarks/keep_algorithms.py`'s.
 """
 
 import gzip

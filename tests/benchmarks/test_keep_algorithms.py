@@ -71,3 +71,13 @@ def test_one_command_times_and_keeps(folder, monkeypatch):
     monkeypatch.setattr(keep_algorithms.subprocess, "run", run)
     keep_algorithms.main(["--time", "64", "256"])
     assert known_algorithms.count(known_algorithms.shipped("NVIDIA L4", "2.20.0", "9.8.0")) == 2
+
+
+@pytest.mark.parametrize("cudnn", ["9.14.0-9.19.0", ""])
+def test_what_could_not_be_named_is_not_timed(cudnn, folder, monkeypatch, capsys):
+    """Timing takes minutes of a GPU, and would be lost."""
+    monkeypatch.setattr(keep_algorithms, "cudnn_version", lambda: cudnn)
+    monkeypatch.setattr(keep_algorithms.subprocess, "run", None)
+    with pytest.raises(SystemExit):
+        keep_algorithms.main(["--time", "64"])
+    assert "before anything is timed" in capsys.readouterr().err
