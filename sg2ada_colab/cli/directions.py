@@ -14,7 +14,7 @@ Find directions of w in which a picture changes in one way (a pose, a colour, a 
 
   sg2ada directions find --network=12 --out=ways.npz --look=ways.png       look at ways.png, a row each
   sg2ada directions between --network=12 --these=1,5,9 --those=2,3 --name=brighter --out=ways.npz
-  sg2ada directions rename --network=12 --file=ways.npz weights3 "more stripes"
+  sg2ada directions rename --file=ways.npz weights3 "more stripes"
   sg2ada directions apply --network=12 --file=ways.npz --direction=brighter --seeds=0-3 --outdir=moved"""
 FIND = """\
 Find directions without looking at pictures. weights: to which the styles answer most (closed-form factorization); pca: along
@@ -35,7 +35,8 @@ def register(verbs: Any) -> None:
     _add_find(actions)
     _add_between(actions)
     _add_apply(actions)
-    parser = _action(actions, "list", "list the directions in a file", "List the directions in a file.", run_list)
+    text = "List the directions in a file; with --network also say whether they were found in it."
+    parser = _action(actions, "list", "list the directions in a file", text, run_list)
     _add_file(parser)
     parser = _action(actions, "rename", "give a direction another name", "Give a direction in a file another name.", run_rename)
     _add_file(parser)
@@ -46,7 +47,8 @@ def register(verbs: Any) -> None:
 def _action(actions, name, help_text, description, run):
     parser = add_verb(actions, name, help_text, description)
     parser.usage = f"sg2ada directions {name} [options]" + (" OLD NEW" if name == "rename" else "")
-    add_source(parser)
+    if name != "rename":
+        add_source(parser)
     parser.set_defaults(run=run)
     return parser
 
@@ -164,10 +166,11 @@ def run_apply(args: argparse.Namespace) -> int:
 
 def run_list(args: argparse.Namespace) -> int:
     """Print the directions of a file."""
+    from ..generate.direction_file import list_directions
     from ..words import table
 
     rows = [("Name", "Layers", "Found by")]
-    for one in _opened(args)[1]:
+    for one in _opened(args)[1] if args.network else list_directions(args.file):
         rows.append((one.name, "all" if one.layers is None else ",".join(map(str, one.layers)), one.origin))
     print("\n".join(table(rows)))
     return 0
@@ -177,7 +180,7 @@ def run_rename(args: argparse.Namespace) -> int:
     """Rename a direction."""
     from ..generate.direction_file import rename_direction
 
-    rename_direction(args.file, args.old, args.new, load_named(args))
+    rename_direction(args.file, args.old, args.new)
     print(f"{args.old} is called {args.new} now.")
     return 0
 

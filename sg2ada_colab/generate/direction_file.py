@@ -20,21 +20,24 @@ WANTED = "a file that `sg2ada directions find` or `sg2ada directions between` wr
 MOST_BYTES = 1 << 26
 
 
-def write_directions(path: FilePath, directions: Sequence[Direction], generator: "TrainedGenerator") -> None:
-    """Write Directions for networks with this generator's sizes; the file notes which network they were found in."""
-    about = {"format": FORMAT, "version": 1, "network": generator.digest, "num_layers": generator.num_layers,
+def add_directions(path: FilePath, directions: Sequence[Direction], generator: "TrainedGenerator") -> None:
+    """Add Directions to a file for networks with this generator's sizes, or begin one; one of the same name is replaced.
+
+    The file notes which network they were found in; of several it notes none.
+    """
+    path = str(path)
+    there, same = read_directions(path, generator) if os.path.exists(path) else ([], True)
+    names = {one.name for one in directions}
+    together = [one for one in there if one.name not in names] + list(directions)
+    _write(path, together, generator.digest if same else "", generator.num_layers)
+
+
+def _write(path, directions, network, num_layers):
+    about = {"format": FORMAT, "version": 1, "network": network, "num_layers": num_layers,
              "directions": [{"name": one.name, "layers": one.layers, "origin": one.origin} for one in directions]}  # fmt: skip
     vectors = np.stack([one.vector for one in directions])
     with atomic_path(path, ".npz") as temporary:
         np.savez(temporary, about=np.array(json.dumps(about)), vectors=vectors)
-
-
-def add_directions(path: FilePath, directions: Sequence[Direction], generator: "TrainedGenerator") -> None:
-    """Add Directions to a file, or begin one; one of the same name is replaced."""
-    path = str(path)
-    there = read_directions(path, generator)[0] if os.path.exists(path) else []
-    names = {one.name for one in directions}
-    write_directions(path, [one for one in there if one.name not in names] + list(directions), generator)
 
 
 def read_directions(path: FilePath, generator: "TrainedGenerator") -> Tuple[List[Direction], bool]:
@@ -43,23 +46,33 @@ def read_directions(path: FilePath, generator: "TrainedGenerator") -> Tuple[List
     Raises:
         UserError: There is no such file, it is damaged, or it belongs to networks of other sizes.
     """
+    directions, about = _read(path)
+    sizes = about["num_layers"], len(directions[0].vector)
+    if sizes != (generator.num_layers, generator.config.dlatent_size):
+        raise UserError(f"{path} holds directions for {sizes[0]} layers of {sizes[1]} numbers.",
+                        f"{generator.num_layers} layers of {generator.config.dlatent_size}, as {generator.title} has",
+                        "name the network that they were found in, or find others")  # fmt: skip
+    return directions, about["network"] == generator.digest
+
+
+def list_directions(path: FilePath) -> List[Direction]:
+    """Return the Directions of a file, whatever network they are for; raise UserError where there is none or it is damaged."""
+    return _read(path)[0]
+
+
+def _read(path):
+    """Return (Directions, what the file says about them)."""
     try:
         with zipfile.ZipFile(str(path)) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > MOST_BYTES:
                 raise ValueError(f"it holds more than {MOST_BYTES:,} bytes")
         with np.load(str(path), allow_pickle=False) as file:
             about, vectors = parse_json(str(file["about"]), MOST_BYTES), file["vectors"]
-        directions = _directions(about, vectors)
+        return _directions(about, vectors), about
     except FileNotFoundError:
         raise UserError(f"There is no file {path}.", WANTED, "check the path, or find directions first") from None
     except (OSError, ValueError, KeyError, TypeError, BadJson, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
         raise UserError(f"{path} is not a file of directions: {error}.", WANTED, "find the directions again") from error
-    sizes = about["num_layers"], vectors.shape[1]
-    if sizes != (generator.num_layers, generator.config.dlatent_size):
-        raise UserError(f"{path} holds directions for {sizes[0]} layers of {sizes[1]} numbers.",
-                        f"{generator.num_layers} layers of {generator.config.dlatent_size}, as {generator.title} has",
-                        "name the network that they were found in, or find others")  # fmt: skip
-    return directions, about["network"] == generator.digest
 
 
 def _directions(about, vectors):
@@ -80,18 +93,19 @@ def _directions(about, vectors):
     return found
 
 
-def rename_direction(path: FilePath, old: str, new: str, generator: "TrainedGenerator") -> None:
+def rename_direction(path: FilePath, old: str, new: str) -> None:
     """Give a direction in a file another name.
 
     Raises:
         UserError: The file has no `old`, has a `new` already, or `new` cannot be part of a file's name.
     """
     check_name(new)
-    directions, same = read_directions(path, generator)
+    directions, about = _read(path)
     if new in [one.name for one in directions]:
         raise UserError(f"{path} already has a direction {new!r}.", "a name that is free", "choose another name")
     named = find_direction(directions, old, path)
-    write_directions(path, [one._replace(name=new) if one is named else one for one in directions], generator)
+    renamed = [one._replace(name=new) if one is named else one for one in directions]
+    _write(path, renamed, about["network"], about["num_layers"])
 
 
 def find_direction(directions: Sequence[Direction], name: str, path: FilePath = "the file") -> Direction:

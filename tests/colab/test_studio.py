@@ -13,7 +13,7 @@ from sg2ada_colab.colab import session
 from sg2ada_colab.colab.studio import Studio
 from sg2ada_colab.errors import UserError
 from sg2ada_colab.formats.read import read_snapshot
-from sg2ada_colab.generate.direction_file import write_directions
+from sg2ada_colab.generate.direction_file import add_directions
 from sg2ada_colab.generate.generator import TrainedGenerator
 from sg2ada_colab.generate.like import recipe_of
 from sg2ada_colab.generate.picture_files import read_recipe
@@ -98,7 +98,7 @@ def test_the_call_with_the_network_that_ships_and_named_directions(tmp_path, mon
     studio = sg2ada_colab.studio(xla=False)
     assert studio.name == "flags" and studio.image(studio.choice(seed=5)).size == (32, 32)
     path = str(tmp_path / "directions.npz")
-    write_directions(path, [studio.directions[2]._replace(name="striped")], studio.generator)
+    add_directions(path, [studio.directions[2]._replace(name="striped")], studio.generator)
     assert [one.name for one in sg2ada_colab.studio("flags", path, xla=False).directions] == ["striped"]
     with pytest.raises(UserError, match="There is no file"):
         sg2ada_colab.studio("flags", str(tmp_path / "nothing.npz"))

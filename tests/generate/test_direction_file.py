@@ -11,7 +11,6 @@ from sg2ada_colab.generate.direction_file import (
     find_direction,
     read_directions,
     rename_direction,
-    write_directions,
 )
 from sg2ada_colab.generate.directions import Direction
 from sg2ada_colab.generate.generator import TrainedGenerator
@@ -37,13 +36,16 @@ def test_there_and_back_and_added_to(tmp_path, generator):
     assert same and [one.name for one in found] == ["a", "b", "c"]
     assert [list(one.vector) for one in found] == [[0] * 4, [0] * 4, [1] * 4]  # the new b in place of the old one
     assert found[2].layers == (0, 1) and found[1].layers is None and found[0].origin == "pca"
-    rename_direction(path, "c", "more stripes", generator)
+    rename_direction(path, "c", "more stripes")
     assert [one.name for one in read_directions(path, generator)[0]] == ["a", "b", "more stripes"]
     with pytest.raises(UserError, match="already has a direction 'a'"):
-        rename_direction(path, "b", "a", generator)
+        rename_direction(path, "b", "a")
     with pytest.raises(UserError, match="has no direction 'z'"):
         find_direction(found, "z", path)
-    assert not read_directions(path, TrainedGenerator(small_snapshot(1).Gs, xla=False))[1]
+    relative = TrainedGenerator(small_snapshot(1).Gs, xla=False)
+    assert not read_directions(path, relative)[1]
+    add_directions(path, some("d"), relative)
+    assert not read_directions(path, relative)[1] and not read_directions(path, generator)[1], "they are of two networks"
     with pytest.raises(UserError, match="directions for 6 layers of 4 numbers"):
         read_directions(path, TrainedGenerator(small_snapshot(resolution=32).Gs, xla=False))
 
@@ -82,7 +84,7 @@ def test_what_is_no_npz(tmp_path, generator):
         read_directions(tmp_path / "text.npz", generator)
     with pytest.raises(UserError, match="There is no file"):
         read_directions(tmp_path / "gone.npz", generator)
-    write_directions(tmp_path / "a.npz", some("a"), generator)
+    add_directions(tmp_path / "a.npz", some("a"), generator)
     content = (tmp_path / "a.npz").read_bytes()
     (tmp_path / "cut.npz").write_bytes(content[: len(content) // 2])
     with pytest.raises(UserError, match="is not a file of directions"):
