@@ -146,7 +146,7 @@ def imported_packages(path):
         elif isinstance(node, ast.ImportFrom) and not node.level:
             found.add(node.module.split(".")[0])
         elif isinstance(node, ast.Call) and ast.dump(node.func).find("import") >= 0 and node.args:
-            name = getattr(node.args[0], "value", getattr(node.args[0], "s", None))
+            name = getattr(node.args[0], "value" if sys.version_info >= (3, 8) else "s", None)
             found.add(name.split(".")[0] if isinstance(name, str) else "")
     return found
 

@@ -354,7 +354,7 @@ def strings_of_the_package():
     found = [(build.SOURCES / "shared" / "install_lines.md").read_text(encoding="utf-8")]
     for path in (ROOT / "sg2ada_colab").rglob("*.py"):
         nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        found += [text for text in (getattr(node, "value", getattr(node, "s", None)) for node in nodes) if isinstance(text, str)]
+        found += [text for text in (getattr(node, "value", None) for node in nodes) if isinstance(text, str)]
     return found
 
 
@@ -387,10 +387,7 @@ def test_the_page_of_troubles_has_every_answer_once_and_its_links_lead_somewhere
 
 def test_tensorflow_1_14_is_a_tick_box_of_notebook_1_and_a_field_of_notebook_3():
     (made,) = [call for call in calls_in("01_setup") if call.func.attr == "environment"]
-    assert [getattr(arg, "id", getattr(arg, "value", getattr(arg, "s", None))) for arg in made.args] == [
-        "tf114",
-        "tensorflow_114",
-    ]
+    assert [arg.value if isinstance(arg, ast.Constant) else arg.id for arg in made.args] == ["tf114", "tensorflow_114"]
     assert 'tensorflow_114 = False  #@param {type:"boolean"}' in text_of("01_setup")
     assert 'runtime = ""  #@param ["", "tf114"]' in text_of("03_train")
     (train,) = [call for call in calls_in("03_train") if call.func.attr == "train"]
