@@ -151,6 +151,7 @@ def watch(plan: RunPlan, environment: Optional[Environment] = None, sound: bool 
     process.start()
     ending = supervise(process, ending_in_time(lambda: panel.refresh(process.pulse()), session_left_s), panel.say)
     panel.finish(ending)
+    view.update()  # to the last tick, which may have come after the panel's last look
     if sound:
         announce(ending.state)
     if ending.error is not None:

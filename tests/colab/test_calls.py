@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from run_folders import add_ticks
 
 import sg2ada_colab as sg2
 from sg2ada_colab.colab import calls, session
@@ -49,13 +50,14 @@ def test_without_a_dataset_train_says_what_to_do(home):
 class FakeProcess:
     """A training process that has ended in the way that it was told to."""
 
-    ending_state, code = "done", 0
+    ending_state, code, ticks = "done", 0, ()
 
     def __init__(self, plan, environment=None):
         self.plan = plan
 
     def start(self):
         os.makedirs(self.plan.run_dir)
+        add_ticks(Path(self.plan.run_dir), self.ticks)
 
     def poll(self):
         return self.code
@@ -78,10 +80,11 @@ def test_train_tells_how_it_ended(home, monkeypatch, capsys, state, code):
     sg2.prepare_dataset(str(home / "images"), "colours", 8, workers=1)
     monkeypatch.setattr(FakeProcess, "ending_state", state)
     monkeypatch.setattr(FakeProcess, "code", code)
+    monkeypatch.setattr(FakeProcess, "ticks", (0, 3))  # over before anybody looks
     monkeypatch.setattr(calls.TrainingProcess, "of_plan", FakeProcess)
     result = sg2.train(kimg=7, gamma="", **TINY)
     assert (result.state, result.exit_code, result.total_kimg) == (state, code, 7)
-    assert "It is so." in capsys.readouterr().out and "0.0 of 7 kimg" in repr(result)
+    assert "It is so." in capsys.readouterr().out and "3.0 of 7 kimg" in repr(result)
     assert open_workspace(str(home)).choices["run"].startswith("00000-colours")
 
 
