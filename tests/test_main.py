@@ -110,7 +110,7 @@ def test_what_tensorflow_prints_on_its_own_is_not_shown(own, flags, filtered, ca
 def test_the_verbs_that_import_tensorflow_are_known():
     known = {name for name, parser in verbs_of(program.build_parser()) if parser.get_default("imports_tensorflow")}
     pictures = {"generate", "style-mixing", "video", "project", "publish"}
-    directions = {"directions " + name for name in ("find", "between", "apply", "list", "rename")}
+    directions = {"directions " + name for name in ("find", "between", "apply", "list")}
     assert known == pictures | directions | {"metrics", "augment-preview", "export", "doctor"}
     for name, parser in verbs_of(program.build_parser()):
         assert parser.get_default("imports_tensorflow") or not parser.get_default("keeps_programs"), name
