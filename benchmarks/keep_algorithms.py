@@ -60,15 +60,16 @@ def main(argv=None):
     parser.add_argument("--only", default="", help="regular expression for XLA's description of the device")
     args = parser.parse_args(argv)
     device, version = args.device or device_name(), args.tensorflow or tensorflow_version()
-    if args.time and not args.cudnn and ("-" in cudnn_version() or not cudnn_version()):
+    cudnn = args.cudnn or cudnn_version()
+    if args.time and (not cudnn or "-" in cudnn):
         parser.error(
-            f"there is {cudnn_version() or 'no'} cuDNN here; before anything is timed, say which one is used: --cudnn 9.8.0"
+            f"the cuDNN here is {cudnn or 'not known'}: before anything is timed, say which one it is, such as --cudnn 9.8.0"
         )
     texts = (time_here(args.time) if args.time else []) + [read(path) for path in args.files]
     text = known_algorithms.merged(*(known_algorithms.of_device(one, args.only) for one in texts))
     if not known_algorithms.count(text):
         parser.error("there are no results: name files that have some, or --time on a machine with a GPU")
-    name = known_algorithms.file_name(device, version, cudnn_of_file(parser, text, args.cudnn or cudnn_version()))
+    name = known_algorithms.file_name(device, version, cudnn_of_file(parser, text, cudnn))
     text = known_algorithms.merged(text, known_algorithms.shipped_text(name))
     path = os.path.join(known_algorithms.FOLDER, name)
     with open(path, "wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as file:
