@@ -52,7 +52,7 @@ Done in {minutes} min {seconds:02d} s. In {folder}:
 {history}
 With your own images:
   sg2ada prepare FOLDER datasets/mine
-  sg2ada train --outdir=results --data=datasets/mine
+  sg2ada train --outdir=results --data=datasets/mine --cfg=small
   sg2ada resume results          after an interruption, as often as it takes"""
 FROM_SHIPPED = """
 The network learned these flags for {start} thousand images on a GPU before it was shipped, and for {new:g} thousand now.
